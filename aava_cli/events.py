@@ -1,0 +1,33 @@
+"""What a running command reports: progress, log lines, and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one task is; `done` never decreases for a task."""
+
+    task: str
+    done: int
+    total: int | None
+    unit: Literal["bytes", "steps"] = "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One line for the person who watches; a warning also reaches `--quiet`."""
+
+    message: str
+    level: Literal["info", "warning"] = "info"
+
+
+Event: TypeAlias = Progress | Log
+Emit: TypeAlias = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Drop *event*: for callers that nobody watches."""
