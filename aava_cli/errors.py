@@ -1,19 +1,19 @@
 """What can go wrong, each with its exit code and the next command to run.
 
-    AavaError
-    ├── UsageError            2   the command line cannot be carried out as written
-    ├── ConfigError           1   a file that people write does not parse
-    ├── NotPossible           1   refused before anything was changed
-    ├── RolledBack            3   failed; the old state is back and verified
-    ├── RecoveryDue           4   an interrupted change waits for `aava recover`
-    ├── Busy                  5   a lock is held, or calls are active
-    ├── NetworkError          6   retryable; what was downloaded is kept
-    ├── IntegrityError        7   the bytes are not what they should be
-    ├── NoSpace               8   not enough room on the file system
-    ├── NotFound             10   no such model, backend, job or file
-    ├── DaemonUnreachable    11   the daemon is down or does not answer
-    ├── AccessDenied         12   authentication failed, or the model is gated
-    └── Terminated          143   SIGTERM arrived
+AavaError
+├── UsageError            2   the command line cannot be carried out as written
+├── ConfigError           1   a file that people write does not parse
+├── NotPossible           1   refused before anything was changed
+├── RolledBack            3   failed; the old state is back and verified
+├── RecoveryDue           4   an interrupted change waits for `aava recover`
+├── Busy                  5   a lock is held, or calls are active
+├── NetworkError          6   retryable; what was downloaded is kept
+├── IntegrityError        7   the bytes are not what they should be
+├── NoSpace               8   not enough room on the file system
+├── NotFound             10   no such model, backend, job or file
+├── DaemonUnreachable    11   the daemon is down or does not answer
+├── AccessDenied         12   authentication failed, or the model is gated
+└── Terminated          143   SIGTERM arrived
 """
 
 from __future__ import annotations
@@ -60,27 +60,27 @@ class ConfigError(AavaError):
         return cls(f"{path}:{line}: {expected}", hint=f"correct line {line} of `{path}`")
 
 
-class NotPossible(AavaError):  # noqa: N818 - named by what happened, as its siblings are
+class NotPossible(AavaError):
     """Refused before anything was changed."""
 
     code = "not-possible"
 
 
-class RolledBack(AavaError):  # noqa: N818
+class RolledBack(AavaError):
     """The change failed; the old state is back and was verified."""
 
     exit_code = 3
     code = "rolled-back"
 
 
-class RecoveryDue(AavaError):  # noqa: N818
+class RecoveryDue(AavaError):
     """A change was interrupted, or its undo failed; the journal is kept."""
 
     exit_code = 4
     code = "recovery-due"
 
 
-class Busy(AavaError):  # noqa: N818
+class Busy(AavaError):
     """Another command, or a live call, is in the way."""
 
     exit_code = 5
@@ -103,14 +103,14 @@ class IntegrityError(AavaError):
     code = "integrity"
 
 
-class NoSpace(AavaError):  # noqa: N818
+class NoSpace(AavaError):
     """The file system has no room."""
 
     exit_code = 8
     code = "no-space"
 
 
-class NotFound(AavaError):  # noqa: N818
+class NotFound(AavaError):
     """No model, backend, job or file goes by that name."""
 
     exit_code = 10
@@ -126,7 +126,7 @@ class NotFound(AavaError):  # noqa: N818
         return cls(message, hint=f"run `{listing}` to see every {kind}")
 
 
-class DaemonUnreachable(AavaError):  # noqa: N818
+class DaemonUnreachable(AavaError):
     """The daemon is down, or it does not answer."""
 
     exit_code = 11
@@ -134,7 +134,7 @@ class DaemonUnreachable(AavaError):  # noqa: N818
     retryable = True
 
 
-class AccessDenied(AavaError):  # noqa: N818
+class AccessDenied(AavaError):
     """Authentication failed, or the model is gated."""
 
     exit_code = 12

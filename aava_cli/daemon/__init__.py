@@ -1,0 +1,1 @@
+"""The daemon's WebSocket protocol, from the client's side."""

@@ -1,0 +1,1 @@
+"""Pull models: plan, fetch, verify, publish."""

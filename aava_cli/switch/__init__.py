@@ -1,0 +1,1 @@
+"""Change the selected models, all or nothing."""

@@ -1,0 +1,153 @@
+"""Write and lock files so that a crash, a reader or another process never sees half a change."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from aava_cli.errors import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+
+
+def atomic_write(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Replace *path* with *data*: readers see the old bytes or the new ones.
+
+    Owner and mode of an existing file stay, unless *mode* is given; a link keeps pointing
+    where it did. A file that cannot be renamed over (a bind mount) is rewritten in place.
+    """
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        _write_new(beside, data, like=target, mode=mode)
+        _rename_over(beside, target, data)
+    finally:
+        beside.unlink(missing_ok=True)
+    fsync_folder(target.parent)
+
+
+def _write_new(beside: Path, data: bytes, *, like: Path, mode: int | None) -> None:
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        _copy_ownership(file.fileno(), like, mode)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _copy_ownership(descriptor: int, like: Path, mode: int | None) -> None:
+    try:
+        status = like.stat()
+    except FileNotFoundError:
+        os.fchmod(descriptor, 0o644 if mode is None else mode)
+        return
+    os.fchmod(descriptor, status.st_mode & 0o7777 if mode is None else mode)
+    own = os.fstat(descriptor)
+    if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
+        # Only root may give a file away; for others the rename still keeps the content right.
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+
+
+def _rename_over(beside: Path, target: Path, data: bytes) -> None:
+    try:
+        beside.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EXDEV):
+            raise
+        with target.open("r+b") as file:
+            file.write(data)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames and removals in *folder* survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove the file *path* for good; a file that is already gone is fine."""
+    path.unlink(missing_ok=True)
+    fsync_folder(path.parent)
+
+
+def private_folder(path: Path) -> Path:
+    """Return *path*, made if need be, readable by its owner only."""
+    path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock."""
+
+    pid: int
+    host: str
+    command: str
+    since: float
+
+    def __str__(self) -> str:
+        since = time.strftime("%H:%M:%S", time.localtime(self.since))
+        return f"`{self.command}` (pid {self.pid} on {self.host}, since {since})"
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: Path, *, command: str) -> Iterator[None]:
+    """Hold the lock *path* for the block; the kernel frees it when the process dies.
+
+    Raises:
+        Busy: another process holds it; the message names that process.
+    """
+    from filelock import FileLock, Timeout
+
+    private_folder(path.parent)
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        message = f"{_describe_holder(path)} is at work on this project"
+        raise Busy(message, hint="wait until it has finished, then try again") from None
+    try:
+        holder = Holder(os.getpid(), socket.gethostname(), command, time.time())
+        _holder_file(path).write_text(json.dumps(asdict(holder)), encoding="utf-8")
+        yield
+    finally:
+        _holder_file(path).unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder_file(lock: Path) -> Path:
+    # The lock file itself is truncated by everyone who tries to take it.
+    return lock.with_suffix(".holder")
+
+
+def _describe_holder(lock: Path) -> str:
+    try:
+        fields: dict[str, Any] = json.loads(_holder_file(lock).read_text(encoding="utf-8"))
+        return str(Holder(**fields))
+    except (OSError, ValueError, TypeError):
+        # The holder has the lock but has not written its name yet, or has just let go.
+        return "another aava command"
+
+
+def command_line() -> str:
+    """Return this process's command as a person would type it."""
+    return " ".join(["aava", *sys.argv[1:]])

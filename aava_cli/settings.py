@@ -1,0 +1,128 @@
+"""Where things are: flag, then `AAVA_*` environment, then config file, then default."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONTAINER_MODELS = PurePosixPath("/app/models")
+STATE_FOLDER = ".aava"
+_SERVICE = re.compile(r"^\s+local_ai_server:", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The places one command works with.
+
+    `daemon_url` is None unless it was named: then `.env` says where the daemon listens.
+    """
+
+    project: Path
+    models_dir: Path
+    daemon_url: str | None = None
+
+    @property
+    def env_file(self) -> Path:
+        """What selects the models and configures the daemon."""
+        return self.project / ".env"
+
+    @property
+    def base_yaml(self) -> Path:
+        """The engine's configuration as it is shipped; never written."""
+        return self.project / "config" / "ai-agent.yaml"
+
+    @property
+    def overlay_yaml(self) -> Path:
+        """The operator's part of the engine's configuration."""
+        return self.project / "config" / "ai-agent.local.yaml"
+
+    @property
+    def state_dir(self) -> Path:
+        """Locks, the journal, partial downloads and receipts."""
+        return self.project / STATE_FOLDER
+
+    @property
+    def lock_file(self) -> Path:
+        """What a command holds while it changes the project."""
+        return self.state_dir / "lock"
+
+    def host_path(self, value: str) -> Path:
+        """Return the file on this host that `.env` calls *value*."""
+        path = PurePosixPath(value)
+        if path.is_relative_to(CONTAINER_MODELS):
+            return self.models_dir / path.relative_to(CONTAINER_MODELS)
+        return self.project / path
+
+    def user_catalogs(self) -> tuple[Path, ...]:
+        """Return the catalogs that may add to the shipped one, the last one winning."""
+        return (
+            config_folder() / "catalog.toml",
+            self.project / "config" / "catalog.local.toml",
+        )
+
+
+def container_path(relative: PurePosixPath) -> str:
+    """Return what `.env` calls the file *relative* to the models folder."""
+    return str(CONTAINER_MODELS / relative)
+
+
+def find_settings(flags: Mapping[str, str | None]) -> Settings:
+    """Decide every place from *flags* (`project`, `models_dir`, `daemon`) and what surrounds us.
+
+    Raises:
+        ConfigError: the config file does not parse.
+    """
+    config = _config_file()
+
+    def choose(flag: str, variable: str) -> str | None:
+        return flags.get(flag) or os.environ.get(variable) or config.get(flag)
+
+    named = choose("project", "AAVA_PROJECT")
+    project = Path(named).expanduser().absolute() if named else find_project(Path.cwd())
+    models = choose("models_dir", "AAVA_MODELS")
+    models_dir = Path(models).expanduser().absolute() if models else project / "models"
+    return Settings(project, models_dir, choose("daemon", "AAVA_DAEMON_URL"))
+
+
+def find_project(start: Path) -> Path:
+    """Return the nearest project at or above *start*, else the user's data folder."""
+    for folder in (start, *start.parents):
+        if (folder / STATE_FOLDER).is_dir() or _is_compose_project(folder):
+            return folder
+    from platformdirs import user_data_path
+
+    return user_data_path("aava")
+
+
+def _is_compose_project(folder: Path) -> bool:
+    compose = folder / "docker-compose.yml"
+    return compose.is_file() and bool(_SERVICE.search(compose.read_text("utf-8", "replace")))
+
+
+def config_folder() -> Path:
+    """Return the folder of the user's own configuration."""
+    from platformdirs import user_config_path
+
+    return user_config_path("aava")
+
+
+def _config_file() -> dict[str, str]:
+    path = config_folder() / "config.toml"
+    if not path.is_file():
+        return {}
+    import tomllib
+
+    from aava_cli.errors import ConfigError
+
+    try:
+        loaded = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise ConfigError.at(path, int(line[1]) if line else 1, f"not TOML: {error}") from error
+    return {key: str(value) for key, value in loaded.items()}
