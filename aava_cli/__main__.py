@@ -1,0 +1,21 @@
+"""The entry point; answers `--version` before anything heavy is imported."""
+
+from __future__ import annotations
+
+import sys
+
+
+def run() -> None:
+    """Run the command line of this process and exit with its code."""
+    if sys.argv[1:] == ["--version"]:
+        from aava_cli import __version__
+
+        sys.stdout.write(f"aava {__version__}\n")
+        return
+    from aava_cli.app import main
+
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

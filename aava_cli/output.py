@@ -1,0 +1,276 @@
+"""What the user sees: the only module that prints.
+
+stdout carries data, stderr carries conversation. Three forms: text for people, one JSON
+object with `--json`, and JSON lines while the work goes on with `--events`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
+
+from aava_cli.events import Log, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from aava_cli.errors import AavaError
+    from aava_cli.events import Event
+
+Form: TypeAlias = Literal["text", "json", "events"]
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a header, for `Result.text`."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class Result:
+    """What a command answers: a frozen dataclass whose fields are the JSON."""
+
+    __slots__ = ()
+
+    def text(self) -> Iterable[str | Table]:
+        """Yield the answer for people, a line or a table at a time."""
+        raise NotImplementedError
+
+    def failure(self) -> AavaError | None:
+        """Return what the answer itself says went wrong, such as a check that failed."""
+        return None
+
+
+@dataclass(slots=True)
+class Output:
+    """Prints results, errors and events in one form."""
+
+    form: Form = "text"
+    quiet: bool = False
+    command: str = ""
+    exit_code: int = 0
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    _watcher: _Watcher | None = None
+
+    def result(self, result: Result) -> None:
+        """Print the answer of a command; one that says what failed sets the exit code."""
+        failure = result.failure()
+        self._finish_progress()
+        if self.form == "text":
+            self._print_text(result)
+            if failure is not None:
+                self._print_error(failure)
+        elif failure is None:
+            self._print_json("result", self._envelope(ok=True) | {"result": plain(result)})
+        else:
+            shown = self._envelope(ok=False) | {"result": plain(result)}
+            self._print_json("error", shown | {"error": _error_fields(failure)})
+        if failure is not None:
+            self.exit_code = failure.exit_code
+
+    def error(self, error: AavaError) -> None:
+        """Print a failure and its hint."""
+        self._finish_progress()
+        if self.form == "text":
+            self._print_error(error)
+        else:
+            self._print_json("error", self._envelope(ok=False) | {"error": _error_fields(error)})
+
+    def emit(self, event: Event) -> None:
+        """Show *event* to whoever watches."""
+        if self.form == "events":
+            name = type(event).__name__.lower()
+            self._write_line({"event": name, **asdict(event)})
+        elif isinstance(event, Log):
+            self._log(event)
+        elif self.form == "text" and not self.quiet:
+            self._watch(event)
+
+    def line(self, text: str) -> None:
+        """Print one line of data, for what is not a `Result`: a version, a script."""
+        self.stdout.write(text + "\n")
+
+    def _log(self, event: Log) -> None:
+        if self.quiet and event.level == "info":
+            return
+        self._finish_progress()
+        prefix = "warning: " if event.level == "warning" else ""
+        self.stderr.write(prefix + event.message + "\n")
+        self.stderr.flush()
+
+    def _watch(self, event: Progress) -> None:
+        if self._watcher is None:
+            live = self.stderr.isatty() and os.environ.get("TERM") != "dumb"
+            self._watcher = _LiveBars(self.stderr) if live else _PlainLines(self.stderr)
+        self._watcher.show(event)
+
+    def _finish_progress(self) -> None:
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+
+    def _print_text(self, result: Result) -> None:
+        for part in result.text():
+            if isinstance(part, Table):
+                self._print_table(part)
+            else:
+                self.stdout.write(part + "\n")
+
+    def _print_error(self, error: AavaError) -> None:
+        # Data comes first where both streams end up in one file.
+        self.stdout.flush()
+        self.stderr.write(f"error: {error.message}\nhint:  {error.hint}\n")
+
+    def _print_table(self, table: Table) -> None:
+        if self.stdout.isatty():
+            _print_rich_table(table, self.stdout)
+            return
+        for row in align(table):
+            self.stdout.write(row + "\n")
+
+    def _envelope(self, *, ok: bool) -> dict[str, Any]:
+        return {"schema": SCHEMA, "command": self.command, "ok": ok}
+
+    def _print_json(self, event: str, message: dict[str, Any]) -> None:
+        if self.form == "events":
+            self._write_line({"event": event, **message})
+        else:
+            self.stdout.write(json.dumps(message, indent=2, ensure_ascii=False) + "\n")
+
+    def _write_line(self, message: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
+        self.stdout.flush()
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - any dataclass in, JSON out
+    """Return *value* as JSON types: dataclasses as objects, tuples as arrays, paths as text."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)
+
+
+def align(table: Table) -> Iterator[str]:
+    """Yield the rows of *table* as columns of plain text."""
+    rows = (table.header, *table.rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.header))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def human_bytes(count: float) -> str:
+    """Return *count* bytes in decimal units, as disks and links are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:  # noqa: PLR2004 - the step of the units
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _error_fields(error: AavaError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "exit": error.exit_code,
+        "message": error.message,
+        "hint": error.hint,
+        "retryable": error.retryable,
+    }
+
+
+def _print_rich_table(table: Table, stdout: TextIO) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    shown = RichTable(*table.header, box=None, header_style="bold", pad_edge=False)
+    for row in table.rows:
+        shown.add_row(*row)
+    Console(file=stdout, highlight=False, markup=False).print(shown)
+
+
+class _Watcher:
+    """Shows progress until it is closed."""
+
+    def show(self, event: Progress) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+class _PlainLines(_Watcher):
+    """One line per 10 % or 30 s, for logs and terminals without cursor control."""
+
+    _STEP_PERCENT = 10
+    _STEP_S = 30.0
+
+    def __init__(self, stderr: TextIO) -> None:
+        self._stderr = stderr
+        self._shown: dict[str, tuple[int, float]] = {}
+
+    def show(self, event: Progress) -> None:
+        step = event.done * 100 // event.total // self._STEP_PERCENT if event.total else 0
+        now = time.monotonic()
+        last = self._shown.get(event.task)
+        if last is not None and last[0] == step and now - last[1] < self._STEP_S:
+            return
+        self._shown[event.task] = (step, now)
+        self._stderr.write(f"{event.task}: {describe(event)}\n")
+        self._stderr.flush()
+
+    def close(self) -> None:
+        self._shown.clear()
+
+
+class _LiveBars(_Watcher):
+    """A bar per task, redrawn in place."""
+
+    def __init__(self, stderr: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+        from rich.progress import Progress as Bars
+
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=stderr),
+        )
+        self._tasks: dict[str, Any] = {}
+        self._bars.start()
+
+    def show(self, event: Progress) -> None:
+        if event.task not in self._tasks:
+            self._tasks[event.task] = self._bars.add_task(event.task, total=event.total)
+        self._bars.update(self._tasks[event.task], completed=event.done, total=event.total)
+
+    def close(self) -> None:
+        self._bars.stop()
+
+
+def describe(event: Progress) -> str:
+    """Return how far *event* is: `45 % (44.1 MB of 98.4 MB)`."""
+    amount = human_bytes if event.unit == "bytes" else str
+    if not event.total:
+        return amount(event.done)
+    return f"{event.done * 100 // event.total} % ({amount(event.done)} of {amount(event.total)})"

@@ -1,0 +1,108 @@
+"""What every command works with: the settings, the output, and what is read from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aava_cli import envfile
+from aava_cli.errors import ConfigError, NotFound
+from aava_cli.files import command_line, exclusive_lock
+from aava_cli.settings import find_settings
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from aava_cli.catalog import Catalog
+    from aava_cli.output import Output
+    from aava_cli.settings import Settings
+
+
+@dataclass(slots=True)
+class Session:
+    """One command's view of the project; nothing is read before it is asked for."""
+
+    flags: dict[str, str | None]
+    output: Output
+    _settings: Settings | None = None
+    _catalog: Catalog | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Where things are.
+
+        Raises:
+            ConfigError: the user's config file does not parse.
+        """
+        if self._settings is None:
+            self._settings = find_settings(self.flags)
+        return self._settings
+
+    def choose_project(self, folder: Path) -> Settings:
+        """Work on the project *folder* from now on."""
+        self.flags = {**self.flags, "project": str(folder)}
+        self._settings = replace(find_settings(self.flags), project=folder)
+        return self._settings
+
+    def catalog(self) -> Catalog:
+        """Return the shipped catalog with the user's and the project's own merged in.
+
+        Raises:
+            ConfigError: a catalog does not parse; file and line are named.
+        """
+        if self._catalog is None:
+            from aava_cli.catalog import merge_catalogs, parse_catalog
+
+            paths = [shipped_catalog(), *filter(Path.is_file, self.settings.user_catalogs())]
+            parsed = [parse_catalog(read_text(path), name=str(path)) for path in paths]
+            self._catalog = merge_catalogs(*parsed)
+        return self._catalog
+
+    def env(self) -> dict[str, str]:
+        """Return the values of `.env`; a project without one has none.
+
+        Raises:
+            ConfigError: `.env` does not parse; the line is named.
+        """
+        path = self.settings.env_file
+        return envfile.read(read_text(path), name=str(path)) if path.exists() else {}
+
+    def require_project(self) -> Settings:
+        """Return the settings of a project that was set up.
+
+        Raises:
+            NotFound: there is no project here.
+        """
+        if not self.settings.env_file.exists():
+            message = f"no project at `{self.settings.project}`: it has no `.env`"
+            raise NotFound(message, hint="run `aava init` there, or name one with `--project`")
+        return self.settings
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the project for the block, against every other aava command that changes it."""
+        return exclusive_lock(self.settings.lock_file, command=command_line())
+
+
+def shipped_catalog() -> Path:
+    """Return the catalog that came with the program: beside the package, or above it in a tree."""
+    package = Path(__file__).parent
+    installed = package / "catalog.toml"
+    return installed if installed.exists() else package.parent / "catalog.toml"
+
+
+def read_text(path: Path) -> str:
+    """Return the text of *path* with its line ends as they are.
+
+    Raises:
+        ConfigError: the file is not UTF-8, or cannot be read; the line is named.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError.at(path, 1, f"cannot be read: {error.strerror}") from error
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError.at(path, line, "expected UTF-8 text") from error
