@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 import sys
 import traceback
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from aava_cli.errors import EXIT_BUG, EXIT_INTERRUPTED, AavaError, Terminated, UsageError
+from aava_cli.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    AavaError,
+    NoSpace,
+    NotPossible,
+    Terminated,
+    UsageError,
+)
 from aava_cli.output import Output
 from aava_cli.session import Session
 
@@ -77,6 +86,10 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return _stdout_is_gone()
+    except OSError as error:
+        failure = _environment_failure(error)
+        output.error(failure)
+        return failure.exit_code
     except Exception:  # noqa: BLE001 - the one place where a bug ends the run
         traceback.print_exc()
         return EXIT_BUG
@@ -138,6 +151,14 @@ def _value_after(name: str, words: Iterator[str]) -> str:
     if value is None:
         raise UsageError(f"`{name}` needs a value", hint="run `aava --help`")
     return value
+
+
+def _environment_failure(error: OSError) -> AavaError:
+    """Return what an error of the file system means to the user."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "make room, then run the same command again"
+        return NoSpace(f"no space left: {error}", hint=hint)
+    return NotPossible(str(error), hint="run `aava preflight` to see what is wrong here")
 
 
 def _command_words(rest: Sequence[str]) -> list[str]:

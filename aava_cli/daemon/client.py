@@ -1,0 +1,176 @@
+"""One WebSocket connection to the daemon; one request at a time, each with its deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aava_cli.errors import AccessDenied, DaemonUnreachable, NotPossible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from websockets.sync.client import ClientConnection
+
+    from aava_cli.session import Session
+
+# The original daemon loads models on its event loop: a handshake may wait for a whole load.
+OPEN_TIMEOUT_S = 60.0
+REPLY_TIMEOUT_S = 60.0
+MAX_REPLY_BYTES = 64 << 20
+
+_START_HINT = "start one with `aava serve`, or `docker compose up -d local_ai_server`"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the daemon listens, and the token it asks for."""
+
+    urls: tuple[str, ...]
+    token: str | None
+
+
+def find_address(named_url: str | None, env: Mapping[str, str]) -> Address:
+    """Decide where the daemon is: the URL that was named, else what `.env` says, else loopback."""
+    token = env.get("LOCAL_WS_AUTH_TOKEN") or os.environ.get("LOCAL_WS_AUTH_TOKEN")
+    if named_url:
+        return Address((named_url,), token)
+    host = env.get("LOCAL_WS_HOST") or "127.0.0.1"
+    port = env.get("LOCAL_WS_PORT") or "8765"
+    return Address(tuple(f"ws://{name}:{port}" for name in _reachable_names(host)), token)
+
+
+def _reachable_names(host: str) -> tuple[str, ...]:
+    # A daemon bound to every address is reached over loopback.
+    if host in ("", "0.0.0.0", "::", "localhost", "127.0.0.1"):  # noqa: S104 - compared, not bound
+        return ("127.0.0.1", "[::1]")
+    return (f"[{host}]",) if ":" in host else (host,)
+
+
+class Daemon:
+    """An authenticated connection."""
+
+    def __init__(self, connection: ClientConnection, url: str) -> None:
+        self._connection = connection
+        self.url = url
+
+    def request(
+        self, message: Mapping[str, Any], *, reply: str, timeout_s: float = REPLY_TIMEOUT_S
+    ) -> dict[str, Any]:
+        """Send *message* and return the first answer of type *reply*.
+
+        Raises:
+            DaemonUnreachable: no such answer within *timeout_s*, or the connection broke.
+            AccessDenied: the daemon wants a token, or another one.
+            NotPossible: the daemon does not know this request.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._connection.send(json.dumps(message))
+            while True:
+                answer = self._receive(deadline - time.monotonic())
+                if answer.get("type") == reply:
+                    return answer
+                _refuse(answer, message)
+        except TimeoutError as error:
+            text = f"the daemon at {self.url} did not answer `{message['type']}` in {timeout_s:g} s"
+            raise DaemonUnreachable(text, hint="run `aava status` to see if it is busy") from error
+        except ConnectionClosed as error:
+            text = f"the daemon at {self.url} closed the connection during `{message['type']}`"
+            raise DaemonUnreachable(text, hint=_START_HINT) from error
+
+    def status(self, *, timeout_s: float = REPLY_TIMEOUT_S) -> dict[str, Any]:
+        """Return a fresh `status` reply; raises as `request` does."""
+        return self.request({"type": "status"}, reply="status_response", timeout_s=timeout_s)
+
+    def capabilities(self) -> dict[str, bool]:
+        """Return which backends the daemon can run; raises as `request` does."""
+        answer = self.request({"type": "capabilities"}, reply="capabilities_response")
+        return {key: value is True for key, value in answer["capabilities"].items()}
+
+    def _receive(self, timeout_s: float) -> dict[str, Any]:
+        """Return the next JSON object; audio frames and anything else are passed over."""
+        frame = self._connection.recv(timeout=max(timeout_s, 0))
+        if isinstance(frame, bytes):
+            return {}
+        with contextlib.suppress(ValueError):
+            answer = json.loads(frame)
+            if isinstance(answer, dict):
+                return answer
+        return {}
+
+
+def _refuse(answer: Mapping[str, Any], message: Mapping[str, Any]) -> None:
+    match answer:
+        case {"type": "auth_response", "status": "error"}:
+            raise AccessDenied(
+                "the daemon does not accept the token",
+                hint="set `LOCAL_WS_AUTH_TOKEN` in `.env` to the daemon's own",
+            )
+        case {"type": "error", "message": str(reason)}:
+            text = f"the daemon refused `{message['type']}`: {reason}"
+            raise NotPossible(text, hint="run `aava status` to see what the daemon is")
+        case _:
+            return
+
+
+@contextlib.contextmanager
+def connect(session: Session, *, timeout_s: float = OPEN_TIMEOUT_S) -> Iterator[Daemon]:
+    """Connect to the session's daemon, with the token that it needs.
+
+    Raises:
+        DaemonUnreachable: nothing listens, or what listens does not answer in *timeout_s*.
+        AccessDenied: the token is wrong.
+    """
+    address = find_address(session.settings.daemon_url, session.env())
+    with _open_first(address.urls, timeout_s) as daemon:
+        if address.token:
+            daemon.request({"type": "auth", "auth_token": address.token}, reply="auth_response")
+        yield daemon
+
+
+@contextlib.contextmanager
+def _open_first(urls: tuple[str, ...], timeout_s: float) -> Iterator[Daemon]:
+    *others, last = urls
+    for url in others:
+        with contextlib.suppress(ConnectionRefusedError):
+            connection = _open(url, timeout_s)
+            break
+    else:
+        url = last
+        try:
+            connection = _open(url, timeout_s)
+        except OSError as error:
+            text = f"nothing listens at {urls[0]}"
+            raise DaemonUnreachable(text, hint=_START_HINT) from error
+    with connection:
+        yield Daemon(connection, url)
+
+
+def _open(url: str, timeout_s: float) -> ClientConnection:
+    from websockets.exceptions import InvalidHandshake, InvalidURI
+    from websockets.sync.client import connect as connect_websocket
+
+    try:
+        return connect_websocket(
+            url,
+            open_timeout=timeout_s,
+            close_timeout=1,
+            # A daemon that is loading answers no pings; our own deadlines decide.
+            ping_interval=None,
+            max_size=MAX_REPLY_BYTES,
+            proxy=None,
+        )
+    except TimeoutError as error:
+        text = f"{url} accepts connections but did not answer in {timeout_s:g} s"
+        hint = "it may be loading a model: wait, then run `aava status`"
+        raise DaemonUnreachable(text, hint=hint) from error
+    except (InvalidHandshake, InvalidURI, EOFError) as error:
+        text = f"what listens at {url} is not a voice daemon: {error}"
+        raise DaemonUnreachable(text, hint="name the daemon with `--daemon URL`") from error

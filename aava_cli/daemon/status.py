@@ -1,0 +1,76 @@
+"""What a `status` reply says, and whether it says what was expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aava_cli.backends import ROLES, lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aava_cli.backends import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One role of the running daemon."""
+
+    role: Role
+    backend: str | None
+    path: str | None
+    loaded: bool
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a fresh status must say: values by dotted path, and the roles that must be loaded."""
+
+    values: Mapping[str, Any]
+    loaded: tuple[Role, ...]
+
+    def mismatches(self, status: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return how *status* differs from this, a sentence each; none means all is as expected."""
+        wrong = [
+            f"`{dotted}` is `{lookup(status, dotted)}` instead of `{value}`"
+            for dotted, value in self.values.items()
+            if lookup(status, dotted) != value
+        ]
+        slots = {slot.role: slot for slot in slots_of(status)}
+        unloaded = [slots[role] for role in self.loaded if not slots[role].loaded]
+        failed = [slot for slot in slots.values() if slot.role in self.loaded and slot.error]
+        return (
+            *wrong,
+            *(f"the {slot.role} model is not loaded" for slot in unloaded),
+            *(f"{slot.role}: {slot.error}" for slot in failed),
+        )
+
+
+def slots_of(status: Mapping[str, Any]) -> tuple[Slot, ...]:
+    """Return the three slots of a `status` reply."""
+    return tuple(_slot(status, role) for role in ROLES)
+
+
+def _slot(status: Mapping[str, Any], role: Role) -> Slot:
+    model = lookup(status, f"models.{role}") or {}
+    errors = lookup(status, "config.startup_errors") or {}
+    backend = "llama" if role == "llm" else status.get(f"{role}_backend")
+    return Slot(role, backend, model.get("path"), model.get("loaded") is True, errors.get(role))
+
+
+def loaded_roles(status: Mapping[str, Any], roles: Iterable[Role]) -> tuple[Role, ...]:
+    """Return those of *roles* whose model is loaded."""
+    loaded = {slot.role for slot in slots_of(status) if slot.loaded}
+    return tuple(role for role in roles if role in loaded)
+
+
+def is_native(status: Mapping[str, Any]) -> bool:
+    """Return whether `aava serve` answers; the original daemon does not tell its version."""
+    return "version" in status
+
+
+def is_minimal(status: Mapping[str, Any]) -> bool:
+    """Return whether the daemon runs without a language model, whatever it is asked."""
+    return bool(lookup(status, "config.runtime_mode") == "minimal")
