@@ -77,19 +77,16 @@ def main(argv: Sequence[str]) -> int:
     try:
         with _sigterm_raises():
             return _run(argv, output)
-    except AavaError as error:
-        output.error(error)
-        return error.exit_code
+    except BrokenPipeError:
+        return _stdout_is_gone()
+    except (AavaError, OSError) as error:
+        failure = error if isinstance(error, AavaError) else _environment_failure(error)
+        output.error(failure)
+        return failure.exit_code
     except Terminated:
         return EXIT_TERMINATED
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        return _stdout_is_gone()
-    except OSError as error:
-        failure = _environment_failure(error)
-        output.error(failure)
-        return failure.exit_code
     except Exception:  # noqa: BLE001 - the one place where a bug ends the run
         traceback.print_exc()
         return EXIT_BUG

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+NEW_FILE = 0o644
 
 
 def atomic_write(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Replace *path* with *data*: readers see the old bytes or the new ones.
 
-    Owner and mode of an existing file stay, unless *mode* is given; a link keeps pointing
-    where it did. A file that cannot be renamed over (a bind mount) is rewritten in place.
+    Owner and mode of an existing file stay, unless *mode* is given; a new file belongs to whom
+    its folder belongs. A link keeps pointing where it did. A file that cannot be renamed over
+    (a bind mount) is rewritten in place.
     """
     target = path.resolve()
     beside = target.with_name(f".{target.name}.{os.getpid()}.new")
@@ -49,11 +51,10 @@ def _write_new(beside: Path, data: bytes, *, like: Path, mode: int | None) -> No
 
 def _copy_ownership(descriptor: int, like: Path, mode: int | None) -> None:
     try:
-        status = like.stat()
+        status, default_mode = like.stat(), None
     except FileNotFoundError:
-        os.fchmod(descriptor, 0o644 if mode is None else mode)
-        return
-    os.fchmod(descriptor, status.st_mode & 0o7777 if mode is None else mode)
+        status, default_mode = like.parent.stat(), NEW_FILE
+    os.fchmod(descriptor, mode or default_mode or status.st_mode & 0o7777)
     own = os.fstat(descriptor)
     if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
         # Only root may give a file away; for others the rename still keeps the content right.
@@ -132,6 +133,15 @@ def exclusive_lock(path: Path, *, command: str) -> Iterator[None]:
     finally:
         _holder_file(path).unlink(missing_ok=True)
         lock.release()
+
+
+def lock_holder(path: Path) -> str | None:
+    """Return who holds the lock *path*, or None when it is free."""
+    try:
+        with exclusive_lock(path, command=command_line()):
+            return None
+    except Busy as busy:
+        return busy.message
 
 
 def _holder_file(lock: Path) -> Path:

@@ -40,7 +40,10 @@ _SCHEMA = 1
 class Step(Protocol):
     """One change that can be undone, also by another process that only has the journal."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """The name under which the journal keeps steps of this sort."""
+        ...
 
     def check(self) -> None:
         """Raise if the world is no longer what the plan was made from."""
@@ -110,8 +113,7 @@ class WriteFile:
         """Write the new bytes, unless another program has changed the file since it was read."""
         self.check()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # What selects models may hold tokens, so a new file is its owner's alone.
-        atomic_write(self.path, self.new, mode=self.mode or PRIVATE_FILE)
+        atomic_write(self.path, self.new, mode=self.mode)
 
     def undo(self, *, recovering: bool) -> None:  # noqa: ARG002 - a file is undone one way
         """Bring the old bytes, owner and mode back.

@@ -1,0 +1,146 @@
+"""Carry a switch out: files and daemon together, verified, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aava_cli.daemon.client import connect
+from aava_cli.daemon.step import AskDaemon
+from aava_cli.output import Result
+from aava_cli.session import read_text
+from aava_cli.switch.plan import State, plan_switch
+from aava_cli.transaction import Journal, WriteFile, carry_out, recover
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from aava_cli.backends import Selection
+    from aava_cli.session import Session
+    from aava_cli.switch.plan import Change, SwitchPlan
+    from aava_cli.transaction import Step, StepLoader
+
+
+@dataclass(frozen=True, slots=True)
+class Switched(Result):
+    """What a switch changed; nothing, where everything already was as wished."""
+
+    changes: tuple[Change, ...]
+    reloaded: bool
+
+    def text(self) -> Iterable[str]:
+        """Yield one line per role that runs something else now."""
+        if not self.changes:
+            yield "already so: nothing changed, nothing was reloaded"
+            return
+        for change in self.changes:
+            if change.where == "daemon":
+                yield f"{change.key}: {change.old} -> {change.new}"
+        files = sorted({change.where for change in self.changes} - {"daemon"})
+        if files:
+            yield f"written: {', '.join(files)}"
+        yield "the daemon runs the selected models, verified by a fresh status"
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredState(Result):
+    """What `aava recover` did."""
+
+    command: str | None
+    undone_steps: int
+
+    def text(self) -> Iterable[str]:
+        """Yield whether there was something to recover from."""
+        if self.command is None:
+            yield "nothing to recover: no change was interrupted"
+        else:
+            yield f"`{self.command}` was undone; the old state is active and verified"
+
+
+def read_state(session: Session) -> State:
+    """Return what a plan is made from, as it is now.
+
+    Raises:
+        ConfigError: a file is not UTF-8.
+        DaemonUnreachable: the daemon does not answer.
+    """
+    settings = session.settings
+    with connect(session) as daemon:
+        status, capabilities = daemon.status(), daemon.capabilities()
+    overlay = settings.overlay_yaml
+    return State(
+        env=read_text(settings.env_file),
+        env_name=str(settings.env_file),
+        yaml=_overlay_text(overlay),
+        yaml_name=str(overlay),
+        status=status,
+        capabilities=capabilities,
+    )
+
+
+def _overlay_text(overlay: Path) -> str | None:
+    if not overlay.parent.is_dir():
+        return None
+    return read_text(overlay) if overlay.exists() else ""
+
+
+def apply_switch(session: Session, wanted: tuple[Selection, ...], *, timeout_s: float) -> Switched:
+    """Make *wanted* the selection and the runtime.
+
+    Raises:
+        Busy: another command is changing this project.
+        RecoveryDue: an earlier change was interrupted, or this one could not be undone.
+        RolledBack: the daemon did not do it; the old state is back and verified.
+    """
+    with session.lock():
+        journal = Journal(session.settings.state_dir)
+        journal.require_none()
+        state = read_state(session)
+        plan = plan_switch(wanted, state)
+        if plan.is_empty:
+            return Switched((), reloaded=False)
+        ask = AskDaemon(session, plan.request, plan.inverse, plan.after, plan.before, timeout_s)
+        # The daemon comes first: a model that does not load never touches a file, and an undo,
+        # which runs backwards, leaves old files for a daemon that starts again in the middle.
+        carry_out(
+            (*_daemon_steps(ask), *_file_steps(session, state, plan)), journal, verify=ask.verify
+        )
+        return Switched(plan.changes, reloaded=bool(plan.request))
+
+
+def _daemon_steps(ask: AskDaemon) -> tuple[Step, ...]:
+    return (ask,) if ask.request else ()
+
+
+def _file_steps(session: Session, state: State, plan: SwitchPlan) -> tuple[Step, ...]:
+    settings = session.settings
+    texts = (
+        (settings.env_file, state.env, plan.env),
+        (settings.overlay_yaml, state.yaml, plan.yaml),
+    )
+    return tuple(
+        WriteFile.change(path, old.encode() if path.exists() else None, new.encode())
+        for path, old, new in texts
+        if old is not None and new is not None and new != old
+    )
+
+
+def recover_project(session: Session) -> RecoveredState:
+    """Finish the undo of a change that was interrupted.
+
+    Raises:
+        Busy: the change is still under way.
+        RecoveryDue: the old state cannot be restored yet.
+    """
+    journal = Journal(session.settings.state_dir)
+    kinds: dict[str, StepLoader] = {
+        "write-file": WriteFile.from_json,
+        "ask-daemon": partial(AskDaemon.from_json, session),
+    }
+    with session.lock():
+        if not journal.is_open:
+            return RecoveredState(None, 0)
+        recovered = recover(journal, kinds)
+        return RecoveredState(recovered.command, recovered.undone_steps)

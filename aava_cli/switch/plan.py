@@ -1,0 +1,209 @@
+"""Decide what a switch changes: the files, the request, its inverse, and what must hold after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aava_cli import envfile, yamlfile
+from aava_cli.backends import BACKENDS, ROLES, Selection, running_in
+from aava_cli.daemon.status import Expectation, is_minimal, is_native, loaded_roles, slots_of
+from aava_cli.errors import NotPossible
+from aava_cli.output import Result, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aava_cli.backends import Backend, Role
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a plan is made from: the texts of the files and two replies of the daemon.
+
+    `yaml` is None where the project has no engine, and so no overlay to keep.
+    """
+
+    env: str
+    env_name: str
+    yaml: str | None
+    yaml_name: str
+    status: Mapping[str, Any]
+    capabilities: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value that will differ."""
+
+    where: str
+    key: str
+    old: str | None
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchPlan(Result):
+    """All that one switch does; nothing at all where everything already is as wished."""
+
+    changes: tuple[Change, ...]
+    env: str
+    yaml: str | None
+    request: Mapping[str, Any]
+    inverse: Mapping[str, Any]
+    after: Expectation
+    before: Expectation
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether files and daemon already are as wished."""
+        return not self.changes and not self.request
+
+    def text(self) -> Iterable[str | Table]:
+        """Yield what would change."""
+        if self.is_empty:
+            yield "nothing to change"
+            return
+        rows = tuple((each.where, each.key, each.old or "-", each.new) for each in self.changes)
+        yield Table(("where", "key", "now", "then"), rows)
+        yield "the daemon loads other models" if self.request else "the daemon is left alone"
+
+
+def plan_switch(wanted: tuple[Selection, ...], state: State) -> SwitchPlan:
+    """Return what brings *wanted* about from *state*.
+
+    Raises:
+        NotPossible: the daemon cannot run a backend; nothing may be touched.
+        ConfigError: `.env` or the YAML overlay does not parse.
+        UsageError: a value cannot be written to `.env`.
+    """
+    for selection in wanted:
+        _require_able(selection.backend, state)
+    env = envfile.read(state.env, name=state.env_name)
+    chosen = {each.backend.role: _with_resets(each, env) for each in wanted}
+    running = _running_selections(state.status)
+    moving = tuple(each for each in chosen.values() if not _already_runs(each, state.status))
+    loaded = loaded_roles(state.status, ROLES)
+    new_env = _merged(each.env() for each in chosen.values())
+    new_yaml = _merged(each.yaml() for each in chosen.values())
+    return SwitchPlan(
+        changes=(
+            *_env_changes(env, new_env),
+            *_yaml_changes(state, new_yaml),
+            *_runtime_changes(running, moving),
+        ),
+        env=envfile.edit(state.env, new_env, name=state.env_name),
+        yaml=_edit_yaml(state, new_yaml),
+        request=_request(moving),
+        inverse=_request(running[each.backend.role] for each in moving),
+        after=_expectation({**running, **chosen}.values(), {*loaded, *chosen}),
+        before=_expectation(running.values(), loaded),
+    )
+
+
+def _require_able(backend: Backend, state: State) -> None:
+    if not state.capabilities.get(backend.capability, False):
+        message = f"the daemon cannot run `{backend.name}`: it was installed without it"
+        raise NotPossible(message, hint=_install_hint(backend, state.status))
+    if backend.role == "llm" and is_minimal(state.status):
+        message = "the daemon runs in minimal mode, which loads no language model"
+        hint = "set `LOCAL_AI_MODE=full` in `.env`, restart the daemon, then try again"
+        raise NotPossible(message, hint=hint)
+
+
+def _install_hint(backend: Backend, status: Mapping[str, Any]) -> str:
+    if is_native(status) and backend.extra:
+        return f"run `pip install 'aava[{backend.extra}]'`, then restart `aava serve`"
+    if is_native(status):
+        return "run `aava status` to see what this daemon can run"
+    return (
+        "run `docker compose build --build-arg "
+        f"{backend.build_arg}=true local_ai_server`, then start it again"
+    )
+
+
+def _with_resets(selection: Selection, env: Mapping[str, str]) -> Selection:
+    """Return *selection* with what an earlier model asked for taken back."""
+    resets = {
+        setting.option: setting.reset
+        for setting in selection.backend.settings
+        if setting.reset and env.get(setting.env) and setting.option not in selection.values
+    }
+    return Selection(selection.backend, {**resets, **selection.values})
+
+
+def _running_selections(status: Mapping[str, Any]) -> dict[Role, Selection]:
+    return {
+        slot.role: running_in(backend, status)
+        for slot in slots_of(status)
+        if (backend := BACKENDS.get(slot.backend or ""))
+    }
+
+
+def _already_runs(selection: Selection, status: Mapping[str, Any]) -> bool:
+    return not _expectation([selection], (selection.backend.role,)).mismatches(status)
+
+
+def _expectation(selections: Iterable[Selection], loaded: Iterable[Role]) -> Expectation:
+    values = _merged(selection.expected() for selection in selections)
+    return Expectation(values, tuple(sorted(loaded)))
+
+
+def _request(selections: Iterable[Selection]) -> dict[str, Any]:
+    """Return the fields of the one request for *selections*; each request reloads every role."""
+    message: dict[str, Any] = {}
+    for selection in selections:
+        for key, value in selection.request().items():
+            if isinstance(value, dict):
+                message[key] = {**message.get(key, {}), **value}
+            else:
+                message[key] = value
+    return message
+
+
+def _edit_yaml(state: State, values: Mapping[tuple[str, ...], str]) -> str | None:
+    if state.yaml is None:
+        return None
+    return yamlfile.edit(state.yaml, values, name=state.yaml_name)
+
+
+def _env_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[Change]:
+    for key, value in new.items():
+        if old.get(key) != value:
+            yield Change(".env", key, old.get(key), value)
+
+
+def _yaml_changes(state: State, new: Mapping[tuple[str, ...], str]) -> Iterable[Change]:
+    if state.yaml is None:
+        return
+    old = yamlfile.load(state.yaml, name=state.yaml_name)
+    for path, value in new.items():
+        present = _at(old, path)
+        if present != value:
+            yield Change("yaml", ".".join(path), None if present is None else str(present), value)
+
+
+def _runtime_changes(
+    running: Mapping[Role, Selection], moving: Iterable[Selection]
+) -> Iterable[Change]:
+    for selection in moving:
+        role = selection.backend.role
+        yield Change("daemon", role, _name(running.get(role)), _name(selection))
+
+
+def _name(selection: Selection | None) -> str:
+    return f"{selection.backend.name}:{selection.model}" if selection else "-"
+
+
+def _at(tree: Mapping[str, object], path: tuple[str, ...]) -> object:
+    value: object = tree
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _merged(parts: Iterable[Mapping[Key, Value]]) -> dict[Key, Value]:
+    return {key: value for part in parts for key, value in part.items()}
