@@ -157,6 +157,23 @@ def lookup(message: Mapping[str, Any], dotted: str) -> Any:  # noqa: ANN401 - an
     return value
 
 
+def backend_in_env(role: Role, env: Mapping[str, str]) -> Backend | None:
+    """Return the backend that `.env` selects for *role*, if we know it."""
+    only = _only_backend(role)
+    return only or BACKENDS.get(env.get(f"LOCAL_{role.upper()}_BACKEND", ""))
+
+
+def backend_in_status(role: Role, status: Mapping[str, Any]) -> Backend | None:
+    """Return the backend that a `status` reply names for *role*, if we know it."""
+    return _only_backend(role) or BACKENDS.get(str(status.get(f"{role}_backend")))
+
+
+def _only_backend(role: Role) -> Backend | None:
+    """Return the backend of a role that has but one: nothing in the files or replies names it."""
+    backends = [each for each in BACKENDS.values() if each.role == role]
+    return backends[0] if len(backends) == 1 else None
+
+
 def backend_named(name: str, *, role: Role | None = None) -> Backend:
     """Return the record of the backend *name*; `-` and `_` are the same.
 

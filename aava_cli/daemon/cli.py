@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.backends import BACKENDS, ROLES, Selection, running_in, selected_in
+from aava_cli.backends import ROLES, Selection, backend_in_env, running_in, selected_in
 from aava_cli.errors import AavaError, DaemonUnreachable, RecoveryDue
 from aava_cli.output import Result, Table
 
@@ -142,9 +142,8 @@ def _role_states(env: Mapping[str, str], reply: Mapping[str, Any]) -> tuple[Role
 def _role_state(
     role: Role, env: Mapping[str, str], reply: Mapping[str, Any], slot: Slot | None
 ) -> RoleState:
-    name = "llama" if role == "llm" else env.get(f"LOCAL_{role.upper()}_BACKEND")
-    wanted = BACKENDS.get(name or "")
-    actual = BACKENDS.get((slot.backend if slot else None) or "")
+    wanted = backend_in_env(role, env)
+    actual = slot.backend if slot else None
     return RoleState(
         role,
         _describe(selected_in(wanted, env) if wanted else None),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.backends import ROLES, lookup
+from aava_cli.backends import ROLES, backend_in_status, lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aava_cli.backends import Role
+    from aava_cli.backends import Backend, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Slot:
     """One role of the running daemon."""
 
     role: Role
-    backend: str | None
+    backend: Backend | None
     path: str | None
     loaded: bool
     error: str | None
@@ -56,7 +56,7 @@ def slots_of(status: Mapping[str, Any]) -> tuple[Slot, ...]:
 def _slot(status: Mapping[str, Any], role: Role) -> Slot:
     model = lookup(status, f"models.{role}") or {}
     errors = lookup(status, "config.startup_errors") or {}
-    backend = "llama" if role == "llm" else status.get(f"{role}_backend")
+    backend = backend_in_status(role, status)
     return Slot(role, backend, model.get("path"), model.get("loaded") is True, errors.get(role))
 
 

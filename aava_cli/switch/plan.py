@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aava_cli import envfile, yamlfile
-from aava_cli.backends import BACKENDS, ROLES, Selection, running_in
+from aava_cli.backends import ROLES, Selection, running_in
 from aava_cli.daemon.status import Expectation, is_minimal, is_native, loaded_roles, slots_of
 from aava_cli.errors import NotPossible
 from aava_cli.output import Result, Table
@@ -137,9 +137,7 @@ def _with_resets(selection: Selection, env: Mapping[str, str]) -> Selection:
 
 def _running_selections(status: Mapping[str, Any]) -> dict[Role, Selection]:
     return {
-        slot.role: running_in(backend, status)
-        for slot in slots_of(status)
-        if (backend := BACKENDS.get(slot.backend or ""))
+        slot.role: running_in(slot.backend, status) for slot in slots_of(status) if slot.backend
     }
 
 
