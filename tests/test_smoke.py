@@ -1,0 +1,333 @@
+"""The smoke command against a daemon on a real socket."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import math
+import struct
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from aava_cli.audio import mulaw_encode, read_wav
+from aava_cli.errors import DaemonUnreachable, NotPossible, UsageError
+from aava_cli.output import Output
+from aava_cli.session import Session
+from aava_cli.smoke import parse_roles, plan_smoke, smoke
+from aava_cli.trial import CANNED_REPLIES, SENTENCE, SPEECH_HZ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from websockets.sync.server import ServerConnection
+
+TONE = struct.pack("<800h", *(round(9000 * math.sin(index / 3)) for index in range(800)))
+LOADED = {role: {"loaded": True, "path": f"/app/models/{role}"} for role in ("stt", "tts", "llm")}
+
+
+def spoken(audio: bytes, encoding: str = "linear16", rate_hz: int = SPEECH_HZ) -> dict[str, Any]:
+    """Return a `tts_response`."""
+    return {
+        "type": "tts_response",
+        "audio_data": base64.b64encode(audio).decode("ascii"),
+        "encoding": encoding,
+        "sample_rate_hz": rate_hz,
+        "byte_length": len(audio),
+    }
+
+
+def heard(text: str, *, is_final: bool = True, **more: str) -> dict[str, Any]:
+    """Return an `stt_result`."""
+    return {"type": "stt_result", "text": text, "is_final": is_final, **more}
+
+
+def replied(text: str) -> dict[str, Any]:
+    """Return an `llm_response`."""
+    return {"type": "llm_response", "text": text}
+
+
+@dataclass
+class Daemon:
+    """Answers by the type of the request, one answer after the other; `None` hangs up."""
+
+    url: str = ""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[str, list[dict[str, Any] | None]] = field(
+        default_factory=lambda: {
+            "status": [{"type": "status_response", "models": LOADED}],
+            "tts_request": [spoken(TONE)],
+            "audio": [heard(SENTENCE)],
+            "llm_request": [replied("It is Paris.")],
+        }
+    )
+
+    def serve(self, connection: ServerConnection) -> None:
+        """Answer one client until it leaves."""
+        for frame in connection:
+            message = json.loads(frame)
+            self.asked.append(message)
+            answer = self.answers[message["type"]].pop(0)
+            if answer is None:
+                connection.close()
+            else:
+                connection.send(json.dumps(answer))
+
+    def sent(self, kind: str) -> list[dict[str, Any]]:
+        """Return the requests of type *kind*."""
+        return [message for message in self.asked if message["type"] == kind]
+
+
+@pytest.fixture
+def daemon() -> Iterator[Daemon]:
+    """Return a daemon that listens, and whose models all work."""
+    from websockets.sync.server import serve
+
+    fake = Daemon()
+    with serve(fake.serve, "127.0.0.1", 0) as server:
+        fake.url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield fake
+        server.shutdown()
+        thread.join()
+
+
+@dataclass
+class Run:
+    """What a run of the command left."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on stdout."""
+        parsed: dict[str, Any] = json.loads(self.stdout)
+        return parsed
+
+
+def run(project: Path, url: str, *arguments: str, json_form: bool = False) -> Run:
+    """Run `aava smoke` with *arguments*."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    output = Output("json" if json_form else "text", stdout=stdout, stderr=stderr)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(smoke)
+    session = Session({"project": str(project), "daemon": url}, output)
+    app(list(arguments), obj=session, standalone_mode=False)
+    return Run(output.exit_code, stdout.getvalue(), stderr.getvalue())
+
+
+def test_working_models_pass_and_the_audio_is_kept(daemon: Daemon, tmp_path: Path) -> None:
+    """The answer has the sentence, the transcript, the reply and a time for each."""
+    result = run(tmp_path, daemon.url)
+    wav = tmp_path / ".aava" / "smoke.wav"
+    assert (result.exit_code, read_wav(wav).pcm16) == (0, TONE)
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"sentence    {SENTENCE}"
+    assert lines[1].startswith(f"audio       {wav}, 0.1 s  [")
+    assert lines[2].startswith(f"transcript  {SENTENCE}  [")
+    assert lines[3] == "errors      0% of the words"
+    assert lines[4].startswith("reply       It is Paris.  [")
+    assert lines[5] == "passed      tts, stt, llm"
+
+
+def test_the_models_are_asked_in_turn(daemon: Daemon, tmp_path: Path) -> None:
+    """What one says is what the next gets; the audio is followed by silence."""
+    daemon.answers["audio"] = [heard("please tell me the name of the city of france")]
+    run(tmp_path, daemon.url)
+    (tts,), (audio,), (llm,) = (
+        daemon.sent("tts_request"),
+        daemon.sent("audio"),
+        daemon.sent("llm_request"),
+    )
+    assert (tts["text"], tts["encoding"], tts["sample_rate_hz"]) == (SENTENCE, "linear16", 16000)
+    assert (audio["mode"], audio["rate"]) == ("stt", 16000)
+    assert base64.b64decode(audio["data"]) == TONE + bytes(32000)
+    assert llm["text"] == "please tell me the name of the city of france"
+
+
+def test_json_answers_a_script(daemon: Daemon, tmp_path: Path) -> None:
+    """Every fact is a field."""
+    wav = tmp_path / "call.wav"
+    result = run(tmp_path, daemon.url, "--save", str(wav), json_form=True).json["result"]
+    assert set(result.pop("latency_ms")) == {"tts", "stt", "llm"}
+    assert result == {
+        "sentence": SENTENCE,
+        "roles": ["tts", "stt", "llm"],
+        "audio_file": str(wav),
+        "audio_s": 0.05,
+        "transcript": SENTENCE,
+        "word_error_rate": 0.0,
+        "reply": "It is Paris.",
+        "failed_stage": None,
+        "problem": None,
+    }
+
+
+def test_telephone_audio_is_decoded_and_resampled(daemon: Daemon, tmp_path: Path) -> None:
+    """The original daemon speaks mu-law at 8 kHz, whatever it is asked for."""
+    daemon.answers["tts_request"] = [spoken(mulaw_encode(TONE), "mulaw", 8000)]
+    result = run(tmp_path, daemon.url, "--roles", "tts")
+    kept = read_wav(tmp_path / ".aava" / "smoke.wav")
+    assert (result.exit_code, kept.rate_hz, len(kept.pcm16)) == (0, SPEECH_HZ, 2 * len(TONE))
+
+
+def test_audio_without_a_description_is_telephone_audio(daemon: Daemon, tmp_path: Path) -> None:
+    """An old daemon does not say what it sends."""
+    daemon.answers["tts_request"] = [
+        {"type": "tts_response", "audio_data": spoken(mulaw_encode(TONE))["audio_data"]}
+    ]
+    run(tmp_path, daemon.url, "--roles", "tts")
+    assert len(read_wav(tmp_path / ".aava" / "smoke.wav").pcm16) == 2 * len(TONE)
+
+
+def test_partial_transcripts_are_waited_out(daemon: Daemon, tmp_path: Path) -> None:
+    """A streaming engine answers with what it has so far; silence makes it finish."""
+    daemon.answers["audio"] = [heard("please tell", is_final=False), heard(SENTENCE)]
+    result = run(tmp_path, daemon.url, "--roles", "tts,stt")
+    _, silence = daemon.sent("audio")
+    assert (result.exit_code, base64.b64decode(silence["data"])) == (0, bytes(32000))
+
+
+def test_the_language_model_alone_gets_the_sentence(daemon: Daemon, tmp_path: Path) -> None:
+    """Without speech, the sentence itself is the question; no audio is kept."""
+    result = run(tmp_path, daemon.url, "--roles", "llm", "--text", "Hello?")
+    (llm,) = daemon.sent("llm_request")
+    assert (result.exit_code, llm["text"]) == (0, "Hello?")
+    assert result.stdout.splitlines()[::2] == ["sentence    Hello?", "passed      llm"]
+    assert not (tmp_path / ".aava").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "stage", "problem"),
+    [
+        ("tts_request", spoken(b""), "tts", "it answered without audio"),
+        ("tts_request", {"type": "tts_response", "error": "no voice"}, "tts", "no voice"),
+        ("tts_request", spoken(bytes(1600)), "tts", "the audio is silent"),
+        ("tts_request", spoken(TONE, "opus"), "tts", "it answered with `opus` audio at 16000 Hz"),
+        (
+            "tts_request",
+            {"type": "tts_response", "audio_data": "AAA"},
+            "tts",
+            "its audio cannot be read: Incorrect padding",
+        ),
+        ("audio", heard(""), "stt", "it heard nothing"),
+        ("audio", heard("", error="stt_unavailable"), "stt", "stt_unavailable"),
+        ("audio", heard("tomatoes"), "stt", "100% of the words are wrong, 50% may be"),
+        ("llm_request", replied("  "), "llm", "the reply is empty"),
+        ("llm_request", replied(SENTENCE.upper()), "llm", "the reply is the prompt itself"),
+        (
+            "llm_request",
+            replied(CANNED_REPLIES[0]),
+            "llm",
+            "the reply is the one the daemon gives without a language model",
+        ),
+    ],
+)
+def test_a_model_that_does_not_work_fails_its_stage(
+    daemon: Daemon, tmp_path: Path, kind: str, answer: dict[str, Any], stage: str, problem: str
+) -> None:
+    """The stage and the reason are named; nothing after it is tried."""
+    daemon.answers[kind] = [answer]
+    result = run(tmp_path, daemon.url)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"error: {stage}: {problem}\nhint:  run `aava status` to see what is loaded\n",
+    )
+    assert daemon.asked[-1]["type"] == kind
+    assert "passed" not in result.stdout
+
+
+def test_what_worked_before_the_failure_is_in_the_answer(daemon: Daemon, tmp_path: Path) -> None:
+    """A script sees how far the call went."""
+    daemon.answers["audio"] = [heard("tomatoes")]
+    answer = run(tmp_path, daemon.url, json_form=True).json
+    assert (answer["ok"], answer["error"]["exit"]) == (False, 1)
+    result = answer["result"]
+    assert (result["transcript"], result["word_error_rate"]) == ("tomatoes", 1.0)
+    assert (result["failed_stage"], result["reply"]) == ("stt", None)
+
+
+def test_more_errors_may_be_allowed(daemon: Daemon, tmp_path: Path) -> None:
+    """A small model on a bad line still proves that it runs."""
+    daemon.answers["audio"] = [heard("tomatoes")]
+    result = run(tmp_path, daemon.url, "--max-word-error-rate", "1")
+    assert result.exit_code == 0
+
+
+def test_a_model_that_is_not_loaded_is_named_before_anything_is_said(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    """An empty slot looks alive on the wire, so the status is asked first."""
+    models = LOADED | {"llm": {"loaded": False}}
+    daemon.answers["status"] = [{"type": "status_response", "models": models}]
+    result = run(tmp_path, daemon.url)
+    assert result.stderr.startswith("error: llm: no model is loaded\n")
+    assert [message["type"] for message in daemon.asked] == ["status"]
+
+
+def test_the_reason_for_an_empty_slot_is_repeated(daemon: Daemon, tmp_path: Path) -> None:
+    """The daemon knows why."""
+    status = {
+        "type": "status_response",
+        "models": LOADED | {"tts": {"loaded": False}},
+        "config": {"startup_errors": {"tts": "piper is not installed"}},
+    }
+    daemon.answers["status"] = [status]
+    assert "error: tts: piper is not installed\n" in run(tmp_path, daemon.url).stderr
+
+
+def test_a_daemon_that_dies_at_work_fails_the_stage(daemon: Daemon, tmp_path: Path) -> None:
+    """Bad model files kill the daemon with the first audio."""
+    daemon.answers["audio"] = [None]
+    result = run(tmp_path, daemon.url)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: stt: the daemon at ws://127.0.0.1:")
+
+
+def test_no_daemon_is_not_a_failed_model(tmp_path: Path) -> None:
+    """There is nothing to try, and another exit code says so."""
+    import socket
+
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(DaemonUnreachable):
+        run(tmp_path, f"ws://127.0.0.1:{port}")
+
+
+def test_a_place_that_cannot_be_written_is_refused(daemon: Daemon, tmp_path: Path) -> None:
+    """The message names the file and the reason."""
+    with pytest.raises(NotPossible, match="No such file or directory"):
+        run(tmp_path, daemon.url, "--save", str(tmp_path / "missing" / "call.wav"))
+
+
+@pytest.mark.parametrize("names", ["", " , ", "stt,asr", "all"])
+def test_roles_that_do_not_exist_are_a_usage_error(names: str) -> None:
+    """The roles there are get named."""
+    with pytest.raises(UsageError, match="must name some of tts, stt, llm"):
+        parse_roles(names)
+
+
+def test_roles_come_in_the_order_they_work() -> None:
+    """However they are written."""
+    assert parse_roles("LLM, stt,tts,stt") == ("tts", "stt", "llm")
+
+
+def test_transcription_needs_speech(tmp_path: Path) -> None:
+    """There is no other audio to transcribe."""
+    with pytest.raises(UsageError, match="`stt` hears what `tts` says"):
+        plan_smoke("Hello", ("stt",), save=tmp_path)
+
+
+def test_a_sentence_has_words(tmp_path: Path) -> None:
+    """Punctuation cannot be misheard."""
+    with pytest.raises(UsageError, match="no word"):
+        plan_smoke("?!", ("llm",), save=tmp_path)
