@@ -1,0 +1,1 @@
+"""The native daemon: one port, one process per model."""

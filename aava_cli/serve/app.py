@@ -1,0 +1,147 @@
+"""The daemon: one port for WebSocket and `/health`, and what starts and ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+from aava_cli.errors import NotPossible
+from aava_cli.serve.models import Models
+from aava_cli.serve.protocol import Daemon, handle_bytes, handle_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+    from uvicorn import Server
+
+    from aava_cli.serve.config import ServeConfig
+
+_LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
+_BACKLOG = 128
+_STOP_S = 2
+
+
+def run(config: ServeConfig) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        NotPossible: the port cannot be bound.
+    """
+    asyncio.run(serve(config))
+
+
+async def serve(config: ServeConfig) -> None:
+    """Serve until SIGTERM or SIGINT; no worker is left when this returns.
+
+    Raises:
+        NotPossible: the port cannot be bound.
+    """
+    listening = _listen(config.host, config.port)
+    models = Models(config.settings, config.env)
+    server = _server(build_app(Daemon(models, config.token)))
+    with contextlib.closing(listening), _stopping(server):
+        config.on_ready()
+        loading = asyncio.create_task(models.load_selected())
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
+            await models.close()
+
+
+def build_app(daemon: Daemon) -> Starlette:
+    """Return the application that answers for *daemon*."""
+    from starlette.applications import Starlette
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route, WebSocketRoute
+
+    async def health(request: Request) -> Response:
+        del request
+        loaded = {role: slot.loaded for role, slot in daemon.models.slots.items()}
+        return JSONResponse({"status": "ok", "models": loaded})
+
+    async def connect(websocket: WebSocket) -> None:
+        await _converse(daemon, websocket)
+
+    routes = [Route("/health", health), WebSocketRoute("/{path:path}", connect)]
+    return Starlette(routes=routes)
+
+
+async def _converse(daemon: Daemon, websocket: WebSocket) -> None:
+    """Answer one connection until it closes; what it asked for stops with it."""
+    await websocket.accept()
+    session = daemon.open_session(websocket)
+    try:
+        while (event := await websocket.receive())["type"] != "websocket.disconnect":
+            await _handle(daemon, session, event)
+    finally:
+        daemon.close_session(session)
+
+
+async def _handle(daemon: Daemon, session: Any, event: Any) -> None:  # noqa: ANN401
+    text = event.get("text")
+    if text is None:
+        await handle_bytes(session, event["bytes"])
+    else:
+        await handle_text(daemon, session, text)
+
+
+def _server(app: Starlette) -> Server:
+    from uvicorn import Config, Server
+
+    return Server(
+        Config(
+            app,
+            ws="websockets-sansio",
+            ws_max_size=_LARGEST_MESSAGE_BYTES,
+            ws_ping_interval=60,
+            ws_ping_timeout=120,
+            timeout_graceful_shutdown=_STOP_S,
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+        )
+    )
+
+
+@contextlib.contextmanager
+def _stopping(server: Server) -> Iterator[None]:
+    """Stop *server* in good order on SIGTERM and SIGINT.
+
+    The server has handlers of its own while it serves, but it raises the signal again when it
+    has stopped, and then the workers still have to be ended.
+    """
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "another program listens there" if taken else error.strerror or str(error)
+        raise NotPossible(
+            f"cannot listen on `{host}:{port}`: {reason}",
+            hint="set `LOCAL_WS_HOST` and `LOCAL_WS_PORT` in `.env`",
+        ) from error

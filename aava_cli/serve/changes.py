@@ -1,0 +1,113 @@
+"""What a `switch_model` request asks for: its fields, as keys and values of `.env`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from aava_cli.backends import BACKENDS, Backend, Values, lookup
+from aava_cli.serve.engines import EngineError
+from aava_cli.serve.values import backend_of, check_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_BACKENDS = {"stt_backend": "LOCAL_STT_BACKEND", "tts_backend": "LOCAL_TTS_BACKEND"}
+
+_LLM = {
+    f"llm_config.{option}": f"LOCAL_LLM_{option.upper()}"
+    for option in (
+        *("model_path", "context", "threads", "batch", "max_tokens", "temperature", "top_p"),
+        *("repeat_penalty", "gpu_layers", "chat_format", "system_prompt"),
+    )
+}
+
+_RUNTIME = {
+    f"{prefix}{option}": key
+    for prefix in ("", "runtime_config.")
+    for option, key in (
+        ("enable_filler_audio", "LOCAL_ENABLE_FILLER_AUDIO"),
+        ("llm_streaming_tts_overlap", "LOCAL_LLM_STREAMING_TTS_OVERLAP"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The keys of `.env` that a request names, those that differ, and how a reply says so."""
+
+    named: frozenset[str]
+    values: Values
+    described: tuple[str, ...]
+
+
+def changes_in(message: Mapping[str, Any], values: Values) -> Changes:
+    """Return what *message* changes in *values*; fields that nobody knows count for nothing.
+
+    Raises:
+        EngineError: a value has the wrong type, or names what does not exist.
+    """
+    backends = [
+        (field, key, name.strip().lower()) for field, key, name in _asked(message, _BACKENDS)
+    ]
+    chosen = {**values, **{key: name for _, key, name in backends}}
+    for field, _, _ in backends:
+        backend_of("stt" if field == "stt_backend" else "tts", chosen)
+    asked = [*backends, *_asked(message, _fields(chosen))]
+    updated = {**chosen, **{key: value for _, key, value in asked}}
+    check_numbers(updated)
+    differing = {key: value for key, value in updated.items() if values.get(key) != value}
+    named = frozenset(key for _, key, _ in asked)
+    return Changes(named, differing, tuple(_describe(asked, differing)))
+
+
+def _asked(message: Mapping[str, Any], fields: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    found = ((field, key, lookup(message, field)) for field, key in fields.items())
+    return [(field, key, _text(field, value)) for field, key, value in found if value is not None]
+
+
+def _describe(asked: list[tuple[str, str, str]], differing: Values) -> Iterator[str]:
+    for field, key, value in asked:
+        if key in differing:
+            yield f"{field.rpartition('.')[2]}={PurePosixPath(value).name}"
+
+
+def _text(field: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    match value:
+        case bool():
+            return str(int(value))
+        case int() | float():
+            return str(value)
+        case str() if "\n" not in value and "\0" not in value:
+            return value
+        case _:
+            raise EngineError(f"`{field}` must be text, a number or a flag")
+
+
+def _fields(values: Values) -> dict[str, str]:
+    """Return every field that can be sent, with the key it sets while *values* are chosen."""
+    fields: dict[str, str] = {}
+    for backend in BACKENDS.values():
+        for setting in backend.settings:
+            own_name = setting.env.lower()
+            fields[own_name] = fields[f"{backend.role}_config.{own_name}"] = setting.env
+    for key in _BACKENDS.values():
+        # What `.env` calls the backend in use may not exist.
+        if values[key] in BACKENDS:
+            fields |= _fields_of(BACKENDS[values[key]])
+    return fields | _LLM | _RUNTIME | {"llm_model_path": "LOCAL_LLM_MODEL_PATH"}
+
+
+def _fields_of(backend: Backend) -> dict[str, str]:
+    """Return the fields that mean *backend* because it is the one in use."""
+    model = backend.setting(backend.model).env
+    fields = {
+        f"{backend.role}_model_path": model,
+        f"{backend.role}_config.model_path": model,
+    }
+    for setting in backend.settings:
+        fields[f"{backend.role}_config.{setting.option}"] = setting.env
+        if setting.request:
+            fields[setting.request] = setting.env
+    return fields

@@ -1,0 +1,85 @@
+"""How the daemon is configured: `.env` first, then the process environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aava_cli.errors import ConfigError, UsageError
+from aava_cli.serve.engines import EngineError
+from aava_cli.serve.values import DEFAULTS, check_numbers, with_defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aava_cli.backends import Values
+    from aava_cli.settings import Settings
+
+_LAST_PORT = 65_535
+
+
+def _nothing() -> None:
+    """Do nothing, when nobody waits for the daemon."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """Where the daemon listens, who may speak to it, and what it loads.
+
+    `env` holds only what was set, without the defaults. `on_ready` is called once the port
+    is bound, which is before any model is loaded.
+    """
+
+    settings: Settings
+    env: Values
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str = field(default="", repr=False)
+    on_ready: Callable[[], None] = _nothing
+
+
+def serve_config(
+    settings: Settings,
+    env: Values,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    on_ready: Callable[[], None] = _nothing,
+) -> ServeConfig:
+    """Return the configuration that *env*, the values of `.env`, asks for.
+
+    Raises:
+        ConfigError: a number is none.
+        UsageError: others could connect, and no token keeps them out.
+    """
+    asked = {key: environ[key] for key in DEFAULTS if key in environ} | dict(env)
+    values = with_defaults(asked)
+    try:
+        check_numbers(values)
+    except EngineError as error:
+        raise ConfigError(str(error), hint=f"correct it in `{settings.env_file}`") from error
+    host, token = values["LOCAL_WS_HOST"].strip(), values["LOCAL_WS_AUTH_TOKEN"].strip()
+    if not token and not is_loopback(host):
+        raise UsageError(
+            f"anybody could reach the daemon on `{host}`: no token is set",
+            hint="set `LOCAL_WS_AUTH_TOKEN` in `.env`, or listen on 127.0.0.1",
+        )
+    return ServeConfig(settings, asked, host, _port(values, settings), token, on_ready)
+
+
+def _port(values: Values, settings: Settings) -> int:
+    text = values["LOCAL_WS_PORT"].strip()
+    if text.isdecimal() and 0 < int(text) <= _LAST_PORT:
+        return int(text)
+    message = f"`LOCAL_WS_PORT` must be a port number, not `{text}`"
+    raise ConfigError(message, hint=f"correct it in `{settings.env_file}`")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach *host*."""
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

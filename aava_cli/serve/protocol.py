@@ -1,0 +1,214 @@
+"""Which request is answered by what."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, TypeAlias
+
+from aava_cli.serve import status, talk
+from aava_cli.serve.engines import EngineError
+from aava_cli.serve.session import MODES, Message, Reply, Session, changed_rules
+
+if TYPE_CHECKING:
+    from aava_cli.serve.models import Models
+    from aava_cli.serve.session import Socket
+
+Handler: TypeAlias = "Callable[[Daemon, Session, Message], Awaitable[None]]"
+
+
+@dataclass(slots=True)
+class Daemon:
+    """What all connections share."""
+
+    models: Models
+    token: str = field(repr=False)
+    started_at_s: float = field(default_factory=monotonic)
+    sessions: list[Session] = field(default_factory=list)
+
+    def open_session(self, socket: Socket) -> Session:
+        """Return the state of a new connection."""
+        session = Session(socket, self.models, authenticated=not self.token)
+        self.sessions.append(session)
+        return session
+
+    def close_session(self, session: Session) -> None:
+        """Forget a connection and stop what it asked for."""
+        session.close()
+        self.sessions.remove(session)
+
+    def status(self) -> Reply:
+        """Return the reply to `status`; connections that only ask do not count as active."""
+        active = sum(session.in_call for session in self.sessions)
+        return status.status_reply(
+            self.models, started_at_s=self.started_at_s, active_sessions=active
+        )
+
+
+def parse(text: str) -> Message:
+    """Return the request in *text*; case and dashes of its type do not matter.
+
+    Raises:
+        EngineError: it is not a JSON object with a `type`.
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EngineError("not JSON") from error
+    kind = fields.get("type") if isinstance(fields, dict) else None
+    if not isinstance(kind, str) or not kind.strip():
+        raise EngineError("expected an object with a `type`")
+    return Message(kind.strip().lower().replace("-", "_"), fields)
+
+
+async def handle_text(daemon: Daemon, session: Session, text: str) -> None:
+    """Answer a text message; what cannot be understood gets an `error`."""
+    try:
+        message = parse(text)
+        if message.type == "auth" or session.authenticated:
+            await HANDLERS.get(message.type, _unknown)(daemon, session, message)
+        else:
+            await session.send(_auth("authentication_required"))
+    except EngineError as error:
+        problem: Reply = {"type": "error", "message": str(error)}
+        await session.send(problem if session.authenticated else _auth("authentication_required"))
+
+
+async def handle_bytes(session: Session, data: bytes) -> None:
+    """Take a binary message: audio of the call."""
+    if session.authenticated:
+        talk.hear_stream(session, data)
+    else:
+        await session.send(_auth("authentication_required"))
+
+
+def _auth(problem: str | None = None) -> Reply:
+    if problem is None:
+        return {"type": "auth_response", "status": "ok"}
+    return {"type": "auth_response", "status": "error", "message": problem}
+
+
+async def _authenticate(daemon: Daemon, session: Session, message: Message) -> None:
+    given = message.fields.get("auth_token") or message.fields.get("token") or ""
+    offered = given.strip() if isinstance(given, str) else ""
+    right = hmac.compare_digest(offered.encode("utf-8", "replace"), daemon.token.encode())
+    session.authenticated |= right
+    await session.send(_auth(None if right or not daemon.token else "invalid_auth_token"))
+
+
+async def _unknown(daemon: Daemon, session: Session, message: Message) -> None:
+    del daemon, session
+    raise EngineError(f"no request named `{message.type}`")
+
+
+async def _status(daemon: Daemon, session: Session, message: Message) -> None:
+    del message
+    await session.send(daemon.status())
+
+
+async def _capabilities(daemon: Daemon, session: Session, message: Message) -> None:
+    del daemon, message
+    await session.send(status.capabilities_reply())
+
+
+async def _backends(daemon: Daemon, session: Session, message: Message) -> None:
+    del daemon, message
+    await session.send(status.backends_reply())
+
+
+async def _schema(daemon: Daemon, session: Session, message: Message) -> None:
+    del daemon
+    role, name = (message.text(each).strip().lower() for each in ("backend_type", "backend_name"))
+    await session.send(status.schema_reply(role, name))
+
+
+async def _set_mode(daemon: Daemon, session: Session, message: Message) -> None:
+    del daemon
+    session.join_call(message)
+    asked = message.text("mode", session.mode)
+    session.mode = asked if asked in MODES else session.mode
+    session.output = talk.wanted_output(message, session.output)
+    session.listen_by(changed_rules(message, session.rules))
+    await session.send(
+        {
+            "type": "mode_ready",
+            "mode": session.mode,
+            "call_id": session.call_id,
+            "segment_energy_threshold": session.rules.energy_threshold,
+            "segment_silence_ms": session.rules.silence_ms,
+            "output_encoding": session.output.encoding,
+            "output_sample_rate_hz": session.output.sample_rate_hz,
+        }
+    )
+
+
+async def _switch(daemon: Daemon, session: Session, message: Message) -> None:
+    if message.fields.get("scope") == "session":
+        reply = _session_prompt(session, message)
+    else:
+        reply = await daemon.models.switch(message.fields)
+    request_id = message.fields.get("request_id")
+    await session.send({"type": "switch_response", **reply, "request_id": request_id})
+
+
+def _session_prompt(session: Session, message: Message) -> Reply:
+    """Give this connection a system prompt of its own."""
+    asked = message.fields.get("llm_config")
+    prompt = asked.get("system_prompt") if isinstance(asked, Mapping) else None
+    reply: Reply = {"scope": "session", "call_id": message.text("call_id") or session.call_id}
+    if not isinstance(prompt, str):
+        problem = "a switch of scope `session` needs `llm_config.system_prompt`"
+        return reply | {"status": "error", "message": problem, "changed": []}
+    session.call_id, session.system_prompt = reply["call_id"], prompt.strip()
+    told = "the system prompt of this session is set"
+    return reply | {"status": "success", "message": told, "changed": ["system_prompt"]}
+
+
+async def _reload_models(daemon: Daemon, session: Session, message: Message) -> None:
+    del message
+    models = daemon.models
+    await session.send({"type": "reload_response", **await models.reload(models.in_use(), {})})
+
+
+async def _reload_llm(daemon: Daemon, session: Session, message: Message) -> None:
+    path = message.text("llm_model_path") or message.text("model_path")
+    asked = {"llm_model_path": path} if path else {}
+    reply = await daemon.models.reload(("llm",), asked)
+    await session.send({"type": "reload_response", **reply})
+
+
+async def _barge_in(daemon: Daemon, session: Session, message: Message) -> None:
+    del daemon
+    session.join_call(message)
+    session.stop_answering()
+    request_id = message.fields.get("request_id")
+    named = {"call_id": session.call_id, "request_id": request_id}
+    await session.send({"type": "barge_in_ack", "status": "ok", **named})
+
+
+def _of_call(handler: Callable[[Session, Message], Awaitable[None]]) -> Handler:
+    async def handle(daemon: Daemon, session: Session, message: Message) -> None:
+        del daemon
+        await handler(session, message)
+
+    return handle
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "auth": _authenticate,
+    "status": _status,
+    "capabilities": _capabilities,
+    "backends": _backends,
+    "backend_schema": _schema,
+    "set_mode": _set_mode,
+    "switch_model": _switch,
+    "reload_models": _reload_models,
+    "reload_llm": _reload_llm,
+    "barge_in": _barge_in,
+    "audio": _of_call(talk.audio),
+    "llm_request": _of_call(talk.llm_request),
+    "tts_request": _of_call(talk.tts_request),
+}

@@ -1,0 +1,189 @@
+"""The requests of a call: audio in, answers and speech out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aava_cli.serve.audio import STT_RATE_HZ, duration_ms, resample, to_mulaw
+from aava_cli.serve.engines import EngineError
+from aava_cli.serve.session import MODES, Message, Output, Reply, Session
+from aava_cli.serve.values import prompt_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ENCODINGS = ("mulaw", "linear16", "pcm16")
+_RATES_HZ = range(4000, 96_001)
+# A piece of a stream is much shorter, a recording much longer.
+_RECORDING_MS = 1000
+
+
+def hear_stream(session: Session, pcm16_16k: bytes) -> None:
+    """Take a binary message: the next piece of the call's audio."""
+    session.in_call = True
+    session.hear(pcm16_16k, _when_heard(session, session.mode))
+
+
+async def audio(session: Session, message: Message) -> None:
+    """Take a recording, which gets one answer, or the next piece of the call's audio."""
+    session.join_call(message)
+    rate_hz = message.integer("rate", STT_RATE_HZ, among=_RATES_HZ)
+    mode = message.text("mode") or session.mode
+    if mode not in MODES:
+        raise EngineError(f"no mode named `{mode}`")
+    pcm16 = await asyncio.to_thread(_samples, message.text("data"), rate_hz)
+    named = message.request_id()
+    if named or duration_ms(pcm16, STT_RATE_HZ) >= _RECORDING_MS:
+        session.listen(_understand(session, mode, named, pcm16))
+    else:
+        session.hear(pcm16, _when_heard(session, mode))
+
+
+def _samples(encoded: str, rate_hz: int) -> bytes:
+    try:
+        return resample(base64.b64decode(encoded, validate=True), rate_hz, STT_RATE_HZ)
+    except (binascii.Error, ValueError) as error:
+        raise EngineError("`data` must be base64") from error
+
+
+def _when_heard(session: Session, mode: str) -> Callable[[bytes], None]:
+    def understand(utterance: bytes) -> None:
+        session.listen(_understand(session, mode, {}, utterance))
+
+    return understand
+
+
+async def _understand(session: Session, mode: str, named: Reply, pcm16: bytes) -> None:
+    """Write down what was said, and answer it as far as *mode* goes."""
+    text = await _transcribe(session, mode, named, pcm16)
+    if text and mode in ("llm", "full"):
+        session.answer(_converse(session, mode, named, text))
+
+
+async def _converse(session: Session, mode: str, named: Reply, text: str) -> None:
+    # What was said first is answered first.
+    async with session.turn:
+        answer = await _reply(session, mode, named, text)
+        if answer and mode == "full":
+            await _speak(session, mode, named, answer)
+
+
+async def _transcribe(session: Session, mode: str, named: Reply, pcm16: bytes) -> str:
+    reply: Reply = {"type": "stt_result", "text": "", "call_id": session.call_id, "mode": mode}
+    reply |= {"is_final": True, "is_partial": False, "confidence": None, **named}
+    try:
+        frame = await session.models.slots["stt"].request({}, pcm16)
+        reply["text"] = frame.fields["text"]
+    except EngineError as error:
+        reply |= {"error": "stt_unavailable", "message": str(error)}
+    await session.send(reply)
+    return str(reply["text"])
+
+
+async def llm_request(session: Session, message: Message) -> None:
+    """Answer a text."""
+    session.join_call(message)
+    text, mode = message.text("text"), message.text("mode") or "llm"
+    session.answer(_answer(session, mode, message.request_id(), text))
+
+
+async def _answer(session: Session, mode: str, named: Reply, text: str) -> None:
+    await _reply(session, mode, named, text)
+
+
+async def _reply(session: Session, mode: str, named: Reply, text: str) -> str:
+    reply: Reply = {"type": "llm_response", "text": "", "call_id": session.call_id, "mode": mode}
+    reply |= named
+    values = session.models.values
+    prompt = prompt_for(text, values, system=session.system_prompt)
+    try:
+        # The engine cannot be interrupted; it finishes for nobody.
+        async with asyncio.timeout(float(values["LOCAL_LLM_INFER_TIMEOUT_SEC"])):
+            frame = await session.models.slots["llm"].request(asdict(prompt))
+        reply["text"] = frame.fields["text"]
+    except TimeoutError:
+        reply["error"] = "the model took longer than `LOCAL_LLM_INFER_TIMEOUT_SEC`"
+    except EngineError as error:
+        reply["error"] = str(error)
+    await session.send(reply)
+    return str(reply["text"])
+
+
+async def tts_request(session: Session, message: Message) -> None:
+    """Speak a text."""
+    session.join_call(message)
+    session.answer(_say(session, message, message.text("text")))
+
+
+async def _say(session: Session, message: Message, text: str) -> None:
+    reply: Reply = {"type": "tts_response", "text": text, "call_id": session.call_id}
+    reply |= message.request_id()
+    try:
+        reply |= await _speech(session, text, wanted_output(message, session.output))
+    except EngineError as error:
+        silence = {"audio_data": b"", **asdict(session.output), "byte_length": 0}
+        reply |= silence | {"error": str(error)}
+    reply["audio_data"] = base64.b64encode(reply["audio_data"]).decode()
+    await session.send(reply)
+
+
+async def _speak(session: Session, mode: str, named: Reply, text: str) -> None:
+    """Send *text* as one binary message, announced where somebody waits for it."""
+    announcement = {"type": "tts_audio", "call_id": session.call_id, "mode": mode, **named}
+    try:
+        spoken = await _speech(session, text, session.output)
+    except EngineError as error:
+        empty = {**asdict(session.output), "byte_length": 0, "error": str(error)}
+        await session.send(announcement | empty)
+        return
+    data: bytes = spoken.pop("audio_data")
+    if named:
+        await session.send(announcement | spoken, data)
+    else:
+        await session.send_payload(data)
+
+
+async def _speech(session: Session, text: str, output: Output) -> Reply:
+    """Return *text*, spoken, with what describes the audio."""
+    frame = await session.models.slots["tts"].request({"text": text})
+    native_hz = int(frame.fields["sample_rate_hz"])
+    rate_hz = output.sample_rate_hz or native_hz
+    convert = partial(_converted, frame.payload, native_hz, rate_hz, output.encoding)
+    data = await asyncio.to_thread(convert)
+    return {
+        "audio_data": data,
+        "encoding": output.encoding,
+        "sample_rate_hz": rate_hz,
+        "byte_length": len(data),
+    }
+
+
+def _converted(pcm16: bytes, native_hz: int, rate_hz: int, encoding: str) -> bytes:
+    resampled = resample(pcm16, native_hz, rate_hz)
+    return to_mulaw(resampled) if encoding == "mulaw" else resampled
+
+
+def wanted_output(message: Message, default: Output) -> Output:
+    """Return how *message* wants speech: mu-law at 8 kHz, or samples at any rate.
+
+    Raises:
+        EngineError: nobody can send it like that.
+    """
+    encoding = message.text("output_encoding") or message.text("encoding") or default.encoding
+    if encoding not in _ENCODINGS:
+        known = ", ".join(f"`{each}`" for each in _ENCODINGS)
+        raise EngineError(f"no encoding named `{encoding}`; there are {known}")
+    usual_hz = default.sample_rate_hz if encoding == default.encoding else _usual_hz(encoding)
+    names = ("output_sample_rate_hz", "sample_rate_hz")
+    name = next((each for each in names if message.fields.get(each) is not None), "")
+    rate_hz = message.integer(name, usual_hz, among=_RATES_HZ) if name else usual_hz
+    return Output(encoding, rate_hz)
+
+
+def _usual_hz(encoding: str) -> int:
+    return 8000 if encoding == "mulaw" else 0

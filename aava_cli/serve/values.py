@@ -1,0 +1,228 @@
+"""What `.env` means to the daemon: defaults, the model each role wants, how it may answer."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from aava_cli.backends import BACKENDS, ROLES, Backend, Role, Values
+from aava_cli.serve.engines import EngineError, Prompt, is_available
+from aava_cli.serve.slot import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aava_cli.settings import Settings
+
+DEFAULTS: Mapping[str, str] = {
+    "LOCAL_AI_MODE": "full",
+    "LOCAL_WS_HOST": "127.0.0.1",
+    "LOCAL_WS_PORT": "8765",
+    "LOCAL_WS_AUTH_TOKEN": "",
+    "LOCAL_LOG_LEVEL": "INFO",
+    "LOCAL_TOOL_GATEWAY_ENABLED": "1",
+    "LOCAL_ENABLE_FILLER_AUDIO": "0",
+    "LOCAL_STT_BACKEND": "vosk",
+    "LOCAL_STT_MODEL_PATH": "/app/models/stt/vosk-model-en-us-0.22",
+    "LOCAL_STT_IDLE_MS": "5000",
+    "LOCAL_STT_SEGMENT_ENERGY_THRESHOLD": "1200",
+    "LOCAL_STT_SEGMENT_PREROLL_MS": "200",
+    "LOCAL_STT_SEGMENT_MIN_MS": "250",
+    "LOCAL_STT_SEGMENT_SILENCE_MS": "500",
+    "LOCAL_STT_SEGMENT_MAX_MS": "12000",
+    "SHERPA_MODEL_PATH": "/app/models/stt/sherpa",
+    "SHERPA_MODEL_TYPE": "online",
+    "SHERPA_VAD_MODEL_PATH": "",
+    "TONE_MODEL_PATH": "/app/models/stt/t-one",
+    "TONE_DECODER_TYPE": "beam_search",
+    "TONE_KENLM_PATH": "",
+    "FASTER_WHISPER_MODEL": "base",
+    "FASTER_WHISPER_DEVICE": "cpu",
+    "FASTER_WHISPER_COMPUTE_TYPE": "int8",
+    "FASTER_WHISPER_LANGUAGE": "en",
+    "WHISPER_CPP_MODEL_PATH": "/app/models/stt/ggml-base.en.bin",
+    "WHISPER_CPP_LANGUAGE": "en",
+    "KROKO_URL": "wss://app.kroko.ai/api/v1/transcripts/streaming",
+    "KROKO_LANGUAGE": "en-US",
+    "KROKO_MODEL_PATH": "/app/models/kroko/kroko-en-v1.0.onnx",
+    "KROKO_EMBEDDED": "0",
+    "KROKO_PORT": "6006",
+    "LOCAL_LLM_MODEL_PATH": "/app/models/llm/phi-3-mini-4k-instruct.Q4_K_M.gguf",
+    "LOCAL_LLM_THREADS": str(min(16, os.cpu_count() or 1)),
+    "LOCAL_LLM_CONTEXT": "768",
+    "LOCAL_LLM_BATCH": "128",
+    "LOCAL_LLM_MAX_TOKENS": "64",
+    "LOCAL_LLM_TEMPERATURE": "0.4",
+    "LOCAL_LLM_TOP_P": "0.85",
+    "LOCAL_LLM_REPEAT_PENALTY": "1.05",
+    "LOCAL_LLM_GPU_LAYERS": "0",
+    "LOCAL_LLM_INFER_TIMEOUT_SEC": "20",
+    "LOCAL_LLM_CHAT_FORMAT": "",
+    "LOCAL_LLM_SYSTEM_PROMPT": "You are a voice assistant on a phone call. Answer briefly.",
+    "LOCAL_LLM_STREAMING_TTS_OVERLAP": "1",
+    "LOCAL_TTS_BACKEND": "piper",
+    "LOCAL_TTS_MODEL_PATH": "/app/models/tts/en_US-lessac-medium.onnx",
+    "MELOTTS_VOICE": "EN-US",
+    "KOKORO_VOICE": "af_heart",
+    "KOKORO_MODE": "local",
+    "KOKORO_MODEL_PATH": "/app/models/tts/kokoro",
+    "KOKORO_API_BASE_URL": "",
+    "KOKORO_API_KEY": "",
+    "SILERO_SPEAKER": "xenia",
+    "SILERO_LANGUAGE": "ru",
+    "SILERO_MODEL_ID": "v3_1_ru",
+    "SILERO_MODEL_PATH": "/app/models/tts/silero",
+    "SILERO_SAMPLE_RATE": "8000",
+    "MATCHA_MODEL_PATH": "/app/models/tts/matcha/model.onnx",
+    "MATCHA_VOCODER_PATH": "/app/models/tts/matcha/vocos.onnx",
+}
+
+INTEGERS: Mapping[str, int] = {
+    "LOCAL_LLM_CONTEXT": 16,
+    "LOCAL_LLM_BATCH": 1,
+    "LOCAL_LLM_THREADS": 1,
+    "LOCAL_LLM_MAX_TOKENS": 1,
+    "LOCAL_LLM_GPU_LAYERS": -1,
+    "LOCAL_STT_IDLE_MS": 100,
+    "LOCAL_STT_SEGMENT_ENERGY_THRESHOLD": 0,
+    "LOCAL_STT_SEGMENT_PREROLL_MS": 0,
+    "LOCAL_STT_SEGMENT_MIN_MS": 0,
+    "LOCAL_STT_SEGMENT_SILENCE_MS": 20,
+    "LOCAL_STT_SEGMENT_MAX_MS": 1000,
+    "KROKO_PORT": 1,
+    "SILERO_SAMPLE_RATE": 8000,
+}
+"""The keys whose values are whole numbers, with the least that makes sense."""
+
+FLOATS = (
+    "LOCAL_LLM_TEMPERATURE",
+    "LOCAL_LLM_TOP_P",
+    "LOCAL_LLM_REPEAT_PENALTY",
+    "LOCAL_LLM_INFER_TIMEOUT_SEC",
+)
+
+_LLM_OPTIONS = ("context", "batch", "threads", "gpu_layers", "chat_format")
+
+
+def with_defaults(env: Values) -> dict[str, str]:
+    """Return *env* over the defaults; an empty value means the default."""
+    return {**DEFAULTS, **{key: value for key, value in env.items() if value}}
+
+
+def check_numbers(values: Values) -> None:
+    """Refuse values that are no numbers where numbers are needed.
+
+    Raises:
+        EngineError: the key and its value are named.
+    """
+    for key, least in INTEGERS.items():
+        if not _is_integer(values[key]) or int(values[key]) < least:
+            raise EngineError(f"`{key}` must be a whole number from {least}, not `{values[key]}`")
+    for key in FLOATS:
+        if not _is_float(values[key]):
+            raise EngineError(f"`{key}` must be a number, not `{values[key]}`")
+
+
+def _is_integer(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()
+
+
+def _is_float(text: str) -> bool:
+    try:
+        return float(text) >= 0
+    except ValueError:
+        return False
+
+
+def is_on(values: Values, key: str) -> bool:
+    """Whether the flag *key* is set."""
+    return values.get(key, "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def backend_of(role: Role, values: Values) -> Backend:
+    """Return the backend that *values* select for *role*.
+
+    Raises:
+        EngineError: there is no such backend; the ones there are get named.
+    """
+    if role == "llm":
+        return BACKENDS["llama"]
+    name = values[f"LOCAL_{role.upper()}_BACKEND"].strip().lower()
+    known = [each.name for each in BACKENDS.values() if each.role == role]
+    if name not in known:
+        names = ", ".join(f"`{each}`" for each in known)
+        raise EngineError(f"no {role} backend named `{name}`; there are {names}")
+    return BACKENDS[name]
+
+
+def model_of(backend: Backend, values: Values) -> str:
+    """Return what *values* call the model of *backend*."""
+    return values.get(backend.setting(backend.model).env, "")
+
+
+def selected_roles(env: Values) -> tuple[Role, ...]:
+    """Return the roles for which *env* itself, without the defaults, names a model."""
+    values = with_defaults(env)
+    return tuple(role for role in ROLES if _is_selected(role, env, values))
+
+
+def _is_selected(role: Role, env: Values, values: Values) -> bool:
+    if role == "llm" and values["LOCAL_AI_MODE"] == "minimal":
+        return False
+    try:
+        backend = backend_of(role, values)
+    except EngineError:
+        return True  # so that loading it says what is wrong
+    keys = (backend.env_key, backend.setting(backend.model).env)
+    return any(env.get(key) for key in keys if key)
+
+
+def wanted_model(role: Role, values: Values, settings: Settings) -> Wanted:
+    """Return what *values* ask to be loaded for *role*; no file is looked at.
+
+    Raises:
+        EngineError: there is no such backend.
+    """
+    backend = backend_of(role, values)
+    if role == "llm":
+        options = {name: values[f"LOCAL_LLM_{name.upper()}"] for name in _LLM_OPTIONS}
+    else:
+        others = (each for each in backend.settings if each.option != backend.model)
+        options = {each.option: values.get(each.env, "") for each in others}
+    return Wanted(backend.name, settings.host_path(model_of(backend, values)), options)
+
+
+def load_keys(role: Role, values: Values) -> frozenset[str]:
+    """Return the keys of `.env` that decide what is loaded for *role*.
+
+    Raises:
+        EngineError: there is no such backend.
+    """
+    backend = backend_of(role, values)
+    if role == "llm":
+        return frozenset(f"LOCAL_LLM_{name.upper()}" for name in ("model_path", *_LLM_OPTIONS))
+    return frozenset([backend.env_key or "", *(each.env for each in backend.settings)])
+
+
+def check_wanted(wanted: Wanted) -> None:
+    """Refuse what cannot be loaded, before a process is started for it.
+
+    Raises:
+        EngineError: the engine is not installed, or there is no such file.
+    """
+    if not is_available(wanted.engine):
+        raise EngineError(f"the engine `{wanted.engine}` is not installed here")
+    if not wanted.path.exists():
+        raise EngineError(f"no model at `{wanted.path}`")
+
+
+def prompt_for(text: str, values: Values, *, system: str | None = None) -> Prompt:
+    """Return the prompt for *text* under the current settings."""
+    return Prompt(
+        text,
+        system=values["LOCAL_LLM_SYSTEM_PROMPT"] if system is None else system,
+        max_tokens=int(values["LOCAL_LLM_MAX_TOKENS"]),
+        temperature=float(values["LOCAL_LLM_TEMPERATURE"]),
+        top_p=float(values["LOCAL_LLM_TOP_P"]),
+        repeat_penalty=float(values["LOCAL_LLM_REPEAT_PENALTY"]),
+    )

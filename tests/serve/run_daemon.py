@@ -1,0 +1,21 @@
+"""Run the native daemon for a project: `python -m tests.serve.run_daemon PROJECT MODELS`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from aava_cli import envfile
+from aava_cli.serve.app import run
+from aava_cli.serve.config import serve_config
+from aava_cli.settings import Settings
+
+
+def main(project: Path, models_dir: Path) -> None:
+    """Serve until a signal ends it."""
+    env = envfile.read((project / ".env").read_text(encoding="utf-8"))
+    run(serve_config(Settings(project, models_dir), env))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
