@@ -5,31 +5,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import signal
-import sys
-import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from aava_cli.errors import (
-    EXIT_BUG,
     EXIT_INTERRUPTED,
     AavaError,
+    Bug,
+    Interrupted,
     NoSpace,
     NotPossible,
+    Stopped,
     Terminated,
     UsageError,
 )
-from aava_cli.output import Output
+from aava_cli.output import Output, Result
 from aava_cli.session import Session
+from aava_cli.usage import usage_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aava_cli.output import Form
-
-EXIT_TERMINATED = 143
 
 # Typer exports one kind of wrong command line; its base class is all of them.
 _UsageProblem: Any = typer.BadParameter.__mro__[1]
@@ -71,45 +70,56 @@ class CommonOptions:
     rest: list[str] = field(default_factory=list)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run *argv* and return the exit code; nothing else ends a run."""
+def main(argv: Sequence[str], *, build: Callable[[], typer.Typer] | None = None) -> int:
+    """Run *argv* in the command tree of *build* and return the exit code; nothing else ends a run.
+
+    Without *build* it is the program's own tree.
+    """
     output = Output()
     try:
-        with _sigterm_raises():
-            return _run(argv, output)
-    except BrokenPipeError:
-        return _stdout_is_gone()
-    except (AavaError, OSError) as error:
-        failure = error if isinstance(error, AavaError) else _environment_failure(error)
-        output.error(failure)
-        return failure.exit_code
+        with _signals_raise():
+            return _run(argv, output, build or build_app)
+    except AavaError as error:
+        failure = error
+    except OSError as error:
+        failure = _environment_failure(error)
     except Terminated:
-        return EXIT_TERMINATED
+        failure = Stopped("terminated", hint="run the same command again")
     except (KeyboardInterrupt, typer.Abort):
-        return EXIT_INTERRUPTED
-    except Exception:  # noqa: BLE001 - the one place where a bug ends the run
-        traceback.print_exc()
-        return EXIT_BUG
+        failure = Interrupted("interrupted", hint="run the same command again")
+    except Exception as error:  # noqa: BLE001 - the one place where a bug ends the run
+        output.bug(error)
+        failure = Bug(f"a bug in aava: {error!r}", hint="report it with the lines above")
+    output.error(failure)
+    return failure.exit_code
 
 
-def _run(argv: Sequence[str], output: Output) -> int:
+def _run(argv: Sequence[str], output: Output, build: Callable[[], typer.Typer]) -> int:
     # An error in the options themselves must already come out in the form that was asked for.
-    output.form = "json" if "--json" in argv else "text"
+    output.form = "json" if "--json" in argv else "events" if "--events" in argv else "text"
     common = take_common_options(argv)
     output.form, output.quiet = common.form, common.quiet
     output.command = " ".join(_command_words(common.rest))
-    app = build_app()
+    app = build()
     try:
         code = app(
-            common.rest,
+            common.rest or _nothing_asked(common.form),
             obj=Session(common.flags, output),
             prog_name="aava",
             standalone_mode=False,
         )
     except _UsageProblem as problem:
-        raise _usage_error(problem, output.command) from problem
-    output.stdout.flush()
+        everywhere = (*_FLAGS, *_VALUES)
+        raise usage_error(problem, output.command, everywhere=everywhere) from problem
+    if code == EXIT_INTERRUPTED:
+        # Typer makes this of a Ctrl-C.
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else output.exit_code
+
+
+def _nothing_asked(form: Form) -> list[str]:
+    # A person gets the help; a program gets the error that no command was named.
+    return ["--help"] if form == "text" else []
 
 
 def take_common_options(argv: Sequence[str]) -> CommonOptions:
@@ -127,7 +137,7 @@ def take_common_options(argv: Sequence[str]) -> CommonOptions:
         elif word in _FLAGS:
             _apply_flag(common, word)
         elif name in _VALUES:
-            common.flags[_VALUES[name]] = value if equals else _value_after(name, words)
+            common.flags[_VALUES[name]] = _require(name, value if equals else next(words, ""))
         else:
             common.rest.append(word)
     return common
@@ -143,9 +153,9 @@ def _apply_flag(common: CommonOptions, word: str) -> None:
             common.quiet = True
 
 
-def _value_after(name: str, words: Iterator[str]) -> str:
-    value = next(words, None)
-    if value is None:
+def _require(name: str, value: str) -> str:
+    # An empty value is a shell variable that was not set: the default would be another project.
+    if not value:
         raise UsageError(f"`{name}` needs a value", hint="run `aava --help`")
     return value
 
@@ -164,12 +174,6 @@ def _command_words(rest: Sequence[str]) -> list[str]:
     return words[:2] if words[:1] == ["models"] else words[:1]
 
 
-def _usage_error(problem: Exception, command: str) -> UsageError:
-    message = str(problem.format_message()) if hasattr(problem, "format_message") else str(problem)
-    first = message[:1].lower() + message[1:].rstrip(".").replace("'", "`")
-    return UsageError(first, hint=f"run `{f'aava {command}'.strip()} --help`")
-
-
 def build_app() -> typer.Typer:
     """Return the command tree; the commands' own work is imported when they run."""
     from aava_cli.daemon.cli import status
@@ -180,51 +184,67 @@ def build_app() -> typer.Typer:
     from aava_cli.smoke import smoke
     from aava_cli.switch.cli import recover, switch
 
-    app = typer.Typer(
-        help=HELP,
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
-    app.callback()(_root)
+    app = new_app()
     for command in (init, preflight, switch, status, smoke, serve, recover):
         app.command()(command)
     app.add_typer(models, name="models")
     return app
 
 
-def _root(
-    ctx: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version."),  # noqa: FBT001, FBT003 - Typer's way to declare a flag
-) -> None:
-    if version:
+def new_app() -> typer.Typer:
+    """Return a command tree without commands."""
+    app = typer.Typer(
+        help=HELP,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_root)
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class Version(Result):
+    """Which aava this is."""
+
+    version: str
+
+    def text(self) -> Iterable[str]:
+        """Yield name and version."""
+        yield f"aava {self.version}"
+
+
+def _show_version(ctx: typer.Context, *, wanted: bool) -> None:
+    if wanted:
         from aava_cli import __version__
 
         session: Session = ctx.obj
-        session.output.line(f"aava {__version__}")
+        session.output.result(Version(__version__))
         raise typer.Exit
 
 
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """Take the option; its callback has done the work."""
+
+
 @contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
+def _signals_raise() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP raise `Terminated` in the block, so that it can undo."""
+
     def raise_terminated(_number: int, _frame: object) -> NoReturn:
         raise Terminated
 
-    try:
-        previous = signal.signal(signal.SIGTERM, raise_terminated)
-    except ValueError:
-        # Only the main thread may set handlers; a caller in another thread has its own.
+    with contextlib.ExitStack() as restore:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # Who runs us under `nohup` wants us to outlive the terminal. Only the main thread
+            # may set handlers; a caller in another thread has its own.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                with contextlib.suppress(ValueError):
+                    restore.callback(signal.signal, number, signal.signal(number, raise_terminated))
         yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _stdout_is_gone() -> int:
-    # `aava models list | head` is no failure, but nothing more can be written.
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.close()
-    return 0

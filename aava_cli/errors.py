@@ -13,7 +13,9 @@ AavaError
 ├── NotFound             10   no such model, backend, job or file
 ├── DaemonUnreachable    11   the daemon is down or does not answer
 ├── AccessDenied         12   authentication failed, or the model is gated
-└── Terminated          143   SIGTERM arrived
+├── Bug                  70   the program itself is wrong
+├── Interrupted         130   Ctrl-C
+└── Stopped             143   SIGTERM or SIGHUP
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 EXIT_CHECK_FAILED = 9
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 class AavaError(Exception):
@@ -119,10 +122,7 @@ class NotFound(AavaError):
     @classmethod
     def named(cls, kind: str, name: str, known: Iterable[str], *, listing: str) -> NotFound:
         """Name the three *known* names nearest to *name*, and the command that lists them all."""
-        near = nearest(name, known)
-        message = f"no {kind} named `{name}`"
-        if near:
-            message += "; nearest: " + ", ".join(f"`{each}`" for each in near)
+        message = with_nearest(f"no {kind} named `{name}`", name, known)
         return cls(message, hint=f"run `{listing}` to see every {kind}")
 
 
@@ -141,8 +141,35 @@ class AccessDenied(AavaError):
     code = "access-denied"
 
 
+class Bug(AavaError):
+    """The program itself is wrong; the traceback is on stderr."""
+
+    exit_code = EXIT_BUG
+    code = "bug"
+
+
+class Interrupted(AavaError):
+    """Ctrl-C; what was begun is undone."""
+
+    exit_code = EXIT_INTERRUPTED
+    code = "interrupted"
+
+
+class Stopped(AavaError):
+    """SIGTERM or SIGHUP; what was begun is undone."""
+
+    exit_code = EXIT_TERMINATED
+    code = "terminated"
+
+
 class Terminated(BaseException):
-    """SIGTERM arrived; like `KeyboardInterrupt`, only undo and `main` catch it."""
+    """SIGTERM or SIGHUP arrived; like `KeyboardInterrupt`, only undo and `main` catch it."""
+
+
+def with_nearest(message: str, name: str, known: Iterable[str]) -> str:
+    """Return *message* with those of the *known* names that are nearest to *name*."""
+    near = ", ".join(f"`{each}`" for each in nearest(name, known))
+    return f"{message}; nearest: {near}" if near else message
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 3) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ object with `--json`, and JSON lines while the work goes on with `--events`.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -83,6 +84,13 @@ class Output:
         else:
             self._print_json("error", self._envelope(ok=False) | {"error": _error_fields(error)})
 
+    def bug(self, error: Exception) -> None:
+        """Print where a bug showed itself, for the report of it."""
+        import traceback
+
+        self._finish_progress()
+        _write(self.stderr, "".join(traceback.format_exception(error)))
+
     def emit(self, event: Event) -> None:
         """Show *event* to whoever watches."""
         if self.form == "events":
@@ -95,15 +103,14 @@ class Output:
 
     def line(self, text: str) -> None:
         """Print one line of data, for what is not a `Result`: a version, a script."""
-        self.stdout.write(text + "\n")
+        _write(self.stdout, text + "\n")
 
     def _log(self, event: Log) -> None:
         if self.quiet and event.level == "info":
             return
         self._finish_progress()
         prefix = "warning: " if event.level == "warning" else ""
-        self.stderr.write(prefix + event.message + "\n")
-        self.stderr.flush()
+        _write(self.stderr, prefix + event.message + "\n")
 
     def _watch(self, event: Progress) -> None:
         if self._watcher is None:
@@ -121,19 +128,16 @@ class Output:
             if isinstance(part, Table):
                 self._print_table(part)
             else:
-                self.stdout.write(part + "\n")
+                _write(self.stdout, part + "\n")
 
     def _print_error(self, error: AavaError) -> None:
-        # Data comes first where both streams end up in one file.
-        self.stdout.flush()
-        self.stderr.write(f"error: {error.message}\nhint:  {error.hint}\n")
+        _write(self.stderr, f"error: {error.message}\nhint:  {error.hint}\n")
 
     def _print_table(self, table: Table) -> None:
         if self.stdout.isatty():
             _print_rich_table(table, self.stdout)
             return
-        for row in align(table):
-            self.stdout.write(row + "\n")
+        _write(self.stdout, "".join(row + "\n" for row in align(table)))
 
     def _envelope(self, *, ok: bool) -> dict[str, Any]:
         return {"schema": SCHEMA, "command": self.command, "ok": ok}
@@ -142,11 +146,24 @@ class Output:
         if self.form == "events":
             self._write_line({"event": event, **message})
         else:
-            self.stdout.write(json.dumps(message, indent=2, ensure_ascii=False) + "\n")
+            _write(self.stdout, json.dumps(message, indent=2, ensure_ascii=False) + "\n")
 
     def _write_line(self, message: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
-        self.stdout.flush()
+        _write(self.stdout, json.dumps(message, ensure_ascii=False) + "\n")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write *text* at once; a reader that is gone misses it, and the work goes on."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        # Python writes again at exit what is still in its buffer; now nothing can fail there.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any dataclass in, JSON out
@@ -227,8 +244,7 @@ class _PlainLines(_Watcher):
         if last is not None and last[0] == step and now - last[1] < self._STEP_S:
             return
         self._shown[event.task] = (step, now)
-        self._stderr.write(f"{event.task}: {describe(event)}\n")
-        self._stderr.flush()
+        _write(self._stderr, f"{event.task}: {describe(event)}\n")
 
     def close(self) -> None:
         self._shown.clear()
