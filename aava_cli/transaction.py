@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,7 +27,7 @@ from aava_cli.files import PRIVATE_FILE, atomic_write, command_line, fsync_folde
 from aava_cli.files import remove as remove_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TypeAlias
 
     StepLoader: TypeAlias = Callable[[Mapping[str, Any]], "Step"]
@@ -129,7 +129,8 @@ class WriteFile:
             hint = f"move your version of `{self.path}` away, then run `aava recover`"
             raise RecoveryDue(message, hint=hint)
         if self.old is None:
-            remove_file(self.path)
+            # A link to where no file was stays; what it points to was ours.
+            remove_file(self.path.resolve())
         else:
             atomic_write(self.path, self.old, mode=self.mode)
             self._restore_owner()
@@ -157,6 +158,9 @@ class Record:
     finished_steps: int = 0
 
 
+_EMPTY = Record("", 0.0, 0)
+
+
 class Journal:
     """The one file that says whether a change is under way."""
 
@@ -179,7 +183,9 @@ class Journal:
 
     def write(self, record: Record, steps: tuple[Step, ...]) -> None:
         """Put *record* and *steps* on disk before returning."""
+        # All room that a commit or an undo will need is taken before the first change.
         private_folder(self._path.parent)
+        private_folder(self._history)
         content = {
             "schema": _SCHEMA,
             **asdict(record),
@@ -189,8 +195,9 @@ class Journal:
 
     def close(self, outcome: str) -> None:
         """Move the journal into the history: the one rename that commits or ends an undo."""
-        private_folder(self._history)
-        name = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{outcome}.json"
+        now_ns = time.time_ns()
+        moment = time.strftime("%Y%m%dT%H%M%S", time.localtime(now_ns // 10**9))
+        name = f"{moment}.{now_ns % 10**9:09}-{outcome}.json"
         self._path.rename(self._history / name)
         fsync_folder(self._history)
         fsync_folder(self._path.parent)
@@ -198,15 +205,26 @@ class Journal:
     def load(self, kinds: Mapping[str, StepLoader]) -> tuple[Record, tuple[Step, ...]]:
         """Return the record and the steps of the change that was interrupted."""
         record, stored = self._read()
-        return record, tuple(kinds[fields.pop("kind")](fields) for fields in stored)
+        with self._garbage_is_named():
+            return record, tuple(kinds[fields["kind"]](fields) for fields in stored)
 
     def _read(self) -> tuple[Record, list[dict[str, Any]]]:
-        try:
+        with self._garbage_is_named():
             content = json.loads(self._path.read_bytes())
-            fields = {name: content[name] for name in Record.__dataclass_fields__}
+            if content["schema"] != _SCHEMA:
+                raise ValueError(content["schema"])
+            kinds = {name: type(value) for name, value in asdict(_EMPTY).items()}
+            fields = {name: kind(content[name]) for name, kind in kinds.items()}
             return Record(**fields), content["steps"]
-        except (ValueError, KeyError) as error:
-            raise ConfigError.at(self._path, 1, "expected a journal written by aava") from error
+
+    @contextmanager
+    def _garbage_is_named(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            message = f"`{self._path}` is not a journal that this version of aava wrote"
+            hint = "use the version that wrote it, or compare `.env` with your backup by hand"
+            raise ConfigError(message, hint=hint) from error
 
 
 def carry_out(steps: tuple[Step, ...], journal: Journal, *, verify: Callable[[], None]) -> None:
@@ -221,17 +239,24 @@ def carry_out(steps: tuple[Step, ...], journal: Journal, *, verify: Callable[[],
     for step in steps:
         step.check()
     progress = _Progress(journal, steps)
-    progress.record()
+    verified = False
     try:
+        progress.record()
         for step in steps:
+            # The world may have changed while an earlier step was at work.
+            step.check()
             progress.begin()
             step.apply()
             progress.finish()
         verify()
+        verified = True
+        journal.close("committed")
     except BaseException as cause:
+        if verified and not journal.is_open:
+            # The commit was made; an interruption that came after it changes nothing.
+            return
         _roll_back(progress, cause)
         raise
-    journal.close("committed")
 
 
 class _Progress:
@@ -267,10 +292,13 @@ def _roll_back(progress: _Progress, cause: BaseException) -> None:
     """Undo what was begun; raises `RolledBack` for an error, returns for an interruption."""
     try:
         undo_all(progress.started, recovering=False, because=cause)
-    except (KeyboardInterrupt, Terminated) as again:
-        message = "interrupted while the old state was being restored"
+        if progress.journal.is_open:
+            progress.journal.close("rolled-back")
+    except (KeyboardInterrupt, Terminated, OSError) as again:
+        message = f"interrupted while the old state was being restored: {again!r}"
         raise RecoveryDue(message, hint="run `aava recover`") from again
-    progress.journal.close("rolled-back")
+    if not progress.started:
+        return
     if isinstance(cause, AavaError | OSError):
         hint = cause.hint if isinstance(cause, AavaError) else "run `aava preflight` to see why"
         message = f"{cause}; the previous configuration is active again"

@@ -75,14 +75,16 @@ class Daemon:
             self._connection.send(json.dumps(message))
             while True:
                 answer = self._receive(deadline - time.monotonic())
+                _refuse(answer, message)
                 if answer.get("type") == reply:
                     return answer
-                _refuse(answer, message)
         except TimeoutError as error:
             text = f"the daemon at {self.url} did not answer `{message['type']}` in {timeout_s:g} s"
             raise DaemonUnreachable(text, hint="run `aava status` to see if it is busy") from error
         except ConnectionClosed as error:
             text = f"the daemon at {self.url} closed the connection during `{message['type']}`"
+            if error.rcvd is not None and error.rcvd.reason:
+                text += f": {error.rcvd.reason}"
             raise DaemonUnreachable(text, hint=_START_HINT) from error
 
     def status(self, *, timeout_s: float = REPLY_TIMEOUT_S) -> dict[str, Any]:
@@ -92,11 +94,15 @@ class Daemon:
     def capabilities(self) -> dict[str, bool]:
         """Return which backends the daemon can run; raises as `request` does."""
         answer = self.request({"type": "capabilities"}, reply="capabilities_response")
-        return {key: value is True for key, value in answer["capabilities"].items()}
+        found = answer.get("capabilities")
+        return {key: value is True for key, value in found.items()} if found else {}
 
     def _receive(self, timeout_s: float) -> dict[str, Any]:
         """Return the next JSON object; audio frames and anything else are passed over."""
-        frame = self._connection.recv(timeout=max(timeout_s, 0))
+        if timeout_s <= 0:
+            # Frames that keep coming must not keep us from the deadline.
+            raise TimeoutError
+        frame = self._connection.recv(timeout=timeout_s)
         if isinstance(frame, bytes):
             return {}
         with contextlib.suppress(ValueError):
@@ -137,18 +143,17 @@ def connect(session: Session, *, timeout_s: float = OPEN_TIMEOUT_S) -> Iterator[
 
 @contextlib.contextmanager
 def _open_first(urls: tuple[str, ...], timeout_s: float) -> Iterator[Daemon]:
-    *others, last = urls
-    for url in others:
-        with contextlib.suppress(ConnectionRefusedError):
-            connection = _open(url, timeout_s)
-            break
-    else:
-        url = last
+    refused: list[OSError] = []
+    for url in urls:
         try:
             connection = _open(url, timeout_s)
+            break
         except OSError as error:
-            text = f"nothing listens at {urls[0]}"
-            raise DaemonUnreachable(text, hint=_START_HINT) from error
+            refused.append(error)
+    else:
+        text = f"nothing listens at {urls[0]}"
+        # The first address is what was meant; a host without IPv6 fails on the second otherwise.
+        raise DaemonUnreachable(text, hint=_START_HINT) from refused[0]
     with connection:
         yield Daemon(connection, url)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -130,9 +131,10 @@ class AskDaemon:
             if not wrong:
                 return ()
             # The answer is no fact: a daemon that says no may already run the old models.
-            daemon.request(
-                self._message(self.inverse), reply="switch_response", timeout_s=self.timeout_s
-            )
+            with suppress(NotPossible):
+                daemon.request(
+                    self._message(self.inverse), reply="switch_response", timeout_s=self.timeout_s
+                )
         with connect(self.session) as daemon:
             return self.before.mismatches(daemon.status())
 
