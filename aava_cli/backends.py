@@ -94,6 +94,9 @@ class Selection:
         """The value that names the model."""
         return self.values.get(self.backend.model, "")
 
+    def __str__(self) -> str:
+        return f"{self.backend.name}:{self.model.rsplit('/', 1)[-1]}"
+
     def env(self) -> dict[str, str]:
         """Return what `.env` must say."""
         chosen = {setting.env: value for setting, value in self._items()}

@@ -156,4 +156,4 @@ def _role_state(
 def _describe(selection: Selection | None) -> str | None:
     if selection is None or not selection.model:
         return None
-    return f"{selection.backend.name}:{selection.model.rsplit('/', 1)[-1]}"
+    return str(selection)

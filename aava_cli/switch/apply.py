@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aava_cli.daemon.calls import require_idle
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.step import AskDaemon
 from aava_cli.output import Result
@@ -86,11 +87,13 @@ def _overlay_text(overlay: Path) -> str | None:
     return read_text(overlay) if overlay.exists() else ""
 
 
-def apply_switch(session: Session, wanted: tuple[Selection, ...], *, timeout_s: float) -> Switched:
-    """Make *wanted* the selection and the runtime.
+def apply_switch(
+    session: Session, wanted: tuple[Selection, ...], *, timeout_s: float, force: bool = False
+) -> Switched:
+    """Make *wanted* the selection and the runtime; *force* says that live calls may be cut.
 
     Raises:
-        Busy: another command is changing this project.
+        Busy: another command is changing this project, or calls are live.
         RecoveryDue: an earlier change was interrupted, or this one could not be undone.
         RolledBack: the daemon did not do it; the old state is back and verified.
     """
@@ -101,6 +104,8 @@ def apply_switch(session: Session, wanted: tuple[Selection, ...], *, timeout_s: 
         plan = plan_switch(wanted, state)
         if plan.is_empty:
             return Switched((), reloaded=False)
+        if plan.request:
+            require_idle(session, state.status, force=force)
         ask = AskDaemon(session, plan.request, plan.inverse, plan.after, plan.before, timeout_s)
         # The daemon comes first: a model that does not load never touches a file, and an undo,
         # which runs backwards, leaves old files for a daemon that starts again in the middle.

@@ -56,8 +56,24 @@ def _model_of(session: Session, backends: tuple[Backend, ...], name: str) -> Sel
         if name in (path.name, path.stem, str(path)):
             return _selection_of_file(session, backend, path)
     only = backends[0].name if len(backends) == 1 else None
-    model = session.catalog().find(name, backend=only)
+    try:
+        model = session.catalog().find(name, backend=only)
+    except NotFound as error:
+        known = _names(session, backends)
+        raise NotFound.named("model", name, known, listing="aava models list") from error
     return _selection_of(model, backends)
+
+
+def _names(session: Session, backends: tuple[Backend, ...]) -> Iterator[str]:
+    """Yield all that the user may have meant: backends, models of the catalog, files."""
+    for backend in backends:
+        yield backend.name
+    for model in session.catalog().models.values():
+        if BACKENDS.get(model.backend) in backends:
+            yield model.id
+            yield model.path.stem if model.path else model.id
+    for _backend, path in _placed_by_hand(session, backends):
+        yield path.stem
 
 
 def _placed_by_hand(

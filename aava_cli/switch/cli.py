@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aava_cli.session import Session
 
 
-def switch(
+def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     ctx: typer.Context,
     stt: Annotated[str | None, typer.Option(metavar="WHAT", help="Speech to text.")] = None,
     llm: Annotated[str | None, typer.Option(metavar="WHAT", help="Language model.")] = None,
@@ -24,6 +24,9 @@ def switch(
         float, typer.Option("--timeout", min=1, help="Seconds for the daemon to load.")
     ] = 600.0,
     *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Switch even if it cuts live calls.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and stop.")
     ] = False,
@@ -47,7 +50,7 @@ def switch(
     if dry_run:
         session.output.result(plan_switch(wanted, read_state(session)))
     else:
-        session.output.result(apply_switch(session, wanted, timeout_s=timeout_s))
+        session.output.result(apply_switch(session, wanted, timeout_s=timeout_s, force=force))
 
 
 def _wanted(session: Session, names: Mapping[Role, str | None]) -> tuple[Selection, ...]:

@@ -193,7 +193,7 @@ def _runtime_changes(
 
 
 def _name(selection: Selection | None) -> str:
-    return f"{selection.backend.name}:{selection.model}" if selection else "-"
+    return str(selection) if selection and selection.model else "-"
 
 
 def _at(tree: Mapping[str, object], path: tuple[str, ...]) -> object:
