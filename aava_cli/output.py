@@ -158,12 +158,12 @@ def _write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):
-            raise
         # Python writes again at exit what is still in its buffer; now nothing can fail there.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any dataclass in, JSON out
