@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 DEADLINE_S = 60.0
+_PROGRAM = "tests.serve.run_daemon"
 
 
 def free_port() -> int:
@@ -128,14 +129,21 @@ class Client:
 
 
 def start_daemon(
-    project: Path, models_dir: Path, *, environ: Mapping[str, str] | None = None
+    project: Path,
+    models_dir: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    python: tuple[str, ...] = (),
 ) -> RunningDaemon:
-    """Start the daemon of *project*, as its `.env` says; its models may still be loading."""
+    """Start the daemon of *project*, as its `.env` says; its models may still be loading.
+
+    *environ* is added to the environment, *python* to the interpreter's options.
+    """
     port = int(_env_value(project / ".env", "LOCAL_WS_PORT"))
     log = project / "daemon.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.serve.run_daemon", str(project), str(models_dir)],
+            [sys.executable, *python, "-m", _PROGRAM, str(project), str(models_dir)],
             cwd=REPOSITORY,
             env={**os.environ, **(environ or {})},
             stdout=output,

@@ -109,9 +109,10 @@ class Worker:
         return await receive_frame(stdout)
 
     async def close(self) -> None:
-        """Let the request in progress finish, then end the process."""
+        """Let the requests in progress finish, then end the process."""
         try:
-            async with asyncio.timeout(_GOODBYE_S), self._turn:
+            async with asyncio.timeout(_GOODBYE_S):
+                await asyncio.gather(*self._exchanges, return_exceptions=True)
                 if self._process.stdin is not None:
                     self._process.stdin.close()
                 await self._process.wait()

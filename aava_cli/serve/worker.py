@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from aava_cli.serve.engines import (
     Engine,
+    EngineError,
     LanguageModel,
     Prompt,
     SpeechToText,
@@ -60,18 +61,23 @@ def _load(request: Frame, engines: list[Engine]) -> Frame:
     """Load the model and prove that it works: some engines notice only at the first use."""
     fields = request.fields
     engine = load_engine(fields["engine"], Path(fields["path"]), fields["options"])
-    _prove(engine)
+    prove(engine)
     engines.append(engine)
     return Frame({})
 
 
-def _prove(engine: Engine) -> None:
+def prove(engine: Engine) -> None:
+    """Use *engine* once.
+
+    Raises:
+        EngineError: it does nothing; other errors are its own.
+    """
     match engine:
         case SpeechToText():
             engine.transcribe(_SECOND_OF_SILENCE)
         case TextToSpeech():
             if not engine.synthesize("hello").pcm16:
-                raise ValueError("the voice says nothing")
+                raise EngineError("the voice says nothing")
         case LanguageModel():
             engine.reply(Prompt("hello", max_tokens=1))
 

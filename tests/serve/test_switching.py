@@ -84,11 +84,11 @@ def test_switch_loads_only_what_changes(daemon: RunningDaemon) -> None:
         {"stt_config": "not an object"},
     ],
 )
-def test_same_values_change_nothing(daemon: RunningDaemon, fields: dict[str, Any]) -> None:
+def test_same_values_change_nothing(shared: RunningDaemon, fields: dict[str, Any]) -> None:
     """A switch to what already runs loads nothing."""
-    before = pids(daemon)
-    assert switch(daemon, **fields)["status"] == "no_change"
-    assert before == pids(daemon)
+    before = pids(shared)
+    assert switch(shared, **fields)["status"] == "no_change"
+    assert before == pids(shared)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""What a switch request means, for every field and backend."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aava_cli.backends import BACKENDS, Backend, Selection
+from aava_cli.serve.changes import changes_in
+from aava_cli.serve.engines import EngineError
+from aava_cli.serve.values import DEFAULTS, with_defaults
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=9,
+)
+FIELDS = st.sampled_from(
+    ["stt_backend", "stt_model_path", "stt_config", "llm_config", "kroko_port", "tts_config"]
+)
+
+
+def _sample(backend: Backend) -> dict[str, str]:
+    kinds = {"text": "/app/models/x", "integer": "4000", "flag": "1"}
+    return {each.option: kinds[each.kind] for each in backend.settings}
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=lambda backend: backend.name)
+def test_request_of_every_backend_sets_its_keys(backend: Backend) -> None:
+    """What `aava switch` sends comes to the values that it writes into `.env`."""
+    selection = Selection(backend, _sample(backend))
+    values = with_defaults({})
+    changed = {**values, **changes_in(selection.request(), values).values}
+    sent = {each.env for each in backend.settings if each.request}
+    expected = {key: value for key, value in selection.env().items() if key in sent}
+    assert expected == {key: changed[key] for key in expected}
+    if backend.env_key:
+        assert backend.name == changed[backend.env_key]
+
+
+def test_path_goes_to_the_backend_of_the_request() -> None:
+    """A path sent with a backend is that backend's."""
+    changes = changes_in({"stt_backend": "SHERPA", "stt_model_path": "/a/b"}, DEFAULTS)
+    assert {"LOCAL_STT_BACKEND": "sherpa", "SHERPA_MODEL_PATH": "/a/b"} == changes.values
+    assert ("stt_backend=sherpa", "stt_model_path=b") == changes.described
+
+
+def test_language_is_that_of_the_backend_in_use() -> None:
+    """`stt_config.language` means the engine that listens."""
+    asked = {"stt_backend": "whisper_cpp", "stt_config": {"language": "de"}}
+    assert "de" == changes_in(asked, DEFAULTS).values["WHISPER_CPP_LANGUAGE"]
+
+
+def test_unknown_backend_in_use_can_be_left() -> None:
+    """A bad name in `.env` does not stop a switch to a good one."""
+    values = with_defaults({"LOCAL_TTS_BACKEND": "nope"})
+    changes = changes_in({"tts_backend": "piper", "tts_model_path": "/v.onnx"}, values)
+    assert {"LOCAL_TTS_BACKEND": "piper", "LOCAL_TTS_MODEL_PATH": "/v.onnx"} == changes.values
+
+
+@given(st.dictionaries(FIELDS, JSON))
+def test_any_request_is_understood_or_refused(message: dict[str, object]) -> None:
+    """Nothing that is sent is a bug of the daemon."""
+    try:
+        changes = changes_in(message, DEFAULTS)
+    except EngineError:
+        return
+    assert changes.values.keys() <= changes.named
