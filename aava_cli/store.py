@@ -151,17 +151,17 @@ def has_size(path: Path, size_bytes: int | None) -> bool:
     return path.is_file() and size_bytes in (None, path.stat().st_size)
 
 
-def work_folder(settings: Settings) -> Path:
-    """Return where downloads are prepared: one rename away from the models folder.
+def work_folders(settings: Settings) -> tuple[Path, Path]:
+    """Return where downloads may be prepared: in the project, or within the models folder."""
+    return settings.state_dir, settings.models_dir / ".aava-work"
 
-    Raises:
-        OSError: the models folder cannot be made.
-    """
+
+def work_folder(settings: Settings) -> Path:
+    """Return the work folder that is one rename away from the models folder, made if need be."""
     settings.models_dir.mkdir(parents=True, exist_ok=True)
-    state = prepare_state(settings)
-    if state.stat().st_dev == settings.models_dir.stat().st_dev:
-        return state
-    return private_folder(settings.models_dir / ".aava-work")
+    state, beside = prepare_state(settings), work_folders(settings)[1]
+    same_device = state.stat().st_dev == settings.models_dir.stat().st_dev
+    return state if same_device else private_folder(beside)
 
 
 def _is_there(settings: Settings, file: RemoteFile) -> bool:

@@ -1,0 +1,214 @@
+"""Carry out a pull: obtain every file of a model, check them together, then publish them."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aava_cli import __version__
+from aava_cli.backends import BACKENDS
+from aava_cli.download.obtain import Obtained, Supplier
+from aava_cli.download.partial import no_space
+from aava_cli.download.plan import plan_pull
+from aava_cli.download.presence import Judge, contained, recorded_of
+from aava_cli.download.publish import publish
+from aava_cli.download.pulled import Pulled, PulledFile, PulledModel
+from aava_cli.download.sources import Resolver
+from aava_cli.download.transfer import Patience
+from aava_cli.download.waiting import hold
+from aava_cli.errors import IntegrityError, NoSpace
+from aava_cli.events import Log
+from aava_cli.modelfiles import check_model
+from aava_cli.output import human_bytes
+from aava_cli.store import Receipt, ReceiptFile, covers, read_receipt, work_folder, write_receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path, PurePosixPath
+
+    from aava_cli.catalog import Model, RemoteFile
+    from aava_cli.download.plan import PullPlan
+    from aava_cli.settings import Settings
+
+_BY_HAND = "found on disk"
+
+
+def apply_pull(
+    plan: PullPlan, models: Sequence[Model], judge: Judge, patience: Patience | None = None
+) -> Pulled:
+    """Fetch what *plan* says is missing of *models*; a model is published whole or not at all.
+
+    Raises:
+        NetworkError: no source of a file could be had; what was downloaded is kept.
+        AccessDenied: a model is gated, or its source needs credentials.
+        IntegrityError: all sources of a file have other bytes.
+        NoSpace: there is not enough room; what was downloaded is kept.
+    """
+    if plan.disk_bytes > plan.free_bytes:
+        need, free = human_bytes(plan.disk_bytes), human_bytes(plan.free_bytes)
+        message = f"need {need}, have {free} free on `{plan.models_dir}`"
+        raise NoSpace(message, hint="run `aava models list --installed` to see what takes room")
+    if not any(file.action == "fetch" for model in plan.models for file in model.files):
+        return Pulled(tuple(_kept_whole(model, judge) for model in models), 0)
+    work = work_folder(judge.settings)
+    supplier = Supplier(work, Resolver(), judge.emit, patience or Patience())
+    pulled = [_pull_model(model, judge, supplier) for model in models]
+    return Pulled(tuple(each for each, _ in pulled), sum(received for _, received in pulled))
+
+
+def _pull_model(model: Model, judge: Judge, supplier: Supplier) -> tuple[PulledModel, int]:
+    names = [f"file {file.path}" for file in model.files]
+    with hold(supplier.work, names, judge.emit):
+        # Whoever held the locks may have fetched what the plan still lacks.
+        missing = _missing(model, judge)
+        if not missing:
+            return _kept_whole(model, judge), 0
+        with _staging(supplier.work, model) as stage:
+            obtained = _obtain_all(missing, model, supplier, stage, judge.settings)
+            try:
+                _check_together(model, obtained, stage, judge.settings)
+            except IntegrityError:
+                supplier.drop(missing)
+                raise
+            # The receipt comes first: a kill in between leaves files that are known, or missing.
+            receipt = _record(model, obtained, judge)
+            _publish_all(model, obtained, stage, judge)
+        supplier.drop(missing)
+    received = sum(each.received_bytes for each in obtained)
+    return _describe(model, receipt, fetched={each.file.path for each in obtained}), received
+
+
+def _missing(model: Model, judge: Judge) -> list[RemoteFile]:
+    planned = plan_pull([model], judge.facts([model])).models[0].files
+    pairs = zip(model.files, planned, strict=True)
+    return [file for file, plan in pairs if plan.action == "fetch"]
+
+
+@contextmanager
+def _staging(work: Path, model: Model) -> Iterator[Path]:
+    stage = work / "staging" / model.id
+    # What a killed run left is of no use: its downloads are kept elsewhere.
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(parents=True)
+    try:
+        yield stage
+    except OSError as error:
+        raise no_space(error, work, None) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _obtain_all(
+    missing: Sequence[RemoteFile],
+    model: Model,
+    supplier: Supplier,
+    stage: Path,
+    settings: Settings,
+) -> list[Obtained]:
+    receipt = read_receipt(settings, model.id)
+    obtained: list[Obtained] = []
+    for file in missing:
+        contained(settings, file.path)
+        known = [
+            each.download_sha256
+            for each in recorded_of(file, model, receipt)
+            if each.provenance == "tofu"
+        ]
+        obtained.append(supplier.obtain(file, stage, known[0] if known else None))
+    return obtained
+
+
+def _check_together(
+    model: Model, obtained: Sequence[Obtained], stage: Path, settings: Settings
+) -> None:
+    """Check the model as it will be, from links to where its files are now."""
+    places = {each.file.path: each.place for each in obtained}
+    for file in model.files:
+        place = places.get(file.path, settings.models_dir / file.path)
+        link = stage / file.path
+        if place != link:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(place)
+    if model.path is None or model.backend not in BACKENDS:
+        return
+    try:
+        check_model(BACKENDS[model.backend], stage / model.path)
+    except IntegrityError as error:
+        message = error.message.replace(f"{stage}/", "")
+        hint = "nothing was installed; look at the sources that the catalog names"
+        raise IntegrityError(message, hint=hint) from error
+
+
+def _publish_all(model: Model, obtained: Sequence[Obtained], stage: Path, judge: Judge) -> None:
+    folders = [each for each in obtained if each.file.archive is not None]
+    files = [each for each in obtained if each.file.archive is None]
+    inside = [each for each in files if _is_within(each.file.path, folders)]
+    for each in inside:
+        each.place.replace(stage / each.file.path)
+    # What names the model comes last: who finds it finds the rest too.
+    rest = sorted(
+        (each for each in (*folders, *files) if each not in inside),
+        key=lambda each: each.file.path == model.path,
+    )
+    for each in rest:
+        publish(each.place, contained(judge.settings, each.file.path))
+    for recorded in (entry for each in obtained for entry in each.recorded):
+        judge.digests.note(judge.settings.models_dir / recorded.path, recorded.sha256)
+
+
+def _is_within(path: PurePosixPath, folders: Sequence[Obtained]) -> bool:
+    return any(path.is_relative_to(each.file.path) for each in folders)
+
+
+def _record(model: Model, obtained: Sequence[Obtained], judge: Judge) -> Receipt:
+    """Write and return the receipt: what was fetched, and what was already good."""
+    old = read_receipt(judge.settings, model.id)
+    fetched = {each.file.path: each.recorded for each in obtained}
+    entries: list[ReceiptFile] = []
+    for file in model.files:
+        if file.path in fetched:
+            entries += fetched[file.path]
+        else:
+            entries += recorded_of(file, model, old) or _vouched_by_catalog(file, judge)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    receipt = Receipt(model.id, tuple(entries), now, f"aava {__version__}")
+    write_receipt(judge.settings, receipt)
+    return receipt
+
+
+def _vouched_by_catalog(file: RemoteFile, judge: Judge) -> tuple[ReceiptFile, ...]:
+    """Return the entry of a file that people put there and that the catalog knows."""
+    if file.archive is not None or file.sha256 is None:
+        return ()
+    size_bytes = (judge.settings.models_dir / file.path).stat().st_size
+    known = file.sha256
+    return (ReceiptFile(file.path, size_bytes, known, _BY_HAND, "catalog", known),)
+
+
+def _kept_whole(model: Model, judge: Judge) -> PulledModel:
+    """Describe a model of which nothing was fetched, and record what the catalog vouches for."""
+    old = read_receipt(judge.settings, model.id)
+    unknown = [file for file in model.files if judge.verdict(file, model, old) == "unknown"]
+    for file in unknown:
+        judge.emit(Log(f"`{file.path}` is kept: nothing says what its bytes should be", "warning"))
+    if model.files and not unknown and not (old and covers(old, model)):
+        old = _record(model, (), judge)
+    return _describe(model, old, fetched=set())
+
+
+def _describe(model: Model, receipt: Receipt | None, *, fetched: set[PurePosixPath]) -> PulledModel:
+    files = tuple(
+        PulledFile(
+            each.path,
+            each.size_bytes,
+            each.sha256,
+            each.source,
+            each.provenance,
+            fetched=any(each.path.is_relative_to(path) for path in fetched),
+        )
+        for each in (receipt.files if receipt else ())
+    )
+    return PulledModel(model.id, model.path, has_files=bool(model.files), files=files)

@@ -1,0 +1,132 @@
+"""Judge the files that are on disk against the catalog and against what was recorded."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from aava_cli.download.partial import partial_path
+from aava_cli.download.plan import PullFacts
+from aava_cli.events import ignore
+from aava_cli.store import has_size, read_receipt, work_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path, PurePosixPath
+
+    from aava_cli.catalog import Model, RemoteFile
+    from aava_cli.digests import DigestCache
+    from aava_cli.events import Emit
+    from aava_cli.settings import Settings
+    from aava_cli.store import Receipt, ReceiptFile
+
+Verdict: TypeAlias = Literal["good", "unknown", "different", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Compares files with what they should be; *deep* reads all of them again."""
+
+    settings: Settings
+    digests: DigestCache
+    emit: Emit = ignore
+    deep: bool = False
+
+    def facts(self, models: Iterable[Model]) -> PullFacts:
+        """Return what there is on disk of *models*, whole or begun.
+
+        Raises:
+            ConfigError: a receipt is damaged.
+        """
+        good: set[PurePosixPath] = set()
+        begun: set[Path] = set()
+        for model in models:
+            receipt = read_receipt(self.settings, model.id)
+            for file in model.files:
+                if self.verdict(file, model, receipt) in ("good", "unknown"):
+                    good.add(file.path)
+                else:
+                    begun.update(self._begun(file))
+        folder = self.settings.models_dir
+        begun_bytes = sum(path.stat().st_size for path in begun)
+        return PullFacts(folder, frozenset(good), begun_bytes, free_bytes(folder))
+
+    def _begun(self, file: RemoteFile) -> Iterator[Path]:
+        for work in work_folders(self.settings):
+            paths = (partial_path(work, source) for source in file.sources)
+            yield from (path for path in paths if path.is_file())
+
+    def verdict(self, file: RemoteFile, model: Model, receipt: Receipt | None) -> Verdict:
+        """Return whether *file* of *model* is on disk as the catalog or else *receipt* says.
+
+        It is `unknown` where neither says what it should be.
+        """
+        recorded = recorded_of(file, model, receipt)
+        if file.archive is not None:
+            return self._judge_folder(file, recorded)
+        path = self.settings.models_dir / file.path
+        if not path.is_file():
+            return "missing"
+        if not has_size(path, file.size_bytes):
+            return "different"
+        expected = file.sha256 or next((each.sha256 for each in recorded), None)
+        return self._judge_digest(path, expected)
+
+    def judge_recorded(self, recorded: ReceiptFile) -> Verdict:
+        """Return whether one file that was pulled is still what it was."""
+        path = self.settings.models_dir / recorded.path
+        if not path.is_file():
+            return "missing"
+        if not has_size(path, recorded.size_bytes):
+            return "different"
+        return self._judge_digest(path, recorded.sha256)
+
+    def _judge_digest(self, path: Path, expected: str | None) -> Verdict:
+        if expected is None:
+            return "unknown"
+        actual = self.digests.of(path, deep=self.deep, emit=self.emit)
+        return "good" if actual == expected else "different"
+
+    def _judge_folder(self, file: RemoteFile, recorded: tuple[ReceiptFile, ...]) -> Verdict:
+        path = self.settings.models_dir / file.path
+        if not (path.is_dir() and any(path.iterdir())):
+            return "missing"
+        if not recorded:
+            return "unknown"
+        if any(file.sha256 not in (None, each.download_sha256) for each in recorded):
+            return "different"
+        verdicts = {self.judge_recorded(each) for each in recorded}
+        return "good" if verdicts == {"good"} else "different"
+
+
+def recorded_of(file: RemoteFile, model: Model, receipt: Receipt | None) -> tuple[ReceiptFile, ...]:
+    """Return what *receipt* has of *file*: itself, or what came out of its archive."""
+    others = {each.path for each in model.files if each != file}
+    return tuple(
+        each
+        for each in (receipt.files if receipt else ())
+        if each.path.is_relative_to(file.path) and each.path not in others
+    )
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the room on the file system that *folder* is, or will be, on."""
+    existing = next(each for each in (folder, *folder.parents) if each.is_dir())
+    return shutil.disk_usage(existing).free
+
+
+def contained(settings: Settings, path: PurePosixPath) -> Path:
+    """Return where *path* is under the models folder, links on the way followed.
+
+    Raises:
+        NotPossible: it leads out of the models folder.
+    """
+    from aava_cli.errors import NotPossible
+
+    target = settings.models_dir / path
+    root = settings.models_dir.resolve()
+    if ".." in path.parts or not target.parent.resolve().is_relative_to(root):
+        message = f"`{path}` leads out of `{settings.models_dir}`"
+        raise NotPossible(message, hint="look for links in the models folder")
+    return target
