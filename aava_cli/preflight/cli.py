@@ -1,0 +1,24 @@
+"""`aava preflight`: look at the host and the project, and change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer  # noqa: TC002 - Typer reads the annotations when the program runs
+
+if TYPE_CHECKING:
+    from aava_cli.session import Session
+
+
+def preflight(ctx: typer.Context) -> None:
+    """Check that this host can run the models; nothing is changed.
+
+    \b
+      aava preflight               every check, with a fix for what is wrong
+      aava preflight --json        the same for a script; exit code 9 if a check failed
+    """  # noqa: D301 - the help formatter needs the control character itself
+    from aava_cli.preflight.checks import run_checks
+    from aava_cli.preflight.probe import gather_facts
+
+    session: Session = ctx.obj
+    session.output.result(run_checks(gather_facts(session)))

@@ -1,0 +1,124 @@
+"""What the container engine says about itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aava_cli.preflight.facts import Docker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TIMEOUT_S = 4.0
+
+
+def find_docker(*, timeout_s: float = TIMEOUT_S) -> Docker | None:
+    """Ask the `docker` program; None without one."""
+    program = shutil.which("docker")
+    if program is None:
+        return None
+    try:
+        ran = _run(["docker", "info", "--format", "{{json .}}"], timeout_s)
+    except subprocess.TimeoutExpired:
+        return Docker(problem=f"`docker info` did not answer in {timeout_s:g} s")
+    docker = parse_info(ran.stdout, ran.stderr)
+    return replace(
+        docker,
+        compose=docker.compose or _standalone_compose(timeout_s),
+        remote=_remote(os.environ),
+        root_free_bytes=_free_bytes(docker.root),
+        is_snap=docker.is_snap or "/snap/" in str(Path(program)),
+    )
+
+
+def parse_info(stdout: str, stderr: str) -> Docker:
+    """Return what the answer of `docker info` says."""
+    try:
+        info = json.loads(stdout)
+    except ValueError:
+        return Docker(problem=_first_line(stderr) or "`docker info` answered nothing")
+    if "host" in info:
+        # Podman's own answer, where `docker` is another name for it.
+        return Docker(_text(info, "version", "Version"), is_podman=True)
+    root = info.get("DockerRootDir")
+    return Docker(
+        version=info.get("ServerVersion") or None,
+        problem=None if info.get("ServerVersion") else _engine_problem(info, stderr),
+        compose=_plugin_version(info, "compose"),
+        root=Path(root) if root else None,
+        runtimes=tuple(info.get("Runtimes") or ()),
+        has_cdi=_has_cdi(info),
+        is_snap=str(root).startswith("/var/snap/"),
+    )
+
+
+def _engine_problem(info: Mapping[str, Any], stderr: str) -> str:
+    errors = info.get("ServerErrors") or [_first_line(stderr)]
+    return str(errors[0]) or "the engine does not answer"
+
+
+def _plugin_version(info: Mapping[str, Any], name: str) -> str | None:
+    client = info.get("ClientInfo") or {}
+    versions = [each.get("Version") for each in client.get("Plugins") or () if each["Name"] == name]
+    return versions[0] if versions else None
+
+
+def _has_cdi(info: Mapping[str, Any]) -> bool:
+    """Return whether containers can get a GPU by its CDI name, `nvidia.com/gpu=all`."""
+    devices = (str(each.get("ID")) for each in info.get("DiscoveredDevices") or ())
+    specs = (
+        path for folder in info.get("CDISpecDirs") or () for path in Path(folder).glob("nvidia*")
+    )
+    return any(device.startswith("nvidia.com/") for device in devices) or any(specs)
+
+
+def _standalone_compose(timeout_s: float) -> str | None:
+    if shutil.which("docker-compose") is None:
+        return None
+    try:
+        ran = _run(["docker-compose", "version", "--short"], timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
+    return _first_line(ran.stdout) or None
+
+
+def _remote(environ: Mapping[str, str]) -> str | None:
+    host = environ.get("DOCKER_HOST", "")
+    return host if host.startswith(("tcp://", "ssh://", "http://", "https://")) else None
+
+
+def _free_bytes(root: Path | None) -> int | None:
+    """Return the room for images, where their folder is on this host."""
+    try:
+        return shutil.disk_usage(root).free if root else None
+    except OSError:
+        # An engine in a virtual machine or on another host has its own folders.
+        return None
+
+
+def _run(argv: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+def _text(info: Mapping[str, Any], *keys: str) -> str | None:
+    value: Any = info
+    for key in keys:
+        value = value.get(key) or {}
+    return value or None

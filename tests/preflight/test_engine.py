@@ -1,0 +1,149 @@
+"""What is made of the container engine's answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aava_cli.preflight.engine import find_docker, parse_info
+from aava_cli.preflight.facts import Docker
+
+INFO = {
+    "ServerVersion": "28.2.2",
+    "DockerRootDir": "/nowhere/docker",
+    "Runtimes": {"runc": {}, "nvidia": {}},
+    "ClientInfo": {
+        "Plugins": [
+            {"Name": "buildx", "Version": "v0.17"},
+            {"Name": "compose", "Version": "v2.36.0"},
+        ]
+    },
+}
+
+
+def write_program(folder: Path, name: str, script: str) -> None:
+    """Write an executable shell script."""
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def parse(**changed: Any) -> Docker:  # noqa: ANN401 - any JSON value
+    """Return what a `docker info` with *changed* values says."""
+    return parse_info(json.dumps(INFO | changed), "")
+
+
+def test_an_answer_is_taken_apart() -> None:
+    """The plugin's version is in the client's part."""
+    assert parse() == Docker(
+        version="28.2.2",
+        compose="v2.36.0",
+        root=Path("/nowhere/docker"),
+        runtimes=("runc", "nvidia"),
+    )
+
+
+def test_an_engine_that_does_not_answer_says_why() -> None:
+    """Older clients put it into the answer, newer ones beside it."""
+    off = {"ServerVersion": "", "DockerRootDir": "", "Runtimes": None, "ClientInfo": None}
+    assert parse(**off, ServerErrors=["no socket"]) == Docker(problem="no socket")
+    assert parse_info(json.dumps(off), "Cannot connect\nmore") == Docker(problem="Cannot connect")
+    assert parse_info(json.dumps(off), "").problem == "the engine does not answer"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "problem"),
+    [("unknown command\nsee help", "unknown command"), ("", "`docker info` answered nothing")],
+)
+def test_no_answer_at_all_is_a_problem(stderr: str, problem: str) -> None:
+    """What is no JSON is not parsed."""
+    assert parse_info("", stderr) == Docker(problem=problem)
+
+
+def test_podman_is_recognised() -> None:
+    """It may be installed under the other name."""
+    info = {"host": {}, "version": {"Version": "4.3.1"}}
+    assert parse_info(json.dumps(info), "") == Docker("4.3.1", is_podman=True)
+    assert parse_info(json.dumps({"host": {}}), "") == Docker(None, is_podman=True)
+
+
+def test_docker_from_snap_is_recognised() -> None:
+    """By where its files are."""
+    assert parse(DockerRootDir="/var/snap/docker/common").is_snap
+
+
+def test_a_gpu_may_be_known_by_its_cdi_name(tmp_path: Path) -> None:
+    """The engine lists it, or its specification lies in a folder."""
+    assert not parse(CDISpecDirs=[str(tmp_path)]).has_cdi
+    assert parse(DiscoveredDevices=[{"Source": "cdi", "ID": "nvidia.com/gpu=0"}]).has_cdi
+    (tmp_path / "nvidia.yaml").touch()
+    assert parse(CDISpecDirs=[str(tmp_path)]).has_cdi
+
+
+def test_no_program_means_no_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is not a problem of an engine."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_docker() is None
+
+
+def test_the_program_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room is looked at where the engine keeps its images; it may be on another host."""
+    info = json.dumps(INFO | {"DockerRootDir": str(tmp_path)})
+    write_program(tmp_path, "docker", f"echo '{info}'")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", "ssh://gpu")
+    docker = find_docker()
+    assert docker is not None
+    assert (docker.version, docker.root, docker.remote) == ("28.2.2", tmp_path, "ssh://gpu")
+    assert (docker.root_free_bytes or 0) > 0
+
+
+def test_folders_of_another_host_have_no_room_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket on this host may lead elsewhere."""
+    write_program(tmp_path, "docker", f"echo '{json.dumps(INFO)}'")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
+    docker = find_docker()
+    assert docker is not None
+    assert (docker.remote, docker.root_free_bytes) == (None, None)
+
+
+def test_compose_may_be_a_program_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no plugin."""
+    write_program(tmp_path, "docker", f"echo '{json.dumps(INFO | {'ClientInfo': {}})}'")
+    write_program(tmp_path, "docker-compose", "echo 1.29.2")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    docker = find_docker()
+    assert docker is not None
+    assert docker.compose == "1.29.2"
+
+
+def test_compose_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a plugin nor a program."""
+    write_program(tmp_path, "docker", f"echo '{json.dumps(INFO | {'ClientInfo': {}})}'")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    docker = find_docker()
+    assert docker is not None
+    assert docker.compose is None
+
+
+@pytest.mark.parametrize("program", ["docker", "docker-compose"])
+def test_a_program_that_hangs_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """The engine behind it may be stuck."""
+    write_program(tmp_path, "docker", f"echo '{json.dumps(INFO | {'ClientInfo': {}})}'")
+    write_program(tmp_path, program, "exec /bin/sleep 60")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    docker = find_docker(timeout_s=0.2)
+    assert docker is not None
+    assert docker.compose is None
+    if program == "docker":
+        assert docker.problem == "`docker info` did not answer in 0.2 s"
