@@ -35,7 +35,7 @@ def smoke(
     roles: RolesOption = "tts,stt,llm",
     max_word_error_rate: ErrorRateOption = MAX_WORD_ERROR_RATE,
 ) -> None:
-    """Prove that the running models work: say a sentence, transcribe it, answer it.
+    """Prove with one sentence that the running models work.
 
     \b
       aava smoke                            speech, transcript, reply

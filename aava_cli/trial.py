@@ -157,7 +157,7 @@ class _Trial:
             reply = ask(daemon, "tts_request", message, reply="tts_response")
         self.audio = audio_in(reply).at(SPEECH_HZ)
         if not self.audio.pcm16:
-            raise SmokeFailed("tts", str(reply.get("error") or "it answered without audio"))
+            raise SmokeFailed("tts", error_in(reply) or "it answered without audio")
         keep(self.plan.save, self.audio)
         self.smoked = replace(
             self.smoked, audio_file=self.plan.save, audio_s=round(self.audio.duration_s, 2)
@@ -172,8 +172,9 @@ class _Trial:
         heard = str(reply.get("text") or "").strip()
         rate = round(word_error_rate(self.plan.sentence, heard), 3)
         self.smoked = replace(self.smoked, transcript=heard, word_error_rate=rate)
-        if reply.get("error") or not heard:
-            raise SmokeFailed("stt", str(reply.get("error") or "it heard nothing"))
+        problem = error_in(reply)
+        if problem or not heard:
+            raise SmokeFailed("stt", problem or "it heard nothing")
         if rate > self.plan.max_word_error_rate:
             allowed = self.plan.max_word_error_rate
             raise SmokeFailed("stt", f"{rate:.0%} of the words are wrong, {allowed:.0%} may be")
@@ -185,7 +186,7 @@ class _Trial:
             reply = ask(daemon, "llm_request", {"text": prompt}, reply="llm_response")
         answered = str(reply.get("text") or "").strip()
         self.smoked = replace(self.smoked, reply=answered)
-        problem = problem_with_reply(answered, prompt)
+        problem = error_in(reply) or problem_with_reply(answered, prompt)
         if problem:
             raise SmokeFailed("llm", problem)
 
@@ -197,7 +198,7 @@ class _Trial:
             # The original daemon does not listen on a connection on which it has just spoken.
             with self.dial() as daemon:
                 yield daemon
-        except DaemonUnreachable as error:
+        except (DaemonUnreachable, NotPossible) as error:
             raise SmokeFailed(role, error.message) from error
         took_ms = round((time.monotonic() - start) * 1000)
         self.smoked = replace(self.smoked, latency_ms={**self.smoked.latency_ms, role: took_ms})
@@ -255,6 +256,12 @@ def audio_in(reply: Mapping[str, Any]) -> Audio:
     if encoding not in _MULAW | _LINEAR or rate_hz <= 0:
         raise SmokeFailed("tts", f"it answered with `{encoding}` audio at {rate_hz} Hz")
     return Audio(mulaw_decode(data) if encoding in _MULAW else data, rate_hz)
+
+
+def error_in(reply: Mapping[str, Any]) -> str | None:
+    """Return what *reply* says went wrong, in the daemon's words."""
+    error = reply.get("error")
+    return str(reply.get("message") or error) if error else None
 
 
 def keep(path: Path, audio: Audio) -> None:
