@@ -8,13 +8,15 @@ import errno
 import signal
 import socket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aava_cli.errors import NotPossible
+from aava_cli.serve.config import is_loopback
 from aava_cli.serve.models import Models
 from aava_cli.serve.protocol import Daemon, handle_bytes, handle_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
 
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
     from aava_cli.serve.config import ServeConfig
+    from aava_cli.serve.session import Session
 
 _LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 _BACKLOG = 128
 _STOP_S = 2
+_POLICY_VIOLATION = 1008
 
 
 def run(config: ServeConfig) -> None:
@@ -76,18 +80,56 @@ def build_app(daemon: Daemon) -> Starlette:
     return Starlette(routes=routes)
 
 
+class _Connection:
+    """A WebSocket whose sender learns in the usual way that nobody listens any more."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    async def send_text(self, data: str) -> None:
+        """Send one text message."""
+        with _disconnect_as_error():
+            await self._websocket.send_text(data)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send one binary message."""
+        with _disconnect_as_error():
+            await self._websocket.send_bytes(data)
+
+
+@contextlib.contextmanager
+def _disconnect_as_error() -> Iterator[None]:
+    from starlette.websockets import WebSocketDisconnect
+
+    try:
+        yield
+    except WebSocketDisconnect as error:
+        raise ConnectionResetError from error
+
+
 async def _converse(daemon: Daemon, websocket: WebSocket) -> None:
     """Answer one connection until it closes; what it asked for stops with it."""
+    if not daemon.token and _is_foreign_page(websocket.headers.get("origin")):
+        await websocket.close(_POLICY_VIOLATION)
+        return
     await websocket.accept()
-    session = daemon.open_session(websocket)
+    session = daemon.open_session(_Connection(websocket))
     try:
         while (event := await websocket.receive())["type"] != "websocket.disconnect":
             await _handle(daemon, session, event)
+    except ConnectionResetError:
+        pass  # the client left before its reply
     finally:
         daemon.close_session(session)
 
 
-async def _handle(daemon: Daemon, session: Any, event: Any) -> None:  # noqa: ANN401
+def _is_foreign_page(origin: str | None) -> bool:
+    """Whether a browser says that a page of another machine opened the connection."""
+    # Any web page may connect to loopback in its reader's browser; programs send no origin.
+    return origin is not None and not is_loopback(urlsplit(origin).hostname or "")
+
+
+async def _handle(daemon: Daemon, session: Session, event: MutableMapping[str, Any]) -> None:
     text = event.get("text")
     if text is None:
         await handle_bytes(session, event["bytes"])

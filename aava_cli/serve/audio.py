@@ -26,9 +26,9 @@ def resample(pcm16: bytes, from_hz: int, to_hz: int) -> bytes:
     import numpy as np
 
     samples = np.frombuffer(pcm16[: len(pcm16) // 2 * 2], "<i2")
-    if from_hz == to_hz or not len(samples):
-        return pcm16[: len(samples) * 2]
     count = len(samples) * to_hz // from_hz
+    if from_hz == to_hz or not count:
+        return pcm16[: count * 2]
     at = np.arange(count) * (from_hz / to_hz)
     smooth = _without_high_tones(samples, from_hz // to_hz)
     resampled: bytes = np.interp(at, np.arange(len(samples)), smooth).astype("<i2").tobytes()

@@ -149,7 +149,9 @@ class Session:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        error = None if task.cancelled() else task.exception()
+        # A client that has left misses nothing.
+        if error is not None and not isinstance(error, ConnectionError):
             _LOG.error("a request ended without an answer", exc_info=error)
 
     def stop_answering(self) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.daemon_fixture import start_daemon, write_env
 
@@ -72,3 +75,20 @@ def test_token_is_told_to_nobody(guarded: RunningDaemon) -> None:
         client.ask({"type": "auth", "auth_token": TOKEN})
         assert TOKEN not in str(client.ask({"type": "status"}))
     assert TOKEN not in guarded.log.read_text("utf-8")
+
+
+@pytest.mark.parametrize("origin", ["https://example.org", "null", "http://127.0.0.1.example"])
+def test_pages_of_others_cannot_connect(shared: RunningDaemon, origin: str) -> None:
+    """Without a token, a web page in a browser of this machine does not reach the daemon."""
+    with (
+        pytest.raises(InvalidStatus, match="403"),
+        connect(shared.url, origin=Origin(origin), proxy=None),
+    ):
+        pass
+
+
+def test_pages_of_this_machine_can_connect(shared: RunningDaemon) -> None:
+    """A local web page is as good as a local program."""
+    with connect(shared.url, origin=Origin("http://localhost:3000"), proxy=None) as connection:
+        connection.send('{"type": "status"}')
+        assert "status_response" in str(connection.recv(timeout=30))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -316,3 +317,14 @@ def test_session_may_have_its_own_prompt(shared: RunningDaemon) -> None:
     assert refused["status"] == "error"
     assert "exceeds the available context size" in answer["error"]
     assert shared.ask({"type": "llm_request", "text": "hello"})["text"] == "hi there"
+
+
+def test_client_that_leaves_is_no_error(shared: RunningDaemon) -> None:
+    """Whoever goes without waiting for replies is no bug of the daemon."""
+    for request in ({"type": "llm_request", "text": "x"}, {"type": "status"}):
+        with shared.connect() as client:
+            for _ in range(20):
+                client.send(request)
+            client.connection.socket.shutdown(socket.SHUT_RDWR)
+    assert shared.status()["status"] == "ok"
+    assert "Traceback" not in shared.log.read_text("utf-8")
