@@ -485,8 +485,10 @@ def test_a_wrong_result_is_never_returned(found: str) -> None:
         ("a: b: c\n", "1: expected YAML; mapping values are not allowed in this context"),
         (
             "a: 1\n---\nb: 1\n",
-            "2: expected YAML; expected a single document in the stream: "
-            "but found another document",
+            (
+                "2: expected YAML; expected a single document in the stream: "
+                "but found another document"
+            ),
         ),
         ("a: !x 1\n", "1: expected YAML; could not determine a constructor for the tag '!x'"),
         ("? [a]: 1\n: 2\n", "1: expected a string as the key"),
