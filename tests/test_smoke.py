@@ -21,6 +21,8 @@ from aava_cli.output import Output
 from aava_cli.session import Session
 from aava_cli.smoke import parse_roles, plan_smoke, smoke
 from aava_cli.trial import CANNED_REPLIES, SENTENCE, SPEECH_HZ
+from tests.daemon_fixture import start_daemon, write_env
+from tests.tiny_models import write_gguf, write_piper, write_whisper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -315,6 +317,33 @@ def test_a_place_that_cannot_be_written_is_refused(daemon: Daemon, tmp_path: Pat
     """The message names the file and the reason."""
     with pytest.raises(NotPossible, match="No such file or directory"):
         run(tmp_path, daemon.url, "--save", str(tmp_path / "missing" / "call.wav"))
+
+
+def test_real_engines_pass(tmp_path: Path) -> None:
+    """A sentence goes through three tiny models of the native daemon."""
+    models = tmp_path / "models"
+    write_whisper(models / "stt" / "tiny.bin", "good morning")
+    write_piper(models / "tts" / "tiny.onnx")
+    write_gguf(models / "llm" / "tiny.gguf", "hello there")
+    selected = {
+        "LOCAL_STT_BACKEND": "whisper_cpp",
+        "WHISPER_CPP_MODEL_PATH": "/app/models/stt/tiny.bin",
+        "LOCAL_TTS_BACKEND": "piper",
+        "LOCAL_TTS_MODEL_PATH": "/app/models/tts/tiny.onnx",
+        "LOCAL_LLM_MODEL_PATH": "/app/models/llm/tiny.gguf",
+        "LOCAL_LLM_CONTEXT": "512",
+    }
+    write_env(tmp_path, selected)
+    native = start_daemon(tmp_path, models)
+    try:
+        native.wait_until_loaded()
+        result = run(tmp_path, native.url, "--text", "Good morning!", json_form=True)
+    finally:
+        native.stop()
+    answer = result.json["result"]
+    assert (answer["transcript"], answer["reply"]) == ("good morning", "hello there")
+    assert (result.exit_code, answer["word_error_rate"]) == (0, 0.0)
+    assert read_wav(tmp_path / ".aava" / "smoke.wav").rate_hz == SPEECH_HZ
 
 
 @pytest.mark.parametrize("names", ["", " , ", "stt,asr", "all"])
