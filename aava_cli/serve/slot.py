@@ -108,10 +108,10 @@ class Worker:
         await stdin.drain()
         return await receive_frame(stdout)
 
-    async def close(self) -> None:
-        """Let the requests in progress finish, then end the process."""
+    async def close(self, *, patience_s: float = _GOODBYE_S) -> None:
+        """Let the requests in progress finish, for *patience_s* at most, then end the process."""
         try:
-            async with asyncio.timeout(_GOODBYE_S):
+            async with asyncio.timeout(patience_s):
                 await asyncio.gather(*self._exchanges, return_exceptions=True)
                 if self._process.stdin is not None:
                     self._process.stdin.close()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aava_cli import audio
 from aava_cli.serve.audio import Segmentation, Segmenter, duration_ms, resample, to_mulaw
 from tests.serve.sounds import from_mulaw, loudest_hz, silence, tone
 
@@ -14,6 +15,21 @@ SAMPLES = st.lists(st.integers(-32_768, 32_767), max_size=200).map(
     lambda numbers: np.array(numbers, "<i2").tobytes()
 )
 RATES = st.sampled_from([8000, 16_000, 22_050, 24_000, 44_100, 48_000])
+
+
+@given(SAMPLES)
+def test_mulaw_is_that_of_the_commands(pcm16: bytes) -> None:
+    """The daemon's quick coder and the commands' plain one say the same."""
+    assert audio.mulaw_encode(pcm16) == to_mulaw(pcm16)
+
+
+@given(SAMPLES, RATES, RATES)
+def test_resampling_is_that_of_the_commands(pcm16: bytes, from_hz: int, to_hz: int) -> None:
+    """The two may round one step apart."""
+    plain = np.frombuffer(audio.resample(pcm16, from_hz, to_hz), "<i2").astype(int)
+    quick = np.frombuffer(resample(pcm16, from_hz, to_hz), "<i2").astype(int)
+    assert len(plain) == len(quick)
+    assert np.all(np.abs(plain - quick) <= 1)
 
 
 @given(SAMPLES)

@@ -83,6 +83,17 @@ def test_close_waits_for_the_request_in_progress(voice: Wanted) -> None:
     assert asyncio.run(_with_worker(voice, use))
 
 
+def test_close_ends_a_worker_that_hangs(voice: Wanted) -> None:
+    """Patience has an end."""
+
+    async def use(worker: Worker) -> bool:
+        _stop(worker.pid)
+        await worker.close(patience_s=0.1)
+        return worker.alive
+
+    assert asyncio.run(_with_worker(voice, use)) is False
+
+
 def test_answer_that_nobody_waits_for_does_not_go_to_the_next(voice: Wanted) -> None:
     """A caller that gives up leaves the pipe in order."""
 
