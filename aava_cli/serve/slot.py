@@ -11,12 +11,13 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.frames import Frame, receive_frame
 
 if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
     from asyncio.subprocess import Process
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -46,6 +47,10 @@ class Worker:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        # `_spawn` asks for all three pipes.
+        self._requests = cast("StreamWriter", process.stdin)
+        self._replies = cast("StreamReader", process.stdout)
+        self._errors = cast("StreamReader", process.stderr)
         self._turn = asyncio.Lock()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._logging = asyncio.create_task(self._keep_log())
@@ -101,20 +106,16 @@ class Worker:
                 raise EngineError(self.describe_end()) from None
 
     async def _send_and_receive(self, request: Frame) -> Frame:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise EngineError("the engine was started without pipes")
-        stdin.write(request.encode())
-        await stdin.drain()
-        return await receive_frame(stdout)
+        self._requests.write(request.encode())
+        await self._requests.drain()
+        return await receive_frame(self._replies)
 
     async def close(self, *, patience_s: float = _GOODBYE_S) -> None:
         """Let the requests in progress finish, for *patience_s* at most, then end the process."""
         try:
             async with asyncio.timeout(patience_s):
                 await asyncio.gather(*self._exchanges, return_exceptions=True)
-                if self._process.stdin is not None:
-                    self._process.stdin.close()
+                self._requests.close()
                 await self._process.wait()
         except TimeoutError:
             pass
@@ -133,13 +134,14 @@ class Worker:
 
     async def _keep_log(self) -> None:
         rest = ""
-        stderr = self._process.stderr
-        while stderr is not None and (chunk := await stderr.read(4096)):
+        while chunk := await self._errors.read(4096):
             *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
             rest = rest[-_LONGEST_LINE:]
-            self._log.extend(line.strip() for line in lines if line.strip())
-        if rest.strip():
-            self._log.append(rest.strip())
+            self._note(lines)
+        self._note([rest])
+
+    def _note(self, lines: list[str]) -> None:
+        self._log.extend(line.strip() for line in lines if line.strip())
 
     def complaint(self) -> str:
         """Return the first line of the engine's log that complains, else its last line."""

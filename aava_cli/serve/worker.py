@@ -15,7 +15,6 @@ from typing import BinaryIO
 from aava_cli.serve.engines import (
     Engine,
     EngineError,
-    LanguageModel,
     Prompt,
     SpeechToText,
     TextToSpeech,
@@ -78,7 +77,7 @@ def prove(engine: Engine) -> None:
         case TextToSpeech():
             if not engine.synthesize("hello").pcm16:
                 raise EngineError("the voice says nothing")
-        case LanguageModel():
+        case _:
             engine.reply(Prompt("hello", max_tokens=1))
 
 
@@ -89,7 +88,7 @@ def _answer(engine: Engine, request: Frame) -> Frame:
         case TextToSpeech():
             speech = engine.synthesize(request.fields["text"])
             return Frame({"sample_rate_hz": speech.sample_rate_hz}, speech.pcm16)
-        case LanguageModel():
+        case _:
             return Frame({"text": engine.reply(Prompt(**request.fields))})
 
 

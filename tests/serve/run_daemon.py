@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import sys
 from pathlib import Path
 
@@ -17,5 +19,11 @@ def main(project: Path, models_dir: Path) -> None:
     run(serve_config(Settings(project, models_dir), env))
 
 
+def end_with_the_tests() -> None:
+    """Stop when the process that runs the tests is gone, even if it was killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    end_with_the_tests()
     main(Path(sys.argv[1]), Path(sys.argv[2]))

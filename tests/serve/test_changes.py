@@ -59,6 +59,12 @@ def test_unknown_backend_in_use_can_be_left() -> None:
     assert {"LOCAL_TTS_BACKEND": "piper", "LOCAL_TTS_MODEL_PATH": "/v.onnx"} == changes.values
 
 
+def test_unknown_backend_in_use_has_no_path() -> None:
+    """A path means nothing while nobody knows the backend that it is for."""
+    values = with_defaults({"LOCAL_STT_BACKEND": "nope"})
+    assert {} == changes_in({"stt_model_path": "/a"}, values).values
+
+
 @given(st.dictionaries(FIELDS, JSON))
 def test_any_request_is_understood_or_refused(message: dict[str, object]) -> None:
     """Nothing that is sent is a bug of the daemon."""
