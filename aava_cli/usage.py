@@ -35,6 +35,9 @@ def _message(problem: Any, context: Any, everywhere: Iterable[str]) -> str:  # n
         name = problem.option_name
         known = [*_options(context.command.params), *everywhere]
         return with_nearest(f"no option named `{name}`", name, known)
+    if text.startswith("Usage: "):
+        # A group that shows its help when nothing follows; here the help is only pointed to.
+        return "missing command"
     return text[:1].lower() + _QUOTED.sub(r"`\1`", text[1:].rstrip("."))
 
 
