@@ -11,7 +11,7 @@ import typer
 from aava_cli.errors import NotPossible
 from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
 from aava_cli.output import Result
-from aava_cli.settings import _is_compose_project
+from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,7 +91,7 @@ def init_project(settings: Settings, *, port: int = PORT) -> Initialised:
 
 def _make_missing(settings: Settings, port: int) -> Iterator[Path]:
     yield from _make_state(settings.state_dir)
-    if _is_compose_project(settings.project):
+    if is_compose_project(settings.project):
         # Its own installer made the rest, or will.
         return
     folders = (

@@ -93,14 +93,15 @@ def find_settings(flags: Mapping[str, str | None]) -> Settings:
 def find_project(start: Path) -> Path:
     """Return the nearest project at or above *start*, else the user's data folder."""
     for folder in (start, *start.parents):
-        if (folder / STATE_FOLDER).is_dir() or _is_compose_project(folder):
+        if (folder / STATE_FOLDER).is_dir() or is_compose_project(folder):
             return folder
     from platformdirs import user_data_path
 
     return user_data_path("aava")
 
 
-def _is_compose_project(folder: Path) -> bool:
+def is_compose_project(folder: Path) -> bool:
+    """Return whether *folder* holds the Compose project of the daemon."""
     compose = folder / "docker-compose.yml"
     return compose.is_file() and bool(_SERVICE.search(compose.read_text("utf-8", "replace")))
 

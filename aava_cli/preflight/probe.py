@@ -24,7 +24,7 @@ from aava_cli.preflight.gpu import find_gpus
 from aava_cli.preflight.limits import cpu_limit, memory_limit_bytes
 from aava_cli.preflight.port import find_port
 from aava_cli.session import read_text
-from aava_cli.settings import _is_compose_project
+from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ def gather_facts(session: Session, *, deadline_s: float = DEADLINE_S) -> facts.F
         "models": lambda: find_folder(settings.models_dir),
         "port": lambda: find_port(session),
         "network": find_network,
-        "is_compose_project": lambda: _is_compose_project(settings.project),
+        "is_compose_project": lambda: is_compose_project(settings.project),
     }
     return facts.Facts(**ask_all(probes, deadline_s=deadline_s))
 
