@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aava_cli.errors import ConfigError, UsageError
+from aava_cli.serve.defaults import DEFAULTS
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.values import DEFAULTS, check_numbers, with_defaults
+from aava_cli.serve.values import check_numbers, with_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

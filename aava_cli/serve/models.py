@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from aava_cli.backends import ROLES, Role, Values
 from aava_cli.serve.changes import Changes, changes_in
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.slot import Slot, Wanted, Worker, start_worker
+from aava_cli.serve.process import Wanted, Worker, start_worker
+from aava_cli.serve.slot import Slot
 from aava_cli.serve.values import (
     check_wanted,
     load_keys,

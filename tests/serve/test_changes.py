@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from aava_cli.backends import BACKENDS, Backend, Selection
 from aava_cli.serve.changes import changes_in
+from aava_cli.serve.defaults import DEFAULTS
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.values import DEFAULTS, with_defaults
+from aava_cli.serve.values import with_defaults
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from aava_cli.serve.engines import EngineError, Speech
-from aava_cli.serve.slot import Slot, Wanted, Worker, start_worker
+from aava_cli.serve.process import Wanted, Worker, start_worker
+from aava_cli.serve.slot import Slot
 from aava_cli.serve.worker import prove
 from tests.serve.sounds import encoded, tone
 

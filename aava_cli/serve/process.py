@@ -1,0 +1,190 @@
+"""The daemon's end of a worker: one loaded model in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from aava_cli.serve.engines import EngineError
+from aava_cli.serve.frames import Frame, receive_frame
+
+if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
+    from asyncio.subprocess import Process
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LOAD_TIMEOUT_S = 900.0
+REQUEST_TIMEOUT_S = 120.0
+_GOODBYE_S = 10.0
+_LOG_LINES = 200
+_LONGEST_LINE = 2000
+_STAMP = re.compile(r"^[\d.]+ [A-Z] ")
+_COMPLAINTS = ("error", "fail", "exception", "invalid", "abort")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A model to load: which engine, which file, and the options that it is loaded with."""
+
+    engine: str
+    path: Path
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Worker:
+    """One loaded model in its own process; requests are answered one at a time."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        # `_spawn` asks for all three pipes.
+        self._requests = cast("StreamWriter", process.stdin)
+        self._replies = cast("StreamReader", process.stdout)
+        self._errors = cast("StreamReader", process.stderr)
+        self._turn = asyncio.Lock()
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._logging = asyncio.create_task(self._keep_log())
+        self._exchanges: set[asyncio.Task[Frame]] = set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    async def request(
+        self,
+        fields: Mapping[str, Any],
+        payload: bytes = b"",
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Frame:
+        """Return the engine's answer.
+
+        Raises:
+            EngineError: the engine refused, died, or took longer than *timeout_s*.
+        """
+        # A caller that stops waiting must not leave its answer in the pipe for the next one.
+        exchange = asyncio.create_task(self._exchange(Frame(fields, payload), timeout_s))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._forget)
+        reply = await asyncio.shield(exchange)
+        if "error" in reply.fields:
+            raise EngineError(reply.fields["error"])
+        return reply
+
+    def _forget(self, exchange: asyncio.Task[Frame]) -> None:
+        self._exchanges.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()
+
+    async def _exchange(self, request: Frame, timeout_s: float) -> Frame:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await self._send_and_receive(request)
+            except TimeoutError:
+                await self.kill()
+                message = f"the engine gave no answer within {timeout_s:g} s and was stopped"
+                raise EngineError(message) from None
+            except (OSError, asyncio.IncompleteReadError):
+                await self._ended()
+                raise EngineError(self.describe_end()) from None
+
+    async def _send_and_receive(self, request: Frame) -> Frame:
+        self._requests.write(request.encode())
+        await self._requests.drain()
+        return await receive_frame(self._replies)
+
+    async def close(self, *, patience_s: float = _GOODBYE_S) -> None:
+        """Let the requests in progress finish, for *patience_s* at most, then end the process."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await asyncio.gather(*self._exchanges, return_exceptions=True)
+                self._requests.close()
+                await self._process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End the process at once; nothing of it is left when this returns."""
+        if self.alive:
+            self._process.kill()
+        await self._ended()
+
+    async def _ended(self) -> None:
+        await self._process.wait()
+        await self._logging
+
+    async def _keep_log(self) -> None:
+        rest = ""
+        while chunk := await self._errors.read(4096):
+            *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
+            rest = rest[-_LONGEST_LINE:]
+            self._note(lines)
+        self._note([rest])
+
+    def _note(self, lines: list[str]) -> None:
+        self._log.extend(line.strip() for line in lines if line.strip())
+
+    def complaint(self) -> str:
+        """Return the first line of the engine's log that complains, else its last line."""
+        complaints = (
+            line for line in self._log if any(word in line.lower() for word in _COMPLAINTS)
+        )
+        return _STAMP.sub("", next(complaints, self._log[-1] if self._log else ""))
+
+    def describe_end(self) -> str:
+        """Return how the process ended, and what it said before."""
+        code = self._process.returncode or 0
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        return ": ".join(filter(None, (f"the engine ended {how}", self.complaint())))
+
+
+async def start_worker(wanted: Wanted, *, timeout_s: float = LOAD_TIMEOUT_S) -> Worker:
+    """Load *wanted* in a new process and prove that it answers.
+
+    Raises:
+        EngineError: it did not load, or took longer than *timeout_s*; no process is left.
+    """
+    worker = Worker(await _spawn())
+    load = {
+        "engine": wanted.engine,
+        "path": str(wanted.path),
+        "options": dict(wanted.options),
+    }
+    try:
+        await worker.request(load, timeout_s=timeout_s)
+    except EngineError as error:
+        lived = worker.alive
+        await worker.close()
+        complaint = worker.complaint() if lived else ""
+        raise EngineError(": ".join(filter(None, (str(error), complaint)))) from error
+    except BaseException:
+        await worker.kill()
+        raise
+    return worker
+
+
+async def _spawn() -> Process:
+    # The same packages as ours, and no engine that fetches what it does not find.
+    surroundings = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HF_HUB_OFFLINE": "1"}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "aava_cli.serve.worker"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | surroundings,
+    )
