@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import typer  # noqa: TC002 - Typer reads the annotations when the program runs
-
 from aava_cli.backends import ROLES, Selection, backend_in_env, running_in, selected_in
 from aava_cli.errors import AavaError, DaemonUnreachable, RecoveryDue
 from aava_cli.output import Result, Table

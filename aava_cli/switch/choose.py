@@ -31,7 +31,8 @@ def choose(session: Session, role: Role, text: str) -> Selection:
     """
     head, colon, tail = text.partition(":")
     if colon:
-        selection = _model_of(session, (backend_named(head, role=role),), tail)
+        named = backend_named(head, role=role)
+        selection = _model_of(session, (named,), tail, kin=named.name)
     elif (backend := _backend_if_named(text, role)) is not None:
         selection = _usual_model(session, backend)
     else:
@@ -51,13 +52,14 @@ def _backends_of(role: Role) -> tuple[Backend, ...]:
     return tuple(backend for backend in BACKENDS.values() if backend.role == role)
 
 
-def _model_of(session: Session, backends: tuple[Backend, ...], name: str) -> Selection:
+def _model_of(
+    session: Session, backends: tuple[Backend, ...], name: str, *, kin: str | None = None
+) -> Selection:
     for backend, path in _placed_by_hand(session, backends):
         if name in (path.name, path.stem, str(path)):
             return _selection_of_file(session, backend, path)
-    only = backends[0].name if len(backends) == 1 else None
     try:
-        model = session.catalog().find(name, backend=only)
+        model = session.catalog().find(name, backend=kin)
     except NotFound as error:
         known = _names(session, backends)
         raise NotFound.named("model", name, known, listing="aava models list") from error

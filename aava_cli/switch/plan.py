@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aava_cli import envfile, yamlfile
@@ -177,11 +178,12 @@ def _env_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[Cha
 def _yaml_changes(state: State, new: Mapping[tuple[str, ...], str]) -> Iterable[Change]:
     if state.yaml is None:
         return
+    where = PurePath(state.yaml_name).name
     old = yamlfile.load(state.yaml, name=state.yaml_name)
     for path, value in new.items():
         present = _at(old, path)
         if present != value:
-            yield Change("yaml", ".".join(path), None if present is None else str(present), value)
+            yield Change(where, ".".join(path), None if present is None else str(present), value)
 
 
 def _runtime_changes(
