@@ -89,6 +89,7 @@ def served(project: Path, models: Path) -> Iterator[Project]:
     (project / "config" / "ai-agent.local.yaml").write_text(OVERLAY, encoding="utf-8")
     daemon = start_daemon(project, models)
     daemon.wait_until_loaded()
-    yield Project(project, models, daemon)
-    if daemon.process.poll() is None:
-        daemon.stop()
+    running = Project(project, models, daemon)
+    yield running
+    if running.daemon.process.poll() is None:
+        running.daemon.stop()

@@ -195,6 +195,14 @@ def _start_switch(served: Project, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def finish(process: subprocess.Popen[str]) -> int:
+    """Return the exit code of *process*, whose output pytest shows when a test fails."""
+    with process:
+        for text in process.communicate(timeout=DEADLINE_S):
+            sys.stderr.write(text)
+    return process.returncode
+
+
 def _when_journaled(served: Project, act: Callable[[], object]) -> None:
     """Do *act* as soon as the switch has begun its first step."""
     journal = served.folder / ".aava" / "journal.json"
@@ -213,7 +221,7 @@ def test_a_daemon_killed_during_the_switch_leaves_recovery_due(aava: Aava, serve
     before = served.files
     process = _start_switch(served, *ALL_THREE)
     _when_journaled(served, served.daemon.kill)
-    assert 4 == process.wait(DEADLINE_S), process.communicate()
+    assert 4 == finish(process)
     assert before == served.files
     assert 4 == aava("status").exit_code
     assert 4 == aava("switch", "--llm", "first", "--models-dir", str(served.models)).exit_code
@@ -234,7 +242,7 @@ def test_a_switch_killed_half_way_is_recovered(aava: Aava, served: Project) -> N
     time.sleep(0.3)
     os.kill(served.daemon.pid, signal.SIGCONT)
     _when_journaled(served, process.kill)
-    process.communicate()
+    finish(process)
     run = aava("switch", "--llm", "first", "--models-dir", str(served.models))
     assert 4 == run.exit_code
     assert "aava recover" in run.stderr
@@ -252,9 +260,8 @@ def test_sigterm_undoes_the_switch(served: Project) -> None:
     process.terminate()
     timer = threading.Timer(0.3, os.kill, (served.daemon.pid, signal.SIGCONT))
     timer.start()
-    assert 143 == process.wait(DEADLINE_S), process.communicate()
+    assert 143 == finish(process)
     timer.join()
-    process.communicate()
     assert before == served.files
     assert ("ggml-hello.bin", "first.gguf", "low.onnx") == served.running()
 
@@ -271,9 +278,7 @@ def test_an_edit_by_another_program_is_not_overwritten(served: Project) -> None:
         env.write_bytes(env.read_bytes() + b"\nOTHER=1\n")
 
     _when_journaled(served, edit)
-    code = process.wait(DEADLINE_S)
-    process.communicate()
-    assert code in (3, 4)
+    assert finish(process) in (3, 4)
     assert b"OTHER=1" in env.read_bytes()
 
 
