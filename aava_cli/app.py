@@ -21,12 +21,12 @@ from aava_cli.errors import (
     Terminated,
     UsageError,
 )
-from aava_cli.output import Output, Result
+from aava_cli.output import Output
 from aava_cli.session import Session
 from aava_cli.usage import usage_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aava_cli.output import Form
 
@@ -179,9 +179,9 @@ def build_app() -> typer.Typer:
     from aava_cli.daemon.cli import status
     from aava_cli.download.cli import models
     from aava_cli.preflight.cli import preflight
-    from aava_cli.project import init
+    from aava_cli.project.cli import init
     from aava_cli.serve.cli import serve
-    from aava_cli.smoke import smoke
+    from aava_cli.smoke.cli import smoke
     from aava_cli.switch.cli import recover, switch
 
     app = new_app()
@@ -203,20 +203,10 @@ def new_app() -> typer.Typer:
     return app
 
 
-@dataclass(frozen=True, slots=True)
-class Version(Result):
-    """Which aava this is."""
-
-    version: str
-
-    def text(self) -> Iterable[str]:
-        """Yield name and version."""
-        yield f"aava {self.version}"
-
-
 def _show_version(ctx: typer.Context, *, wanted: bool) -> None:
     if wanted:
         from aava_cli import __version__
+        from aava_cli.version import Version
 
         session: Session = ctx.obj
         session.output.result(Version(__version__))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from aava_cli.errors import NotFound
 
-Role: TypeAlias = Literal["stt", "llm", "tts"]
-ROLES: tuple[Role, ...] = get_args(Role)
+if TYPE_CHECKING:
+    from aava_cli.roles import Role
+
 Values: TypeAlias = Mapping[str, str]
 
 _YAML_FOLDER = ("providers", "local")

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from aava_cli.backends import BACKENDS, Role
+from aava_cli.backends import BACKENDS
 from aava_cli.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import PurePosixPath
+
+    from aava_cli.roles import Role
 
 ArchiveFormat: TypeAlias = Literal["zip", "tar.gz", "tar.bz2", "tar.xz"]
 

@@ -7,9 +7,10 @@ import tomllib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast, get_args
 
-from aava_cli.backends import BACKENDS, ROLES, Role
+from aava_cli.backends import BACKENDS
 from aava_cli.catalog import CLOUD, Archive, ArchiveFormat, Catalog, Model, RemoteFile, plain
 from aava_cli.errors import ConfigError, nearest
+from aava_cli.roles import ROLES, Role
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -7,20 +7,17 @@ object with `--json`, and JSON lines while the work goes on with `--events`.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
-
-from aava_cli.events import Log, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from aava_cli.errors import AavaError
-    from aava_cli.events import Event
+    from aava_cli.events import Event, Log, Progress
 
 Form: TypeAlias = Literal["text", "json", "events"]
 SCHEMA = 1
@@ -48,17 +45,25 @@ class Result:
         return None
 
 
-@dataclass(slots=True)
 class Output:
     """Prints results, errors and events in one form."""
 
-    form: Form = "text"
-    quiet: bool = False
-    command: str = ""
-    exit_code: int = 0
-    stdout: TextIO = field(default_factory=lambda: sys.stdout)
-    stderr: TextIO = field(default_factory=lambda: sys.stderr)
-    _watcher: _Watcher | None = None
+    def __init__(
+        self,
+        form: Form = "text",
+        *,
+        quiet: bool = False,
+        command: str = "",
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self.form: Form = form
+        self.quiet = quiet
+        self.command = command
+        self.exit_code = 0
+        self.stdout = stdout or sys.stdout
+        self.stderr = stderr or sys.stderr
+        self._watcher: _Watcher | None = None
 
     def result(self, result: Result) -> None:
         """Print the answer of a command; one that says what failed sets the exit code."""
@@ -93,9 +98,10 @@ class Output:
 
     def emit(self, event: Event) -> None:
         """Show *event* to whoever watches."""
+        from aava_cli.events import Log
+
         if self.form == "events":
-            name = type(event).__name__.lower()
-            self._write_line({"event": name, **asdict(event)})
+            self._write_line({"event": type(event).__name__.lower(), **plain(event)})
         elif isinstance(event, Log):
             self._log(event)
         elif self.form == "text" and not self.quiet:
@@ -146,10 +152,16 @@ class Output:
         if self.form == "events":
             self._write_line({"event": event, **message})
         else:
-            _write(self.stdout, json.dumps(message, indent=2, ensure_ascii=False) + "\n")
+            _write(self.stdout, _json(message, indent=2))
 
     def _write_line(self, message: dict[str, Any]) -> None:
-        _write(self.stdout, json.dumps(message, ensure_ascii=False) + "\n")
+        _write(self.stdout, _json(message))
+
+
+def _json(message: dict[str, Any], indent: int | None = None) -> str:
+    import json
+
+    return json.dumps(message, indent=indent, ensure_ascii=False) + "\n"
 
 
 def _write(stream: TextIO, text: str) -> None:

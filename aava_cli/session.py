@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aava_cli import envfile
 from aava_cli.errors import ConfigError, NotFound
-from aava_cli.files import command_line, exclusive_lock
-from aava_cli.settings import find_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from aava_cli.catalog import Catalog
@@ -19,14 +16,14 @@ if TYPE_CHECKING:
     from aava_cli.settings import Settings
 
 
-@dataclass(slots=True)
 class Session:
     """One command's view of the project; nothing is read before it is asked for."""
 
-    flags: dict[str, str | None]
-    output: Output
-    _settings: Settings | None = None
-    _catalog: Catalog | None = None
+    def __init__(self, flags: Mapping[str, str | None], output: Output) -> None:
+        self.flags = flags
+        self.output = output
+        self._settings: Settings | None = None
+        self._catalog: Catalog | None = None
 
     @property
     def settings(self) -> Settings:
@@ -35,12 +32,18 @@ class Session:
         Raises:
             ConfigError: the user's config file does not parse.
         """
+        from aava_cli.settings import find_settings
+
         if self._settings is None:
             self._settings = find_settings(self.flags)
         return self._settings
 
     def choose_project(self, folder: Path) -> Settings:
         """Work on the project *folder* from now on."""
+        from dataclasses import replace
+
+        from aava_cli.settings import find_settings
+
         self.flags = {**self.flags, "project": str(folder)}
         self._settings = replace(find_settings(self.flags), project=folder)
         return self._settings
@@ -65,6 +68,8 @@ class Session:
         Raises:
             ConfigError: `.env` does not parse; the line is named.
         """
+        from aava_cli import envfile
+
         path = self.settings.env_file
         return envfile.read(read_text(path), name=str(path)) if path.exists() else {}
 
@@ -81,6 +86,8 @@ class Session:
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the project for the block, against every other aava command that changes it."""
+        from aava_cli.files import command_line, exclusive_lock
+
         return exclusive_lock(self.settings.lock_file, command=command_line())
 
 

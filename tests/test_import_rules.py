@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 REPOSITORY = Path(__file__).parent.parent
-VERBS = frozenset({"download", "switch", "rebuild", "preflight", "serve", "audit"})
+VERBS = frozenset(
+    {"download", "switch", "rebuild", "preflight", "serve", "audit", "smoke", "project"}
+)
 PURE_NAMES = frozenset({"plan.py", "checks.py", "envfile.py", "yamlfile.py", "backends.py"})
 PURE_FILES = PURE_NAMES | {"catalog.py", "catalog_schema.py"}
 IO_MODULES = frozenset(
@@ -26,7 +28,7 @@ IO_MODULES = frozenset(
     }
 )
 IO_CALLS = frozenset({"open", "read_text", "read_bytes", "write_text", "write_bytes"})
-TYPER_FILES = frozenset({"app.py", "cli.py", "project.py", "smoke.py"})
+TYPER_FILES = frozenset({"app.py", "cli.py"})
 PRINTERS = frozenset({"output.py", "__main__.py"})
 HOST = re.compile(r"\b(?:[a-z0-9-]+\.)*([a-z0-9-]+\.(?:org|com|net|dev|io|co|ai))\b(?!\()")
 # Each of these is a name in a format or in a protocol, or a link for the reader.

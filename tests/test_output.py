@@ -56,7 +56,13 @@ class Printed:
 
     def open(self) -> Output:
         """Return the output that prints here."""
-        return Output(self.form, self.quiet, "status", stdout=self.stdout, stderr=self.stderr)
+        return Output(
+            self.form,
+            quiet=self.quiet,
+            command="status",
+            stdout=self.stdout,
+            stderr=self.stderr,
+        )
 
     def lines(self) -> list[dict[str, Any]]:
         """Return stdout as JSON lines."""

@@ -13,11 +13,9 @@ from aava_cli import errors
 from aava_cli.app import build_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from tests.conftest import Run
-
-    Aava = Callable[..., Run]
+    from tests.conftest import Aava
 
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

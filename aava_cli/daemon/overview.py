@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.backends import ROLES, Selection, backend_in_env, running_in, selected_in
+from aava_cli.backends import Selection, backend_in_env, running_in, selected_in
 from aava_cli.errors import AavaError, DaemonUnreachable, RecoveryDue
 from aava_cli.output import Result, Table
+from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aava_cli.backends import Role
     from aava_cli.daemon.status import Slot
+    from aava_cli.roles import Role
     from aava_cli.session import Session
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.backends import ROLES, backend_in_status, lookup
+from aava_cli.backends import backend_in_status, lookup
+from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aava_cli.backends import Backend, Role
+    from aava_cli.backends import Backend
+    from aava_cli.roles import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aava_cli.backends import Role
+from aava_cli.roles import Role
 
 if TYPE_CHECKING:
     from aava_cli.download.presence import Judge

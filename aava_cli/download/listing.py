@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aava_cli.backends import BACKENDS, Role
+from aava_cli.backends import BACKENDS
 from aava_cli.catalog import plain
 from aava_cli.output import Result, Table, human_bytes
 from aava_cli.store import State, local_models, read_receipt, state_of
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
     from aava_cli.catalog import Catalog, Model, RemoteFile
+    from aava_cli.roles import Role
     from aava_cli.settings import Settings
     from aava_cli.store import Receipt
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.backends import ROLES, Role, Values
+from aava_cli.roles import ROLES, Role
 from aava_cli.serve.changes import Changes, changes_in
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.process import Wanted, Worker, start_worker
@@ -22,6 +22,7 @@ from aava_cli.serve.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from aava_cli.backends import Values
     from aava_cli.settings import Settings
 
 Reply = dict[str, Any]

@@ -13,7 +13,7 @@ from aava_cli.serve.process import REQUEST_TIMEOUT_S, Wanted, Worker, start_work
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aava_cli.backends import Role
+    from aava_cli.roles import Role
     from aava_cli.serve.frames import Frame
 
 

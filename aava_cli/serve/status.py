@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from aava_cli import __version__
-from aava_cli.backends import BACKENDS, ROLES, Backend, Role, Values
+from aava_cli.backends import BACKENDS, Backend, Values
+from aava_cli.roles import ROLES, Role
 from aava_cli.serve.engines import is_available
 from aava_cli.serve.values import is_on, model_of
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aava_cli.backends import BACKENDS, ROLES, Backend, Role, Values
+from aava_cli.backends import BACKENDS, Backend, Values
+from aava_cli.roles import ROLES, Role
 from aava_cli.serve.defaults import DEFAULTS, FLOATS, INTEGERS
 from aava_cli.serve.engines import EngineError, Prompt, is_available
 from aava_cli.serve.process import Wanted

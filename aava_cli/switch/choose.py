@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aava_cli.backends import Backend, Role
+    from aava_cli.backends import Backend
     from aava_cli.catalog import Model
+    from aava_cli.roles import Role
     from aava_cli.session import Session
 
 

@@ -11,7 +11,8 @@ from aava_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aava_cli.backends import Role, Selection
+    from aava_cli.backends import Selection
+    from aava_cli.roles import Role
     from aava_cli.session import Session
 
 

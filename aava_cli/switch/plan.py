@@ -7,15 +7,17 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aava_cli import envfile, yamlfile
-from aava_cli.backends import ROLES, Selection, running_in
+from aava_cli.backends import Selection, running_in
 from aava_cli.daemon.status import Expectation, is_minimal, is_native, loaded_roles, slots_of
 from aava_cli.errors import NotPossible
 from aava_cli.output import Result, Table
+from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aava_cli.backends import Backend, Role
+    from aava_cli.backends import Backend
+    from aava_cli.roles import Role
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

@@ -19,10 +19,8 @@ from tests.daemon_fixture import DEADLINE_S, start_daemon
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Run
+    from tests.conftest import Aava, Ran
     from tests.switch.conftest import Project
-
-    Aava = Callable[..., Run]
 
 ALL_THREE = (
     *("--stt", "whisper_cpp:ggml-goodbye"),
@@ -32,10 +30,10 @@ ALL_THREE = (
 
 
 @pytest.fixture
-def switch(aava: Aava, served: Project) -> Callable[..., Run]:
+def switch(aava: Aava, served: Project) -> Aava:
     """Run `aava switch` on the served project."""
 
-    def run(*arguments: str) -> Run:
+    def run(*arguments: str) -> Ran:
         return aava("switch", "--models-dir", str(served.models), *arguments)
 
     return run

@@ -14,7 +14,7 @@ import typer
 from aava_cli import envfile
 from aava_cli.errors import NotPossible
 from aava_cli.output import Output
-from aava_cli.project import init
+from aava_cli.project.cli import init
 from aava_cli.session import Session
 from aava_cli.settings import find_project
 

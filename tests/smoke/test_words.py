@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aava_cli.words import word_error_rate, words_of
+from aava_cli.smoke.words import word_error_rate, words_of
 
 WORDS = st.lists(st.sampled_from(["one", "two", "three", "don't"]), max_size=6)
 

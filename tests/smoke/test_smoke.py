@@ -19,8 +19,14 @@ from aava_cli.audio import mulaw_encode, read_wav
 from aava_cli.errors import DaemonUnreachable, NotPossible, UsageError
 from aava_cli.output import Output
 from aava_cli.session import Session
-from aava_cli.smoke import parse_roles, plan_smoke, smoke
-from aava_cli.trial import CANNED_REPLIES, SENTENCE, SPEECH_HZ
+from aava_cli.smoke.cli import smoke
+from aava_cli.smoke.trial import (
+    CANNED_REPLIES,
+    SENTENCE,
+    SPEECH_HZ,
+    parse_roles,
+    plan_smoke,
+)
 from tests.daemon_fixture import start_daemon, write_env
 from tests.tiny_models import write_gguf, write_piper, write_whisper
 

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aava_cli.audio import SAMPLE_BYTES, Audio, is_silent, mulaw_decode, write_wav
 from aava_cli.daemon.status import slots_of
-from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible
+from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, UsageError
 from aava_cli.files import private_folder
 from aava_cli.output import Result
+from aava_cli.roles import ROLES
 from aava_cli.settings import STATE_FOLDER
-from aava_cli.words import word_error_rate, words_of
+from aava_cli.smoke.words import word_error_rate, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from aava_cli.backends import Role
+    from aava_cli.roles import Role
 
 SENTENCE = "Please tell me the name of the capital city of France."
 MAX_WORD_ERROR_RATE = 0.5
@@ -289,3 +290,35 @@ def problem_with_reply(reply: str, prompt: str) -> str | None:
     if said == words_of(prompt):
         return "the reply is the prompt itself"
     return None
+
+
+def parse_roles(names: str) -> tuple[Role, ...]:
+    """Return the roles that *names*, separated by commas, stand for, in the order they work.
+
+    Raises:
+        UsageError: a name is no role, or there is none.
+    """
+    named = {name.strip().lower() for name in names.split(",")} - {""}
+    if not named or named - set(ROLES):
+        message = f"`--roles {names}` must name some of {', '.join(STAGES)}"
+        raise UsageError(message, hint="try `--roles tts,stt`")
+    return tuple(role for role in STAGES if role in named)
+
+
+def plan_smoke(
+    sentence: str,
+    roles: tuple[Role, ...],
+    *,
+    save: Path,
+    max_word_error_rate: float = MAX_WORD_ERROR_RATE,
+) -> SmokePlan:
+    """Decide what to say and to whom.
+
+    Raises:
+        UsageError: there is no word to say, or nothing makes the audio to transcribe.
+    """
+    if not words_of(sentence):
+        raise UsageError("`--text` has no word to say", hint="try `--text 'Good morning'`")
+    if "stt" in roles and "tts" not in roles:
+        raise UsageError("`stt` hears what `tts` says", hint="try `--roles tts,stt`")
+    return SmokePlan(sentence, roles, save, max_word_error_rate)

@@ -1,12 +1,9 @@
-"""`aava init`: make a folder a project, and leave everything that is already there."""
+"""Make a folder a project, and leave everything that is already there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from aava_cli.errors import NotPossible
 from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
@@ -15,14 +12,11 @@ from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-    from aava_cli.session import Session
     from aava_cli.settings import Settings
 
-PORT = 8765
 MODEL_FOLDERS = ("stt", "tts", "llm", "kroko", "vad")
-
-_LAST_PORT = 65_535
 
 # Readers of `.env` disagree about comments behind a value, so each has its own line.
 ENV_TEXT = """\
@@ -53,29 +47,7 @@ class Initialised(Result):
         yield "next     aava models pull starter"
 
 
-FolderArgument = Annotated[
-    Path | None, typer.Argument(help="The project, else the current folder.")
-]
-PortOption = Annotated[
-    int, typer.Option("--port", min=1, max=_LAST_PORT, help="Where the daemon is to listen.")
-]
-
-
-def init(ctx: typer.Context, folder: FolderArgument = None, port: PortOption = PORT) -> None:
-    """Make a folder a project; what is already there stays as it is.
-
-    \b
-      aava init                    the current folder
-      aava init voice              another one, made if need be
-      aava init --port 8766        for a daemon beside another
-    """  # noqa: D301 - the help formatter needs the control character itself
-    session: Session = ctx.obj
-    named = folder or session.flags.get("project") or Path.cwd()
-    settings = session.choose_project(Path(named).expanduser().absolute())
-    session.output.result(init_project(settings, port=port))
-
-
-def init_project(settings: Settings, *, port: int = PORT) -> Initialised:
+def init_project(settings: Settings, *, port: int) -> Initialised:
     """Make what is missing of a project; a compose project only lacks its state folder.
 
     Raises:

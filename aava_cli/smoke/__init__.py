@@ -1,0 +1,1 @@
+"""Prove with one sentence that the running models work."""
