@@ -1,0 +1,1 @@
+"""Tests of the daemon's client, its step and `aava status`."""
