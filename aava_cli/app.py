@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import signal
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -60,14 +59,14 @@ _FLAGS = {"--json", "--events", "--quiet"}
 _VALUES = {"--project": "project", "--models-dir": "models_dir", "--daemon": "daemon"}
 
 
-@dataclass(slots=True)
 class CommonOptions:
     """The options of every command, taken out of a command line."""
 
-    form: Form = "text"
-    quiet: bool = False
-    flags: dict[str, str | None] = field(default_factory=dict)
-    rest: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.form: Form = "text"
+        self.quiet = False
+        self.flags: dict[str, str | None] = {}
+        self.rest: list[str] = []
 
 
 def main(argv: Sequence[str], *, build: Callable[[], typer.Typer] | None = None) -> int:

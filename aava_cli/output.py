@@ -10,8 +10,7 @@ import errno
 import os
 import sys
 import time
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,8 +22,7 @@ Form: TypeAlias = Literal["text", "json", "events"]
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows under a header, for `Result.text`."""
 
     header: tuple[str, ...]
@@ -181,7 +179,7 @@ def _write(stream: TextIO, text: str) -> None:
 def plain(value: Any) -> Any:  # noqa: ANN401 - any dataclass in, JSON out
     """Return *value* as JSON types: dataclasses as objects, tuples as arrays, paths as text."""
     if hasattr(value, "__dataclass_fields__"):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from aava_cli import __version__
-from aava_cli.app import CommonOptions, main, new_app, take_common_options
+from aava_cli.app import main, new_app, take_common_options
 from aava_cli.errors import Busy, Terminated, UsageError
 from aava_cli.events import Log, Progress
 
@@ -227,8 +227,9 @@ def test_quiet_drops_what_is_only_interesting(capsys: pytest.CaptureFixture[str]
 def test_all_common_options_are_taken() -> None:
     """Each has its place."""
     words = ["--events", "--quiet", "--project", "a", "--models-dir", "b", "--daemon=ws://c", "x"]
-    flags: dict[str, str | None] = {"project": "a", "models_dir": "b", "daemon": "ws://c"}
-    assert CommonOptions("events", True, flags, ["x"]) == take_common_options(words)  # noqa: FBT003 - a dataclass field
+    common = take_common_options(words)
+    assert ("events", True, ["x"]) == (common.form, common.quiet, common.rest)
+    assert common.flags == {"project": "a", "models_dir": "b", "daemon": "ws://c"}
 
 
 @pytest.mark.parametrize("words", [["--daemon"], ["--project="], ["--project", ""]])

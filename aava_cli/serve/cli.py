@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aava_cli.errors import NotPossible
-from aava_cli.events import Log
 
 if TYPE_CHECKING:
     from aava_cli.session import Session
@@ -37,6 +35,7 @@ def serve(
     session: Session = ctx.obj
     settings = session.require_project()
     _require_server()
+    from aava_cli.events import Log
     from aava_cli.files import command_line, exclusive_lock
     from aava_cli.serve.app import run
     from aava_cli.serve.config import serve_config
@@ -51,6 +50,8 @@ def serve(
 
 
 def _require_server() -> None:
+    from importlib.util import find_spec
+
     missing = [name for name in _SERVER_PACKAGES if find_spec(name) is None]
     if missing:
         message = f"the daemon's packages are not installed: {', '.join(missing)}"
