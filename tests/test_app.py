@@ -247,6 +247,11 @@ def test_empty_value_is_refused(words: list[str]) -> None:
         ("switch --sst x", "no option named `--sst`; nearest: `--stt`, ", "aava switch"),
         ("switch --dry_run", "no option named `--dry_run`; nearest: `--dry-run`, ", "aava switch"),
         ("status --jsn", "no option named `--jsn`; nearest: `--json`, ", "aava status"),
+        (
+            "models pull --dry x",
+            "no option named `--dry`; nearest: `--dry-run`, ",
+            "aava models pull",
+        ),
         ("--projct x", "no option named `--projct`; nearest: `--project`, ", "aava"),
         ("switch --stt", "option `--stt` requires an argument", "aava switch"),
         ("switch --timeout soon", "invalid value for `--timeout`: `soon` is not", "aava switch"),

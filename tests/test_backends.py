@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from aava_cli.backends import (
     BACKENDS,
-    ROLES,
     Backend,
     Selection,
     backend_in_env,
@@ -21,6 +20,7 @@ from aava_cli.backends import (
     selected_in,
 )
 from aava_cli.errors import NotFound
+from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

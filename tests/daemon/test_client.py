@@ -257,6 +257,13 @@ def test_request_ends_at_its_deadline(session: Session, port: int, talk: Talk) -
         client.status(timeout_s=SHORT_S)
 
 
+def test_no_time_is_no_answer(session: Session, daemon: FakeDaemon) -> None:
+    """A deadline that has passed is not stretched by an answer that is there already."""
+    with connect(session) as client, pytest.raises(DaemonUnreachable, match="in 0 s"):
+        client.status(timeout_s=0)
+    assert all(each == {"type": "status"} for each in daemon.asked)
+
+
 def close_normally(connection: ServerConnection) -> None:
     """Close without an answer, as the original daemon does on an error of its own."""
     connection.recv()
