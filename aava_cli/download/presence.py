@@ -117,15 +117,17 @@ def free_bytes(folder: Path) -> int:
 
 
 def contained(settings: Settings, path: PurePosixPath) -> Path:
-    """Return where *path* is under the models folder, links on the way followed.
+    """Return where *path* is under the models folder.
+
+    The folders directly below it, such as `llm`, may be links to another disk.
 
     Raises:
-        NotPossible: it leads out of the models folder.
+        NotPossible: it leads elsewhere.
     """
     from aava_cli.errors import NotPossible
 
     target = settings.models_dir / path
-    root = settings.models_dir.resolve()
+    root = (settings.models_dir / path.parts[0]).resolve()
     if ".." in path.parts or not target.parent.resolve().is_relative_to(root):
         message = f"`{path}` leads out of `{settings.models_dir}`"
         raise NotPossible(message, hint="look for links in the models folder")

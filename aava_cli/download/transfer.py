@@ -119,13 +119,14 @@ def _copy(download: Download, partial: Partial, report: Report) -> None:
 
 
 def _receive_all(download: Download, partial: Partial, report: Report, patience: Patience) -> None:
-    attempt = 0
+    attempt, most = 0, partial.done
     while not partial.is_whole:
-        before = partial.done
         try:
             _receive(download, partial, report)
         except Transient as error:
-            attempt = 0 if partial.done > before else attempt + 1
+            # Bytes that only replace dropped ones are no progress: that could go on for ever.
+            attempt = 0 if partial.done > most else attempt + 1
+            most = max(most, partial.done)
             # Another source is a better use of the time than a host that is not there.
             out_of_reach = not error.connected and not partial.done
             if out_of_reach or attempt >= patience.attempts:

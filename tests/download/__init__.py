@@ -1,0 +1,1 @@
+"""Pulling models: real files, real archives, and a real server that misbehaves on request."""
