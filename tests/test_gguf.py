@@ -1,0 +1,202 @@
+"""GGUF headers: what writers write is read, and hostile bytes are refused."""
+
+from __future__ import annotations
+
+import io
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from gguf.constants import GGML_QUANT_SIZES
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aava_cli.errors import IntegrityError
+from aava_cli.gguf import BLOCKS, Array, check_extent, parse_header, read_header, tensor_bytes
+from tests.tiny_models import truncate_half, write_gguf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def text(value: str) -> bytes:
+    """Return *value* as GGUF writes texts."""
+    return struct.pack("<Q", len(value.encode())) + value.encode()
+
+
+def pair(key: str, kind: int, value: bytes) -> bytes:
+    """Return one entry of the metadata."""
+    return text(key) + struct.pack("<I", kind) + value
+
+
+def tensor(name: str, shape: tuple[int, ...], kind: int, offset: int = 0) -> bytes:
+    """Return the description of one tensor."""
+    sides = struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
+    return text(name) + sides + struct.pack("<IQ", kind, offset)
+
+
+def gguf(*pairs: bytes, tensors: tuple[bytes, ...] = (), version: int = 3) -> bytes:
+    """Return a header."""
+    counts = struct.pack("<IQQ", version, len(tensors), len(pairs))
+    return b"GGUF" + counts + b"".join(pairs) + b"".join(tensors)
+
+
+def test_reads_what_the_library_writes(tmp_path: Path) -> None:
+    """Metadata, tensors and the extent agree with the file."""
+    path = write_gguf(tmp_path / "a.gguf")
+    with path.open("rb") as file:
+        header = check_extent(file, path.stat().st_size, name="a.gguf")
+    assert header.metadata["general.architecture"] == "llama"
+    assert header.metadata["llama.context_length"] == 2048
+    tokens = header.metadata["tokenizer.ggml.tokens"]
+    assert isinstance(tokens, Array)
+    assert (8, 265) == (tokens.element_type, tokens.count)
+    assert header.tensors[0].shape == (32, 265)
+    assert 0 <= path.stat().st_size - header.end < 32
+
+
+def test_block_sizes_are_those_of_the_library() -> None:
+    """Every type that we know has the size that the reference package gives it."""
+    theirs = {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()}
+    assert {kind: theirs[kind] for kind in BLOCKS} == BLOCKS
+    assert len(BLOCKS) >= 32
+
+
+def test_every_kind_of_value() -> None:
+    """Numbers come out as they went in; lists are counted and skipped."""
+    array = struct.pack("<IQ", 4, 3) + bytes(12)
+    texts = struct.pack("<IQ", 8, 2) + text("ä") + text("")
+    nested = struct.pack("<IQ", 9, 2) + array + array
+    header = parse_header(
+        gguf(
+            pair("u8", 0, b"\xff"),
+            pair("i8", 1, b"\xff"),
+            pair("u16", 2, b"\xff\xff"),
+            pair("i16", 3, b"\xff\xff"),
+            pair("u32", 4, b"\xff" * 4),
+            pair("i32", 5, b"\xff" * 4),
+            pair("f32", 6, struct.pack("<f", 0.5)),
+            pair("flag", 7, b"\x01"),
+            pair("text", 8, text("grüß")),
+            pair("u64", 10, b"\xff" * 8),
+            pair("i64", 11, b"\xff" * 8),
+            pair("f64", 12, struct.pack("<d", 0.5)),
+            pair("array", 9, array),
+            pair("texts", 9, texts),
+            pair("nested", 9, nested),
+        ),
+        name="a",
+    )
+    assert header.metadata == {
+        "u8": 255,
+        "i8": -1,
+        "u16": 65535,
+        "i16": -1,
+        "u32": 2**32 - 1,
+        "i32": -1,
+        "f32": 0.5,
+        "flag": True,
+        "text": "grüß",
+        "u64": 2**64 - 1,
+        "i64": -1,
+        "f64": 0.5,
+        "array": Array(4, 3),
+        "texts": Array(8, 2),
+        "nested": Array(9, 2),
+    }
+
+
+def test_alignment_moves_the_data() -> None:
+    """The tensors begin at a multiple of what the file itself says."""
+    aligned = pair("general.alignment", 4, struct.pack("<I", 256))
+    header = parse_header(gguf(aligned, tensors=(tensor("a", (32,), 8, 512),)), name="a")
+    assert (256, 256 + 512 + 34) == (header.data_offset, header.end)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "ends before its header does, at byte 0"),
+        (b"GGML" + bytes(100), "does not begin with `GGUF`"),
+        (gguf(version=1), "is GGUF version 1, where 2 and 3 are known"),
+        (gguf(version=0), "is GGUF version 0"),
+        (gguf(version=3 << 24), "is a big-endian GGUF file"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 2**63, 0), "claims 9,223,372,036,854,775,808 entries"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 1000), "ends before its header does"),
+        (gguf(pair("a", 13, b"")), "metadata of the unknown type 13"),
+        (gguf(pair("a", 8, struct.pack("<Q", 2**62))), "claims a text of"),
+        (gguf(pair("a", 8, struct.pack("<Q", 2**20))), "ends before its header does"),
+        (gguf(pair("a", 9, struct.pack("<IQ", 4, 2**62))), "ends before its header does"),
+        (gguf(pair("a", 9, struct.pack("<IQ", 8, 2**62))), "claims 4,611,686,018,427,387,904"),
+        (gguf(pair("a", 9, struct.pack("<IQ", 8, 2**20))), "ends before its header does"),
+        (gguf(pair("a", 9, struct.pack("<IQQ", 8, 2, 2**63) + bytes(8))), "ends before"),
+        (gguf(pair("a", 9, struct.pack("<IQQ", 8, 1, 99))), "ends before its header does"),
+        (gguf(pair("a", 9, struct.pack("<IQ", 9, 1) * 6)), "has lists within lists"),
+        (gguf(pair("general.alignment", 4, bytes(4))), "has the alignment 0"),
+        (gguf(pair("general.alignment", 4, b"\x03\0\0\0")), "has the alignment 3"),
+        (gguf(pair("general.alignment", 8, text("x"))), "has the alignment x"),
+        (gguf(tensors=(tensor("a", (1,) * 5, 0),)), "has a tensor `a` of 5 dimensions"),
+        (gguf(tensors=(tensor("a", (1,), 4),)), "has a tensor `a` of the unknown type 4"),
+        (gguf(tensors=(tensor("a", (33,), 8),)), "does not begin or end at a block"),
+        (gguf(tensors=(tensor("a", (32,), 8, 1),)), "does not begin or end at a block"),
+    ],
+)
+def test_bad_header_is_refused(data: bytes, problem: str) -> None:
+    """What is wrong is said, and no hostile number costs memory or time."""
+    with pytest.raises(IntegrityError) as caught:
+        parse_header(data, name="a.gguf")
+    assert caught.value.message.startswith("`a.gguf` ")
+    assert problem in caught.value.message
+
+
+def test_truncated_file_is_refused(tmp_path: Path) -> None:
+    """A header that is whole does not hide that tensors are missing."""
+    path = truncate_half(write_gguf(tmp_path / "a.gguf"))
+    with path.open("rb") as file, pytest.raises(IntegrityError, match="before its last tensor"):
+        check_extent(file, path.stat().st_size, name="a.gguf")
+
+
+def test_file_without_tensors_is_refused(tmp_path: Path) -> None:
+    """A header alone is no model, and neither is an empty file."""
+    path = tmp_path / "a.gguf"
+    path.write_bytes(gguf())
+    with path.open("rb") as file, pytest.raises(IntegrityError, match="has no tensors"):
+        check_extent(file, 24, name="a.gguf")
+    path.write_bytes(b"")
+    with path.open("rb") as file, pytest.raises(IntegrityError, match="is empty"):
+        read_header(file, name="a.gguf")
+
+
+def test_tensor_sizes() -> None:
+    """Blocks are counted along the first side; unknown types have no size."""
+    assert (1, 4) == (BLOCKS[0])
+    assert [tensor_bytes((64, 3), 8), tensor_bytes((33,), 8), tensor_bytes((1,), 5)] == [
+        6 * 34,
+        None,
+        None,
+    ]
+    assert tensor_bytes((), 0) == 4
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return a whole model."""
+    return write_gguf(tmp_path_factory.mktemp("gguf") / "a.gguf").read_bytes()
+
+
+@given(st.data())
+def test_any_cut_of_the_header_is_refused(sound: bytes, data: st.DataObject) -> None:
+    """However short the header is, it is an integrity error."""
+    size = parse_header(sound, name="a").data_offset - 32
+    cut = data.draw(st.integers(0, size))
+    with pytest.raises(IntegrityError):
+        parse_header(sound[:cut], name="a")
+
+
+@given(st.integers(0, 9000), st.binary(min_size=1, max_size=16))
+def test_any_damage_is_an_integrity_error(sound: bytes, at: int, noise: bytes) -> None:
+    """No bytes make the parser fail in another way."""
+    damaged = sound[:at] + noise + sound[at + len(noise) :]
+    with suppress(IntegrityError):
+        assert parse_header(io.BytesIO(damaged).getvalue(), name="a").end >= 0
