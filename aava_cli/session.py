@@ -55,11 +55,11 @@ class Session:
             ConfigError: a catalog does not parse; file and line are named.
         """
         if self._catalog is None:
-            from aava_cli.catalog import merge_catalogs, parse_catalog
+            from aava_cli.catalog import merge_catalogs
+            from aava_cli.catalog_cache import load_catalog
 
             paths = [shipped_catalog(), *filter(Path.is_file, self.settings.user_catalogs())]
-            parsed = [parse_catalog(read_text(path), name=str(path)) for path in paths]
-            self._catalog = merge_catalogs(*parsed)
+            self._catalog = merge_catalogs(*map(load_catalog, paths))
         return self._catalog
 
     def env(self) -> dict[str, str]:
