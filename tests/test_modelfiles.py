@@ -120,6 +120,14 @@ def test_damaged_whisper_header(
         check_model(WHISPER, path)
 
 
+def test_whisper_model_without_its_last_tensor(tmp_path: Path, whisper: bytes) -> None:
+    """A cut that falls between two tensors is found by their number."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(whisper[: whisper.index(b"decoder.blocks.0.mlp.2.bias") - 16])
+    with pytest.raises(IntegrityError, match="has 49 of 50 tensors"):
+        check_model(WHISPER, path)
+
+
 def test_damaged_whisper_tensor(tmp_path: Path, whisper: bytes) -> None:
     """A tensor with an unknown type, no side, or too many is refused."""
     first = whisper.index(b"encoder.positional_embedding") - 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -180,8 +181,10 @@ def test_broken_cache_is_no_matter(places: Settings) -> None:
     (folder / "digests.json").write_text("[1")
     path = put(places, PATH)
     assert DigestCache(folder).of(path) == DigestCache(folder).of(path)
+    (folder / "digests.json").write_text(json.dumps({str(n): "0" for n in range(4096)}))
     cache = DigestCache(folder)
     for size in range(3):
         path.write_bytes(bytes(size))
         cache.note(path, str(size))
     assert cache.of(path) == "2"
+    assert len(json.loads((folder / "digests.json").read_bytes())) == 4096

@@ -24,7 +24,7 @@ def publish(place: Path, target: Path) -> None:
     """Move the file or folder *place* to *target*, and make that survive a power cut.
 
     Raises:
-        NotPossible: a folder is in the way of a file.
+        NotPossible: a folder is in the way of a file, or a file in the way of a folder.
     """
     make_folder(target.parent)
     for path in (place, *(place.rglob("*") if place.is_dir() else ())):
@@ -43,6 +43,9 @@ def make_folder(folder: Path) -> None:
     """Make *folder* and what is missing above it, owned as the nearest that is there."""
     if not folder.is_dir():
         make_folder(folder.parent)
+        if folder.exists():
+            message = f"`{folder}` is a file, where a folder belongs"
+            raise NotPossible(message, hint="move the file away, then try again")
         folder.mkdir(exist_ok=True)
         _hand_over(folder, like=folder.parent)
         fsync_folder(folder.parent)
@@ -50,8 +53,6 @@ def make_folder(folder: Path) -> None:
 
 def _hand_over(path: Path, *, like: Path) -> None:
     """Make *path* readable, and its owner that of the folder that it goes to."""
-    if path.is_symlink():
-        return
     status = like.stat()
     # Only root may give files away; for others the files are already their own.
     with suppress(PermissionError):

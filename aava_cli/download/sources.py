@@ -109,8 +109,7 @@ class Resolver:
         try:
             return _resolve_hub(source)
         except Transient as error:
-            if not error.connected:
-                self._hub_is_down = error
+            self._hub_is_down = error
             raise
 
 
@@ -126,8 +125,8 @@ def _resolve_hub(source: str) -> Resolved:
     from huggingface_hub.constants import ENDPOINT
 
     repository, revision, path = _match(_HUB, source)
-    url = hf_hub_url(repository, path, revision=revision or None)
     try:
+        url = hf_hub_url(repository, path, revision=revision or None)
         found = get_hf_file_metadata(url, timeout=CONNECT_S)
     except (OSError, ValueError, _hub_http_error()) as error:
         raise _hub_failure(error, repository) from error

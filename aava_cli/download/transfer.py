@@ -196,7 +196,7 @@ def _continues(response: httpx.Response, partial: Partial) -> bool:
     found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
     if found is None or state.size_bytes is None:
         return False
-    if _strong_etag(response) != state.etag:
+    if _strong_etag(response) not in (None, state.etag):
         return False
     exact = (partial.done, state.size_bytes - 1, state.size_bytes)
     return exact == tuple(map(int, found.groups()))

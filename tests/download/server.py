@@ -29,10 +29,20 @@ class Served:
     statuses: list[int] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
     ignores_range: bool = False
+    ignores_condition: bool = False
     content_range: str | None = None
     framing: str = "length"
     stalled: threading.Event | None = None
     authorization: str | None = None
+
+
+class _QuietServer(ThreadingHTTPServer):
+    """Does not complain of clients that were killed."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
 
 
 class Server:
@@ -41,8 +51,7 @@ class Server:
     def __init__(self) -> None:
         self.files: dict[str, Served] = {}
         self.asked: list[tuple[str, str, Mapping[str, str]]] = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _QuietServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -200,4 +209,5 @@ def _wanted_start(request: BaseHTTPRequestHandler, served: Served) -> int | None
     if found is None or served.ignores_range:
         return None
     condition = request.headers.get("If-Range")
-    return int(found[1]) if condition in (None, served.etag) else None
+    fits = served.ignores_condition or condition in (None, served.etag)
+    return int(found[1]) if fits else None

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -352,6 +353,36 @@ def test_file_beside_an_archive_goes_into_its_folder(
     assert ((root / "vocoder.onnx").read_bytes(), True) == (BODY, (root / "tokens.txt").exists())
 
 
+def test_file_for_a_folder_that_people_put_there(
+    server: Server, project: Path, catalog: CatalogFile, models: Models
+) -> None:
+    """Only what is missing comes; the rest of the folder stays as it was."""
+    archive = "archive = { format = 'tar.bz2', root = 'm' }"
+    catalog.add(
+        "mine",
+        "matcha",
+        "tts/matcha-icefall-m/model.onnx",
+        f"{unknown(f'{server.root}/m', path='tts/matcha-icefall-m')}, {archive}",
+        known(BODY, server.serve("/v", BODY), path="tts/matcha-icefall-m/vocoder.onnx"),
+    )
+    root = project / "models/tts/matcha-icefall-m"
+    root.mkdir()
+    (root / "model.onnx").write_bytes(b"by hand")
+    assert models("pull", "mine").exit_code == 0
+    assert ([], b"by hand") == (server.gets("/m"), (root / "model.onnx").read_bytes())
+    assert (root / "vocoder.onnx").read_bytes() == BODY
+
+
+def test_files_without_a_model_are_not_judged(
+    server: Server, project: Path, catalog: CatalogFile, models: Models
+) -> None:
+    """A model that its engine names itself may still have files to pull."""
+    line = known(BODY, server.serve("/a", BODY), path="llm/a.gguf")
+    catalog.path.write_text(f"[models.mine]\nbackend = 'llama'\nfiles = [{{ {line} }}]\n")
+    assert models("pull", "mine").exit_code == 0
+    assert (project / "models/llm/a.gguf").read_bytes() == BODY
+
+
 def test_model_that_no_engine_could_load_is_not_installed(
     server: Server, project: Path, catalog: CatalogFile, models: Models
 ) -> None:
@@ -434,6 +465,16 @@ def test_folder_in_the_way_of_a_file(
     (project / "models/kroko/mine.onnx").mkdir(parents=True)
     ran = models("pull", "mine")
     assert (1, True) == (ran.exit_code, "is a folder, where a file belongs" in ran.stderr)
+
+
+def test_file_in_the_way_of_a_folder(
+    server: Server, project: Path, catalog: CatalogFile, models: Models
+) -> None:
+    """A file where a folder belongs is not replaced either."""
+    catalog.add("mine", "kroko", "kroko/mine.onnx", known(BODY, server.serve("/a", BODY)))
+    (project / "models/kroko").write_bytes(b"")
+    ran = models("pull", "mine")
+    assert (1, True) == (ran.exit_code, "is a file, where a folder belongs" in ran.stderr)
 
 
 def test_link_out_of_the_models_folder_is_not_followed(
@@ -528,19 +569,33 @@ def test_interrupted_pull_keeps_what_it_had(
     assert "Range" in server.gets("/a")[-1]
 
 
-def limit_file_size() -> None:
-    """Let no file grow beyond 100 kB."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+@pytest.fixture
+def other_disk(project: Path) -> Iterator[Path]:
+    """Return a folder on another file system than the project's."""
+    disk = Path("/dev/shm") / f"aava-test-{os.getpid()}"
+    disk.mkdir()
+    assert disk.stat().st_dev != project.stat().st_dev
+    yield disk
+    shutil.rmtree(disk)
 
 
-def test_full_disk_keeps_what_it_had(
-    server: Server, project: Path, catalog: CatalogFile, models: Models
-) -> None:
+@contextmanager
+def full_disk(size_bytes: int = 100_000) -> Iterator[None]:
+    """Let no file grow beyond *size_bytes* for the block, as on a disk without room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk_keeps_what_it_had(server: Server, catalog: CatalogFile, models: Models) -> None:
     """When the file cannot grow the pull ends with 8, and is resumed once there is room."""
     catalog.add("mine", "kroko", "kroko/mine.onnx", known(BODY, server.serve("/a", BODY)))
-    with run_apart(project, "pull", "mine", preexec_fn=limit_file_size) as pulling:
-        _, stderr = pulling.communicate()
-    assert (8, True) == (pulling.returncode, "162.1 kB more" in stderr or "more, have" in stderr)
+    with full_disk():
+        ran = models("pull", "mine")
+    assert (8, True) == (ran.exit_code, ran.stderr.splitlines()[-2].startswith("error: need "))
     assert models("pull", "mine").exit_code == 0
     assert "Range" in server.gets("/a")[-1]
 
@@ -552,10 +607,26 @@ def test_full_disk_while_unpacking(
     packed = wheel({**VOSK, "v/am/final.mdl": bytes(1 << 20)})
     entry = archive_entry(server.serve("/v", packed), packed)
     catalog.add("mine", "vosk", "stt/vosk-model-v", entry)
-    with run_apart(project, "pull", "mine", preexec_fn=limit_file_size) as pulling:
-        pulling.communicate()
-    assert (8, []) == (pulling.returncode, list((project / "models/stt").iterdir()))
+    with full_disk():
+        assert models("pull", "mine").exit_code == 8
+    assert list((project / "models/stt").iterdir()) == []
     assert models("pull", "mine").exit_code == 0
+    assert len(server.gets("/v")) == 1
+
+
+def test_full_disk_of_one_role(
+    server: Server, project: Path, catalog: CatalogFile, models: Models, other_disk: Path
+) -> None:
+    """When there is no room on the disk that a role's folder links to, nothing is left there."""
+    (project / "models/kroko").symlink_to(other_disk)
+    second = known(b"2", f"{server.root}/2", path="kroko/second.onnx")
+    catalog.add("mine", "kroko", "kroko/1.onnx", known(BODY, server.serve("/1", BODY)), second)
+    assert models("pull", "mine").exit_code == 6
+    server.serve("/2", b"2")
+    with full_disk():
+        assert models("pull", "mine").exit_code == 8
+    assert [each.name for each in other_disk.iterdir()] == ["second.onnx"]
+    assert (0, 1) == (models("pull", "mine").exit_code, len(server.gets("/1")))
 
 
 def test_two_pulls_fetch_once(server: Server, project: Path, catalog: CatalogFile) -> None:
@@ -574,16 +645,6 @@ def test_two_pulls_fetch_once(server: Server, project: Path, catalog: CatalogFil
             assert second.stdout is not None
             assert "nothing was downloaded" in second.stdout.read()
     assert len(server.gets("/a")) == 2
-
-
-@pytest.fixture
-def other_disk(project: Path) -> Iterator[Path]:
-    """Return a folder on another file system than the project's."""
-    disk = Path("/dev/shm") / f"aava-test-{os.getpid()}"
-    disk.mkdir()
-    assert disk.stat().st_dev != project.stat().st_dev
-    yield disk
-    shutil.rmtree(disk)
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -642,6 +703,8 @@ def test_hub_vouches_for_its_files(server: Server, project: Path, catalog: Catal
         ({"X-Error-Code": "GatedRepo"}, 12, "the model is gated"),
         ({"X-Error-Code": "EntryNotFound"}, 6, "has no such file"),
         ({"X-Error-Code": "RepoNotFound"}, 6, "the hub answers 404"),
+        ({}, 12, "the hub answers 403"),
+        ({"Retry-After": "0"}, 6, "the hub answers 500"),
     ],
 )
 def test_hub_that_refuses(
@@ -655,7 +718,8 @@ def test_hub_that_refuses(
     """Gated, missing and broken are told apart."""
     environment = fake_hub(server)
     served = server.files["/org/repo/resolve/v1/a.onnx"]
-    served.statuses, served.headers = [403 if code == 12 else 404] * 9, fault
+    status = 403 if code == 12 else 500 if "Retry-After" in fault else 404
+    served.statuses, served.headers = [status] * 9, fault
     catalog.add("mine", "kroko", "kroko/a.onnx", unknown("hf:org/repo@v1/a.onnx"))
     with run_apart(project, "pull", "mine", env=environment) as pulling:
         _, stderr = pulling.communicate()
@@ -673,6 +737,14 @@ def test_hub_with_other_bytes_than_the_catalog(
         _, stderr = pulling.communicate()
     assert (7, True) == (pulling.returncode, "has other bytes" in stderr)
     assert server.gets(f"/org/repo/resolve/{'c' * 40}/a.onnx") == []
+
+
+def test_name_that_no_hub_has(server: Server, project: Path, catalog: CatalogFile) -> None:
+    """A repository's name that cannot be one is not asked for."""
+    catalog.add("mine", "kroko", "kroko/a.onnx", unknown("hf:org/.bad--name/a.onnx"))
+    with run_apart(project, "pull", "mine", env=fake_hub(server)) as pulling:
+        _, stderr = pulling.communicate()
+    assert (6, True) == (pulling.returncode, "is no repository's name" in stderr)
 
 
 def test_dead_hub_is_asked_once(server: Server, project: Path, catalog: CatalogFile) -> None:

@@ -172,6 +172,23 @@ def test_index_page_is_asked_for_twice(server: Server) -> None:
     assert find_file(PipIndexes((f"{server.root}/simple",)), "v", "1.0").sha256
 
 
+def test_endless_page_is_refused(server: Server) -> None:
+    """An index page has a bound."""
+    server.serve("/simple/v/", bytes(65 << 20))
+    with pytest.raises(NetworkError, match="without an end"):
+        find_file(PipIndexes((f"{server.root}/simple",)), "v", "1.0")
+
+
+def test_certificates_come_with_the_program(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system that names no certificates of its own still trusts the usual ones."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    server.serve_wheel("v", "1.0", {"a": b"1"})
+    assert find_file(PipIndexes((f"{server.root}/simple",)), "v", "1.0").sha256
+
+
 def test_pip_configuration_is_pips_own(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
     """Sections and the environment count as they do for `pip install`."""
     config = own_home / "pip.conf"

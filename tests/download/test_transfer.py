@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aava_cli.download.partial import Digest, state_path
+from aava_cli.download.partial import Digest, no_space, state_path
 from aava_cli.download.transfer import Download, Patience, fetch
 from aava_cli.errors import AccessDenied, IntegrityError, NetworkError, NotFound
 from tests.conftest import free_port
@@ -111,6 +112,16 @@ def test_changed_file_starts_over(server: Server, path: Path, waits: Waits) -> N
     server.serve("/a", BODY, etag='"two"')
     fetched = fetch(download, path, unwatched, patience(waits))
     assert (sha256(BODY), BODY) == (fetched.sha256, path.read_bytes())
+
+
+def test_range_of_a_changed_file_is_not_used(server: Server, path: Path, waits: Waits) -> None:
+    """A server that ignores the condition gives itself away by its ETag."""
+    url = server.serve("/a", b"x" * len(BODY), cuts=[HALF, 0, 0, 0])
+    download = Download("test", url, size_bytes=len(BODY))
+    with pytest.raises(NetworkError):
+        fetch(download, path, unwatched, patience(waits))
+    server.serve("/a", BODY, etag='"two"', ignores_condition=True)
+    assert sha256(BODY) == fetch(download, path, unwatched, patience(waits)).sha256
 
 
 @pytest.mark.parametrize("changed", ["source", "revision", "size_bytes", "digest"])
@@ -332,6 +343,35 @@ def test_local_file_is_copied_and_verified(tmp_path: Path, path: Path, waits: Wa
     origin.write_bytes(BODY)
     fetched = fetch(pinned(origin.as_uri()), path, unwatched, patience(waits))
     assert (sha256(BODY), BODY) == (fetched.sha256, path.read_bytes())
+
+
+def test_local_file_of_another_size(tmp_path: Path, path: Path, waits: Waits) -> None:
+    """A copy is held to the expected size as well."""
+    (tmp_path / "origin").write_bytes(BODY)
+    download = Download("test", (tmp_path / "origin").as_uri(), size_bytes=5)
+    with pytest.raises(IntegrityError, match="it has 262,144 bytes, expected 5"):
+        fetch(download, path, unwatched, patience(waits))
+
+
+def test_only_a_full_disk_is_no_space(tmp_path: Path) -> None:
+    """Other failures of the disk stay what they are."""
+    broken = OSError(errno.EIO, "Input/output error")
+    assert broken is no_space(broken, tmp_path, None)
+    full = no_space(OSError(errno.ENOSPC, "No space left"), tmp_path, None)
+    assert str(full).startswith("need more, have ")
+
+
+def test_long_download_is_synced_on_the_way(server: Server, path: Path, waits: Waits) -> None:
+    """The state follows the bytes chunk by chunk, not only at the end."""
+    body = bytes(33 << 20)
+    url = server.serve("/a", body, cuts=[len(body) - 1])
+    claims: list[int] = []
+
+    def watch(_done: int, _total: int | None) -> None:
+        claims.append(json.loads(state_path(path).read_bytes())["state"]["done"])
+
+    fetch(pinned(url, body), path, watch, patience(waits))
+    assert any(32 << 20 <= claim < 33 << 20 for claim in claims[:-2])
 
 
 def test_missing_local_file_is_not_found(tmp_path: Path, path: Path, waits: Waits) -> None:
