@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aava_cli.roles import Role
 
-SENTENCE = "Please tell me the name of the capital city of France."
+SENTENCE = "Hello, can you tell me what a telephone is?"
 MAX_WORD_ERROR_RATE = 0.5
 SPEECH_HZ = 16_000
 

@@ -96,7 +96,7 @@ def plan_switch(wanted: tuple[Selection, ...], state: State) -> SwitchPlan:
         changes=(
             *_env_changes(env, new_env),
             *_yaml_changes(state, new_yaml),
-            *_runtime_changes(running, moving),
+            *_runtime_changes({role: running[role] for role in loaded if role in running}, moving),
         ),
         env=envfile.edit(state.env, new_env, name=state.env_name),
         yaml=_edit_yaml(state, new_yaml),
@@ -197,7 +197,7 @@ def _runtime_changes(
 
 
 def _name(selection: Selection | None) -> str:
-    return str(selection) if selection and selection.model else "-"
+    return str(selection) if selection and selection.model else "nothing"
 
 
 def _at(tree: Mapping[str, object], path: tuple[str, ...]) -> object:
