@@ -26,6 +26,7 @@ def commands() -> set[str]:
     app = build_app()
     own = {each.callback.__name__ for each in app.registered_commands if each.callback}
     for group in app.registered_groups:
+        own.add(f"{group.name}")
         assert group.typer_instance is not None
         for each in group.typer_instance.registered_commands:
             assert each.callback is not None
@@ -46,7 +47,7 @@ def unknown(text: str) -> list[str]:
     return [
         " ".join(words)
         for words in mentioned(text)
-        if words[0] not in known and " ".join(words[:2]) not in known
+        if " ".join(words[:2] if words[0] == "models" else words[:1]) not in known
     ]
 
 
