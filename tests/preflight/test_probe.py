@@ -304,7 +304,8 @@ def test_the_command_reports_and_changes_nothing(tmp_path: Path) -> None:
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(preflight)
     app([], obj=session, standalone_mode=False)
-    lines = session.output.stdout.getvalue().splitlines()  # type: ignore[attr-defined] # it is a StringIO
+    assert isinstance(session.output.stdout, io.StringIO)
+    lines = session.output.stdout.getvalue().splitlines()
     assert (session.output.exit_code, list(tmp_path.iterdir())) == (0, [])
     assert f"warn  env             {tmp_path / '.env'} does not exist" in lines
     assert lines[-1].endswith("skipped")

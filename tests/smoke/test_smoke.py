@@ -149,7 +149,7 @@ def test_working_models_pass_and_the_audio_is_kept(daemon: Daemon, tmp_path: Pat
 
 def test_the_models_are_asked_in_turn(daemon: Daemon, tmp_path: Path) -> None:
     """What one says is what the next gets; the audio is followed by silence."""
-    daemon.answers["audio"] = [heard("please tell me the name of the city of france")]
+    daemon.answers["audio"] = [heard("hello can you tell me what a telephone")]
     run(tmp_path, daemon.url)
     (tts,), (audio,), (llm,) = (
         daemon.sent("tts_request"),
@@ -159,7 +159,7 @@ def test_the_models_are_asked_in_turn(daemon: Daemon, tmp_path: Path) -> None:
     assert (tts["text"], tts["encoding"], tts["sample_rate_hz"]) == (SENTENCE, "linear16", 16000)
     assert (audio["mode"], audio["rate"]) == ("stt", 16000)
     assert base64.b64decode(audio["data"]) == TONE + bytes(32000)
-    assert llm["text"] == "please tell me the name of the city of france"
+    assert llm["text"] == "hello can you tell me what a telephone"
 
 
 def test_json_answers_a_script(daemon: Daemon, tmp_path: Path) -> None:
