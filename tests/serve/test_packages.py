@@ -9,7 +9,7 @@ from tests.daemon_fixture import RunningDaemon, start_daemon, write_env
 from tests.serve.conftest import SELECTED
 
 
-def _packages_without(missing: str, folder: Path) -> Path:
+def packages_without(missing: str, folder: Path) -> Path:
     """Return a folder with every installed package but *missing*."""
     folder.mkdir()
     for package in Path(site.getsitepackages()[0]).iterdir():
@@ -20,7 +20,7 @@ def _packages_without(missing: str, folder: Path) -> Path:
 
 def test_missing_package_is_false_and_degraded(models_dir: Path, tmp_path: Path) -> None:
     """The capability is false, its slot says why, and the others work."""
-    packages = _packages_without("pywhispercpp", tmp_path / "packages")
+    packages = packages_without("pywhispercpp", tmp_path / "packages")
     write_env(tmp_path / "project", SELECTED)
     daemon = start_daemon(
         tmp_path / "project", models_dir, python=("-S",), environ={"PYTHONPATH": str(packages)}
