@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import struct
 import wave
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from aava_cli.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import Any, TypeAlias
+
+    import numpy as np
+    import numpy.typing as npt
+
+    Samples: TypeAlias = npt.NDArray[np.int16]
+    Numbers: TypeAlias = npt.NDArray[Any]
 
 SAMPLE_BYTES = 2
 
@@ -24,6 +28,7 @@ _BIAS = 0x84
 _CLIP = 0x7FFF - _BIAS
 _SIGN = 0x80
 _STEPS = 0x0F
+_SEGMENT_OF_BIAS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +50,55 @@ class Audio:
 
 def mulaw_decode(mulaw: bytes) -> bytes:
     """Return mu-law bytes as 16-bit PCM."""
-    return _pack([_expand(code) for code in mulaw])
+    import numpy as np
+
+    bits = ~np.frombuffer(mulaw, np.uint8).astype(np.int32) & 0xFF
+    magnitudes = (((bits & _STEPS) << 3) + _BIAS << (bits >> 4 & 7)) - _BIAS
+    decoded: bytes = np.where(bits & _SIGN, -magnitudes, magnitudes).astype("<i2").tobytes()
+    return decoded
 
 
 def mulaw_encode(pcm16: bytes) -> bytes:
     """Return 16-bit PCM as mu-law; what decodes to the same bytes encodes to the same bytes."""
-    return bytes(_compress(sample) for sample in samples_of(pcm16))
+    import numpy as np
+
+    samples = samples_of(pcm16).astype(np.int32)
+    magnitudes = np.minimum(np.abs(samples), _CLIP) + _BIAS
+    segments = np.frexp(magnitudes)[1] - _SEGMENT_OF_BIAS
+    steps = magnitudes >> segments + 3 & _STEPS
+    signs = np.where(samples < 0, _SIGN, 0)
+    encoded: bytes = (~(segments << 4 | steps | signs) & 0xFF).astype(np.uint8).tobytes()
+    return encoded
 
 
 def resample(pcm16: bytes, from_hz: int, to_hz: int) -> bytes:
     """Return *pcm16* with *to_hz* samples a second instead of *from_hz*."""
+    import numpy as np
+
     samples = samples_of(pcm16)
-    if from_hz == to_hz or not samples:
-        return _pack(samples)
     count = len(samples) * to_hz // from_hz
-    at = _between(samples) if to_hz > from_hz else _averages(samples, from_hz / to_hz)
-    return _pack([round(at(index * from_hz / to_hz)) for index in range(count)])
+    if from_hz == to_hz or not count:
+        return samples[:count].tobytes()
+    width = from_hz / to_hz
+    smooth = _averages(samples, count, width) if width > 1 else _between(samples, count, width)
+    resampled: bytes = np.rint(smooth).astype("<i2").tobytes()
+    return resampled
 
 
 def is_silent(pcm16: bytes) -> bool:
     """Return whether nobody would hear anything: no samples, or none above the noise."""
-    return max(map(abs, samples_of(pcm16)), default=0) <= SILENT_PEAK
+    import numpy as np
+
+    # The magnitude of the lowest sample does not fit into 16 bits.
+    magnitudes = np.abs(samples_of(pcm16).astype(np.int32))
+    return bool(magnitudes.max(initial=0) <= SILENT_PEAK)
 
 
-def samples_of(pcm16: bytes) -> tuple[int, ...]:
+def samples_of(pcm16: bytes) -> Samples:
     """Return the samples of *pcm16*; half a sample at the end is dropped."""
-    count = len(pcm16) // SAMPLE_BYTES
-    return struct.unpack_from(f"<{count}h", pcm16)
+    import numpy as np
+
+    return np.frombuffer(pcm16[: len(pcm16) // SAMPLE_BYTES * SAMPLE_BYTES], "<i2")
 
 
 def write_wav(path: Path, audio: Audio) -> None:
@@ -111,41 +138,19 @@ def _not_our_wav(path: Path) -> IntegrityError:
     return IntegrityError(message, hint=f"convert it: `sox {path} -c 1 -b 16 converted.wav`")
 
 
-def _pack(samples: Sequence[int]) -> bytes:
-    return struct.pack(f"<{len(samples)}h", *samples)
+def _between(samples: Samples, count: int, width: float) -> Numbers:
+    """Return *count* values on the straight lines between the samples, *width* apart."""
+    import numpy as np
+
+    values: Numbers = np.interp(np.arange(count) * width, np.arange(len(samples)), samples)
+    return values
 
 
-def _expand(code: int) -> int:
-    bits = ~code & 0xFF
-    magnitude = (((bits & _STEPS) << 3) + _BIAS << (bits >> 4 & 7)) - _BIAS
-    return -magnitude if bits & _SIGN else magnitude
+def _averages(samples: Samples, count: int, width: float) -> Numbers:
+    """Return *count* means of *width* samples each: fewer samples must not alias."""
+    import numpy as np
 
-
-def _compress(sample: int) -> int:
-    magnitude = min(abs(sample), _CLIP) + _BIAS
-    segment = magnitude.bit_length() - _BIAS.bit_length()
-    step = magnitude >> segment + 3 & _STEPS
-    return ~(segment << 4 | step | (_SIGN if sample < 0 else 0)) & 0xFF
-
-
-def _between(samples: Sequence[int]) -> Callable[[float], float]:
-    """Return the sound as a function of the place, in straight lines between the samples."""
-    last = len(samples) - 1
-
-    def at(place: float) -> float:
-        index = int(place)
-        left, right = samples[index], samples[min(index + 1, last)]
-        return left + (right - left) * (place - index)
-
-    return at
-
-
-def _averages(samples: Sequence[int], width: float) -> Callable[[float], float]:
-    """Return the mean of *width* samples from a place on: fewer samples must not alias."""
-    sums = (0, *accumulate(samples))
-
-    def total(place: float) -> float:
-        index = min(int(place), len(samples) - 1)
-        return sums[index] + samples[index] * (place - index)
-
-    return lambda place: (total(min(place + width, len(samples))) - total(place)) / width
+    sums = np.concatenate(([0], np.cumsum(samples, dtype=np.int64)))
+    totals = np.interp(np.arange(count + 1) * width, np.arange(len(sums)), sums)
+    means: Numbers = np.diff(totals) / width
+    return means

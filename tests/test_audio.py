@@ -17,7 +17,6 @@ from aava_cli.audio import (
     mulaw_encode,
     read_wav,
     resample,
-    samples_of,
     write_wav,
 )
 from aava_cli.errors import IntegrityError
@@ -27,6 +26,11 @@ if TYPE_CHECKING:
 
 RATES_HZ = st.sampled_from([8000, 16000, 22050, 24000, 44100, 48000])
 SAMPLES = st.lists(st.integers(-32768, 32767), max_size=200)
+
+
+def samples_of(data: bytes) -> tuple[int, ...]:
+    """Return the samples of *data*."""
+    return struct.unpack(f"<{len(data) // 2}h", data)
 
 
 def pcm16(*samples: int) -> bytes:

@@ -8,8 +8,8 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
-from aava_cli.serve.audio import Segmentation, Segmenter
 from aava_cli.serve.engines import EngineError
+from aava_cli.serve.segments import Segmentation, Segmenter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aava_cli.serve.audio import STT_RATE_HZ, duration_ms, resample, to_mulaw
+from aava_cli.audio import mulaw_encode, resample
 from aava_cli.serve.engines import EngineError
+from aava_cli.serve.segments import STT_RATE_HZ, duration_ms
 from aava_cli.serve.session import MODES, Message, Output, Reply, Session
 from aava_cli.serve.values import prompt_for
 
@@ -165,7 +166,7 @@ async def _speech(session: Session, text: str, output: Output) -> Reply:
 
 def _converted(pcm16: bytes, native_hz: int, rate_hz: int, encoding: str) -> bytes:
     resampled = resample(pcm16, native_hz, rate_hz)
-    return to_mulaw(resampled) if encoding == "mulaw" else resampled
+    return mulaw_encode(resampled) if encoding == "mulaw" else resampled
 
 
 def wanted_output(message: Message, default: Output) -> Output:

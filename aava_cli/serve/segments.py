@@ -1,10 +1,10 @@
-"""Telephone audio: rates, mu-law, and where somebody speaks."""
+"""Where somebody speaks in a stream of audio."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,58 +12,11 @@ if TYPE_CHECKING:
 STT_RATE_HZ = 16_000
 _FRAME_MS = 20
 _FRAME_BYTES = STT_RATE_HZ * _FRAME_MS // 1000 * 2
-_MULAW_BIAS = 132
-_MULAW_CLIP = 32_635
 
 
 def duration_ms(pcm16: bytes, rate_hz: int) -> int:
     """Return how long *pcm16* lasts."""
     return len(pcm16) // 2 * 1000 // rate_hz
-
-
-def resample(pcm16: bytes, from_hz: int, to_hz: int) -> bytes:
-    """Return *pcm16* with *to_hz* samples a second; half a sample at the end is dropped.
-
-    The result is that of `aava_cli.audio.resample`, within one step, but soon enough for a call.
-    """
-    import numpy as np
-
-    samples = np.frombuffer(pcm16[: len(pcm16) // 2 * 2], "<i2")
-    count = len(samples) * to_hz // from_hz
-    if from_hz == to_hz or not count:
-        return pcm16[: count * 2]
-    width = from_hz / to_hz
-    smooth = _averages(samples, count, width) if width > 1 else _between(samples, count, width)
-    resampled: bytes = np.rint(smooth).astype("<i2").tobytes()
-    return resampled
-
-
-def _between(samples: Any, count: int, width: float) -> Any:  # noqa: ANN401 - numpy loads late
-    import numpy as np
-
-    return np.interp(np.arange(count) * width, np.arange(len(samples)), samples)
-
-
-def _averages(samples: Any, count: int, width: float) -> Any:  # noqa: ANN401
-    """Average over what becomes one sample, so that high tones do not come back as low ones."""
-    import numpy as np
-
-    sums = np.concatenate(([0], np.cumsum(samples, dtype=np.int64)))
-    totals = np.interp(np.arange(count + 1) * width, np.arange(len(sums)), sums)
-    return np.diff(totals) / width
-
-
-def to_mulaw(pcm16: bytes) -> bytes:
-    """Return *pcm16* as G.711 mu-law, one byte a sample."""
-    import numpy as np
-
-    samples = np.frombuffer(pcm16, "<i2").astype(np.int32)
-    size = np.minimum(np.abs(samples), _MULAW_CLIP) + _MULAW_BIAS
-    exponent = np.frexp(size)[1] - 8
-    mantissa = (size >> (exponent + 3)) & 0x0F
-    sign = np.where(samples < 0, 0x80, 0)
-    encoded: bytes = (~(sign | exponent << 4 | mantissa) & 0xFF).astype(np.uint8).tobytes()
-    return encoded
 
 
 @dataclass(frozen=True, slots=True)
