@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import sys
@@ -37,6 +38,13 @@ def atomic_write(path: Path, data: bytes, *, mode: int | None = None) -> None:
     finally:
         beside.unlink(missing_ok=True)
     fsync_folder(target.parent)
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they wrote *path* left beside it."""
+    target = path.resolve()
+    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.new"):
+        leftover.unlink(missing_ok=True)
 
 
 def _write_new(beside: Path, data: bytes, *, like: Path, mode: int | None) -> None:
@@ -92,6 +100,9 @@ def remove(path: Path) -> None:
 def private_folder(path: Path) -> Path:
     """Return *path*, made if need be, readable by its owner only."""
     path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        with contextlib.suppress(PermissionError):
+            path.chmod(PRIVATE_FOLDER)
     return path
 
 

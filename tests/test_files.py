@@ -313,3 +313,10 @@ def test_unreadable_holder_is_called_another_command(tmp_path: Path, content: by
 def test_command_line_is_what_was_typed() -> None:
     """A lock and a journal tell what to look for."""
     assert ["aava", *sys.argv[1:]] == command_line().split(" ")
+
+
+def test_private_folder_is_made_private(tmp_path: Path) -> None:
+    """A folder that somebody made readable is closed: it holds old bytes of `.env`."""
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o755)
+    assert 0o700 == private_folder(folder).stat().st_mode & 0o777

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import os
@@ -27,12 +28,15 @@ from aava_cli.errors import (
     RolledBack,
     Terminated,
 )
-from aava_cli.transaction import Journal, Record, WriteFile, carry_out, recover
+from aava_cli.journal import Journal, Record
+from aava_cli.steps import WriteFile
+from aava_cli.transaction import carry_out, recover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aava_cli.transaction import Step, StepLoader
+    from aava_cli.journal import StepLoader
+    from aava_cli.steps import Step
 
 Trouble: TypeAlias = Literal["error", "os", "bug", "interrupt", "terminate"]
 TROUBLES: tuple[Trouble, ...] = ("error", "os", "bug", "interrupt", "terminate")
@@ -493,7 +497,9 @@ def test_write_file_survives_the_journal(old: bytes | None, new: bytes) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from aava_cli.transaction import Journal, WriteFile, carry_out
+from aava_cli.journal import Journal
+from aava_cli.steps import WriteFile
+from aava_cli.transaction import carry_out
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]
 
@@ -559,3 +565,39 @@ def test_steps_that_were_not_begun_are_not_undone(tmp_path: Path, env_file: Path
     journal.write(Record("aava switch", 0.0, 1), (step,))
     assert recover(journal, FILE_KINDS).undone_steps == 0
     assert env_file.read_bytes() == b"old"
+
+
+@given(old=st.binary(max_size=40), new=st.binary(max_size=40), data=st.data())
+def test_write_in_place_that_did_not_end_is_undone(
+    tmp_path_factory: pytest.TempPathFactory, old: bytes, new: bytes, data: st.DataObject
+) -> None:
+    """A bind-mounted file is written in place; a kill leaves new bytes, then old ones."""
+    path = tmp_path_factory.mktemp("torn") / ".env"
+    path.write_bytes(old)
+    step = WriteFile.change(path, old, new)
+    done = data.draw(st.integers(0, len(new)))
+    path.write_bytes(new[:done] + old[done:])
+    step.undo(recovering=True)
+    assert old == path.read_bytes()
+
+
+def test_recovery_clears_what_a_killed_writer_left(tmp_path: Path) -> None:
+    """No half-written file stays beside the user's own."""
+    path = tmp_path / ".env"
+    path.write_bytes(b"old")
+    leftover = tmp_path / "..env.1234.new"
+    leftover.write_bytes(b"half")
+    WriteFile.change(path, b"old", b"new").undo(recovering=True)
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_history_keeps_the_newest(tmp_path: Path) -> None:
+    """Old bytes of `.env` are not kept for ever."""
+    path, journal = tmp_path / "file", Journal(tmp_path / "state")
+    path.write_bytes(b"0")
+    for number in range(1, 56):
+        old, new = str(number - 1).encode(), str(number).encode()
+        carry_out((WriteFile.change(path, old, new),), journal, verify=lambda: None)
+    kept = sorted((tmp_path / "state" / "history").iterdir())
+    assert 50 == len(kept)
+    assert 55 == int(base64.b64decode(json.loads(kept[-1].read_bytes())["steps"][0]["new"]))

@@ -26,6 +26,7 @@ class RoleState:
     selected: str | None
     running: str | None
     loaded: bool
+    drift: bool
     error: str | None
 
     @property
@@ -35,7 +36,7 @@ class RoleState:
             return self.error
         if self.running is None:
             return ""
-        if self.selected and self.selected != self.running:
+        if self.drift:
             return "drift: the daemon runs another model than `.env` selects"
         return "loaded" if self.loaded else "not loaded"
 
@@ -78,7 +79,7 @@ def project_status(session: Session) -> ProjectStatus:
         AccessDenied: the daemon does not accept the token.
     """
     from aava_cli.files import lock_holder
-    from aava_cli.transaction import Journal
+    from aava_cli.journal import Journal
 
     settings = session.require_project()
     reply, unreachable = _ask(session)
@@ -130,16 +131,23 @@ def _role_state(
 ) -> RoleState:
     wanted = backend_in_env(role, env)
     actual = slot.backend if slot else None
+    selected = _with_model(selected_in(wanted, env) if wanted else None)
+    running = _with_model(running_in(actual, reply) if actual else None)
     return RoleState(
         role,
-        _describe(selected_in(wanted, env) if wanted else None),
-        _describe(running_in(actual, reply) if actual else None),
+        None if selected is None else str(selected),
+        None if running is None else str(running),
         loaded=slot.loaded if slot else False,
+        drift=_differ(selected, running),
         error=slot.error if slot else None,
     )
 
 
-def _describe(selection: Selection | None) -> str | None:
-    if selection is None or not selection.model:
-        return None
-    return str(selection)
+def _with_model(selection: Selection | None) -> Selection | None:
+    return selection if selection and selection.model else None
+
+
+def _differ(selected: Selection | None, running: Selection | None) -> bool:
+    if selected is None or running is None:
+        return False
+    return (selected.backend.name, selected.model) != (running.backend.name, running.model)

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from aava_cli.download.presence import Judge
     from aava_cli.session import Session
 
-models = typer.Typer(help="List, pull, verify and remove models.", no_args_is_help=True)
+HELP = """List, pull, verify and remove models.
+
+\b
+  aava models pull starter
+  aava models list --installed
+"""
+
+models = typer.Typer(help=HELP, no_args_is_help=True)
 
 NamesArgument = Annotated[list[str], typer.Argument(help="Models, or sets such as `starter`.")]
 OptionalNames = Annotated[
@@ -39,7 +46,13 @@ def list_(
     *,
     installed: InstalledOption = False,
 ) -> None:
-    """List the models that can be pulled, and those that are on disk."""
+    r"""List the models that can be pulled, and those that are on disk.
+
+    \b
+      aava models list --installed
+      aava models list --role stt --language en
+      aava models list --json
+    """
     from aava_cli.download.listing import Filter, list_models
 
     session: Session = ctx.obj
@@ -49,7 +62,11 @@ def list_(
 
 @models.command()
 def show(ctx: typer.Context, name: NameArgument) -> None:
-    """Show everything known about a model."""
+    r"""Show everything known about a model.
+
+    \b
+      aava models show smollm2-135m
+    """
     from aava_cli.download.listing import show_model
 
     session: Session = ctx.obj
@@ -58,7 +75,12 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
 
 @models.command()
 def pull(ctx: typer.Context, names: NamesArgument, *, dry_run: DryRunOption = False) -> None:
-    """Download and verify models; what is there already is not fetched again."""
+    r"""Download and verify models; what is there already is not fetched again.
+
+    \b
+      aava models pull starter
+      aava models pull vosk-en-us qwen25-1-5b --dry-run
+    """
     from aava_cli.download.apply import apply_pull
     from aava_cli.download.plan import plan_pull
 
@@ -71,7 +93,12 @@ def pull(ctx: typer.Context, names: NamesArgument, *, dry_run: DryRunOption = Fa
 
 @models.command()
 def verify(ctx: typer.Context, names: OptionalNames = None, *, deep: DeepOption = False) -> None:
-    """Check that models on disk are what they were when they were pulled, and can be loaded."""
+    r"""Check that models on disk are what they were when they were pulled, and can be loaded.
+
+    \b
+      aava models verify
+      aava models verify smollm2-135m --deep
+    """
     from aava_cli.download.verify import on_disk, verify_models
 
     session: Session = ctx.obj
@@ -82,12 +109,19 @@ def verify(ctx: typer.Context, names: OptionalNames = None, *, deep: DeepOption 
 
 @models.command()
 def rm(ctx: typer.Context, name: NameArgument, *, force: ForceOption = False) -> None:
-    """Remove a model's files; what `.env` selects stays, unless forced."""
+    r"""Remove a model's files; what `.env` selects stays, unless forced.
+
+    \b
+      aava models rm smollm2-135m
+    """
     from aava_cli.download.remove import apply_removal, plan_removal, refuse_selected
+    from aava_cli.journal import Journal
 
     session: Session = ctx.obj
     catalog = session.catalog()
     with session.lock():
+        # Undoing an interrupted switch may need the model that it replaced.
+        Journal(session.settings.state_dir).require_none()
         plan = plan_removal(catalog.find(name), catalog.models.values(), session.settings)
         if not force:
             refuse_selected(plan, session.env(), session.settings)

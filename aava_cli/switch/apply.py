@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 from aava_cli.daemon.calls import require_idle
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.step import AskDaemon
+from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
+from aava_cli.steps import WriteFile
 from aava_cli.switch.plan import State, plan_switch
-from aava_cli.transaction import Journal, WriteFile, carry_out, recover
+from aava_cli.transaction import carry_out, recover
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from aava_cli.backends import Selection
+    from aava_cli.journal import StepLoader
     from aava_cli.session import Session
+    from aava_cli.steps import Step
     from aava_cli.switch.plan import Change, SwitchPlan
-    from aava_cli.transaction import Step, StepLoader
 
 
 @dataclass(frozen=True, slots=True)

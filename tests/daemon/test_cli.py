@@ -9,7 +9,7 @@ import pytest
 
 from aava_cli import __version__
 from aava_cli.files import exclusive_lock
-from aava_cli.transaction import Journal, Record
+from aava_cli.journal import Journal, Record
 from tests.daemon.conftest import FakeDaemon, status_of
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def test_json_has_both_sides(aava: Aava, daemon: FakeDaemon, project: Path) -> N
         "selected": "vosk:small",
         "running": "vosk:large",
         "loaded": True,
+        "drift": True,
         "error": None,
     }
 

@@ -12,7 +12,8 @@ import pytest
 from aava_cli.daemon.status import Expectation
 from aava_cli.daemon.step import AskDaemon, LoadFailed
 from aava_cli.errors import DaemonUnreachable, NotPossible, RecoveryDue, RolledBack
-from aava_cli.transaction import Journal, carry_out, recover
+from aava_cli.journal import Journal
+from aava_cli.transaction import carry_out, recover
 from tests.daemon.conftest import FakeDaemon, listening, raw_server, status_of
 
 if TYPE_CHECKING:
