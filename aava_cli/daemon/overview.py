@@ -26,6 +26,7 @@ class RoleState:
     selected: str | None
     running: str | None
     loaded: bool
+    loading: bool
     drift: bool
     error: str | None
 
@@ -38,6 +39,8 @@ class RoleState:
             return ""
         if self.drift:
             return "drift: the daemon runs another model than `.env` selects"
+        if self.loading:
+            return "loading"
         return "loaded" if self.loaded else "not loaded"
 
 
@@ -138,6 +141,7 @@ def _role_state(
         None if selected is None else str(selected),
         None if running is None else str(running),
         loaded=slot.loaded if slot else False,
+        loading=role in reply.get("loading", ()),
         drift=_differ(selected, running),
         error=slot.error if slot else None,
     )

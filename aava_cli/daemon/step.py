@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.status import Expectation
 from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, RecoveryDue
+from aava_cli.events import Log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # A daemon that a supervisor starts again needs a moment before it listens.
 RESTART_GRACE_S = 3.0
 _POLL_S = 0.2
+_STARTS_OLD = "a daemon that is started now runs the old models"
 
 
 class LoadFailed(AavaError):
@@ -108,6 +110,7 @@ class AskDaemon:
             wrong = self._undo_on_daemon(time.monotonic() + RESTART_GRACE_S)
         except DaemonUnreachable as error:
             if recovering and isinstance(error.__cause__, ConnectionRefusedError):
+                self.session.output.emit(Log(f"{error.message}: {_STARTS_OLD}"))
                 return
             hint = "start the daemon, then run `aava recover`"
             raise RecoveryDue(error.message, hint=hint) from error

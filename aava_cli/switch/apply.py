@@ -60,7 +60,7 @@ class RecoveredState(Result):
         if self.command is None:
             yield "nothing to recover: no change was interrupted"
         else:
-            yield f"`{self.command}` was undone; the old state is active and verified"
+            yield f"`{self.command}` was undone; the old state is back"
 
 
 def read_state(session: Session) -> State:

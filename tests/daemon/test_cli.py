@@ -77,6 +77,7 @@ def test_json_has_both_sides(aava: Aava, daemon: FakeDaemon, project: Path) -> N
         "selected": "vosk:small",
         "running": "vosk:large",
         "loaded": True,
+        "loading": False,
         "drift": True,
         "error": None,
     }
@@ -170,3 +171,12 @@ def test_status_changes_no_file(aava: Aava, project: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
     aava("status")
     assert before == {path: path.stat().st_mtime_ns for path in project.rglob("*")}
+
+
+def test_model_that_is_being_loaded_is_said_to_be(
+    aava: Aava, daemon: FakeDaemon, project: Path
+) -> None:
+    """The native daemon answers while it loads."""
+    select(project, "vosk", "/app/models/stt/small")
+    daemon.running = status_of("vosk", "/app/models/stt/small", loaded=False) | {"loading": ["stt"]}
+    assert rows_of(aava("status").stdout)["stt"] == ["vosk:small", "vosk:small", "loading"]
