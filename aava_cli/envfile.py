@@ -49,6 +49,21 @@ def read(text: str, *, name: str = ".env") -> dict[str, str]:
     return _values(_chunks(text.lstrip(_BOM), name))
 
 
+def line_of(text: str, key: str) -> int | None:
+    """Return the line (from 1) of the binding that decides the value of *key*, if there is one.
+
+    Raises:
+        ConfigError: a line is not a binding.
+
+    """
+    chunks = _chunks(text.lstrip(_BOM), ".env")
+    places = [index for index, each in enumerate(chunks) if each.key == key]
+    if not places:
+        return None
+    before = "".join(each.source for each in chunks[: places[-1]])
+    return 1 + len(_LINE_END.findall(before))
+
+
 def edit(text: str, changes: Mapping[str, str | None], *, name: str = ".env") -> str:
     """Set or remove (`None`) keys and leave every other byte as it is.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +37,7 @@ class Session:
         from aava_cli.settings import find_settings
 
         if self._settings is None:
-            self._settings = find_settings(self.flags)
+            self._settings = find_settings(self.flags, emit=self.output.emit)
         return self._settings
 
     def choose_project(self, folder: Path) -> Settings:
@@ -45,7 +47,8 @@ class Session:
         from aava_cli.settings import find_settings
 
         self.flags = {**self.flags, "project": str(folder)}
-        self._settings = replace(find_settings(self.flags), project=folder)
+        found = find_settings(self.flags, emit=self.output.emit)
+        self._settings = replace(found, project=folder)
         return self._settings
 
     def catalog(self) -> Catalog:
@@ -102,14 +105,43 @@ def read_text(path: Path) -> str:
     """Return the text of *path* with its line ends as they are.
 
     Raises:
-        ConfigError: the file is not UTF-8, or cannot be read; the line is named.
+        ConfigError: it is no file, is not UTF-8, or cannot be read.
     """
     try:
+        # Opening a pipe would wait for somebody to write into it.
+        _require_file(path)
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigError.at(path, 1, f"cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError.at(path, line, "expected UTF-8 text") from error
+
+
+def _require_file(path: Path) -> None:
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        message = f"`{path}` cannot be read: it is {kind}, and should be a text file"
+        raise ConfigError(message, hint=f"move `{path}` away, and put a text file in its place")
+
+
+def unreadable(path: Path, error: OSError) -> ConfigError:
+    """Return that this user cannot read *path*, and how that can be changed."""
+    user = _user()
+    hint = f"run it as the owner of the file, or let `{user}` read it: `sudo chown {user} {path}`"
+    if not isinstance(error, PermissionError):
+        hint = "run `aava preflight` to see what is wrong here"
+    return ConfigError(f"`{path}` cannot be read by `{user}`: {error.strerror}", hint=hint)
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        # A container may run as a user that has no name in it.
+        return str(os.geteuid())

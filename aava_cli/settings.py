@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from aava_cli.events import Log, ignore
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aava_cli.events import Emit
+
 CONTAINER_MODELS = PurePosixPath("/app/models")
 STATE_FOLDER = ".aava"
+_CONFIG_KEYS = ("project", "models_dir", "daemon")
 _SERVICE = re.compile(r"^\s+local_ai_server:", re.MULTILINE)
 
 
@@ -72,13 +77,15 @@ def container_path(relative: PurePosixPath) -> str:
     return str(CONTAINER_MODELS / relative)
 
 
-def find_settings(flags: Mapping[str, str | None]) -> Settings:
+def find_settings(flags: Mapping[str, str | None], *, emit: Emit = ignore) -> Settings:
     """Decide every place from *flags* (`project`, `models_dir`, `daemon`) and what surrounds us.
 
     Raises:
         ConfigError: the config file does not parse.
+        UsageError: the daemon that was named is no URL, or one with a secret in it.
     """
     config = _config_file()
+    _warn_of_unknown_keys(config, emit)
 
     def choose(flag: str, variable: str) -> str | None:
         return flags.get(flag) or os.environ.get(variable) or config.get(flag)
@@ -87,7 +94,15 @@ def find_settings(flags: Mapping[str, str | None]) -> Settings:
     project = Path(named).expanduser().absolute() if named else find_project(Path.cwd())
     models = choose("models_dir", "AAVA_MODELS")
     models_dir = Path(models).expanduser().absolute() if models else project / "models"
-    return Settings(project, models_dir, choose("daemon", "AAVA_DAEMON_URL"))
+    return Settings(project, models_dir, _checked(choose("daemon", "AAVA_DAEMON_URL")))
+
+
+def _checked(daemon_url: str | None) -> str | None:
+    if not daemon_url:
+        return None
+    from aava_cli.daemon.address import checked_url
+
+    return checked_url(daemon_url)
 
 
 def find_project(start: Path) -> Path:
@@ -113,8 +128,20 @@ def config_folder() -> Path:
     return user_config_path("aava")
 
 
+def _config_path() -> Path:
+    return config_folder() / "config.toml"
+
+
+def _warn_of_unknown_keys(config: Mapping[str, str], emit: Emit) -> None:
+    from aava_cli.errors import with_nearest
+
+    for key in config.keys() - set(_CONFIG_KEYS):
+        message = f"`{_config_path()}` has a key `{key}` that means nothing to aava"
+        emit(Log(with_nearest(message, key, _CONFIG_KEYS), "warning"))
+
+
 def _config_file() -> dict[str, str]:
-    path = config_folder() / "config.toml"
+    path = _config_path()
     if not path.is_file():
         return {}
     import tomllib

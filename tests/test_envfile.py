@@ -326,3 +326,19 @@ def test_a_wrong_result_is_never_returned(after: str) -> None:
     before = envfile._chunks("A=1\nB=1\n", ".env")
     with pytest.raises(ConfigError):
         envfile._verify(before, envfile._chunks(after, ".env"), {"A": "3"}, ".env")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", None),
+        ("B=1\n", None),
+        ("A=1\n", 1),
+        ("\ufeff# A=0\r\n\r\nB='\n\n'\r\nexport A=2", 6),
+        ("A=1\nB=2\nA=3\n", 3),
+        ("A=1\n\n\nA", 4),
+    ],
+)
+def test_line_of_a_key_is_that_of_its_last_binding(text: str, line: int | None) -> None:
+    """That is the one that counts."""
+    assert line == envfile.line_of(text, "A")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import os
+import pwd
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aava_cli.errors import Busy, ConfigError, NotFound
 from aava_cli.output import Output
-from aava_cli.session import Session, read_text, shipped_catalog
+from aava_cli.session import Session, read_text, shipped_catalog, unreadable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -109,7 +114,54 @@ def test_read_text_names_the_line_that_is_no_text(tmp_path: Path) -> None:
     assert caught.value.message == f"{path}:3: expected UTF-8 text"
 
 
-def test_read_text_of_what_cannot_be_read(tmp_path: Path) -> None:
-    """A folder in the file's place is said to be one."""
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
-        read_text(tmp_path)
+@pytest.mark.parametrize(
+    ("make", "kind"), [(Path.mkdir, "a folder"), (os.mkfifo, "a pipe or a device")]
+)
+def test_read_text_reads_files_only(
+    tmp_path: Path, make: Callable[[Path], None], kind: str
+) -> None:
+    """A folder or a pipe in the file's place is said to be one, and nobody waits for it."""
+    path = tmp_path / ".env"
+    make(path)
+    with pytest.raises(ConfigError) as caught:
+        read_text(path)
+    assert caught.value.message.endswith(f"it is {kind}, and should be a text file")
+    assert caught.value.hint == f"move `{path}` away, and put a text file in its place"
+
+
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[str]:
+    """Be a user who may not read everything for the block, and give its name or number."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(12_345)
+    try:
+        yield pwd.getpwuid(own).pw_name if own else "12345"
+    finally:
+        os.seteuid(own)
+
+
+def test_file_that_the_user_may_not_read(tmp_path: Path) -> None:
+    """The message says who cannot read what; not every user has a name."""
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+    path.chmod(0)
+    with ordinary_user() as name, pytest.raises(ConfigError) as caught:
+        read_text(path)
+    assert caught.value.message == f"`{path}` cannot be read by `{name}`: Permission denied"
+
+
+def test_file_that_is_gone_is_no_matter_of_rights(tmp_path: Path) -> None:
+    """Nobody is told to change its owner."""
+    with pytest.raises(ConfigError, match="No such file") as caught:
+        read_text(tmp_path / "none")
+    assert "preflight" in caught.value.hint
+
+
+def test_missing_right_comes_with_the_command_that_gives_it(tmp_path: Path) -> None:
+    """The file's owner decides, not the reader."""
+    path = tmp_path / ".env"
+    denied = unreadable(path, PermissionError(errno.EACCES, "Permission denied"))
+    assert denied.message.endswith(": Permission denied")
+    assert denied.hint.endswith(f" {path}`")
+    assert "sudo chown" in denied.hint

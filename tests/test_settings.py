@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aava_cli.errors import ConfigError
+from aava_cli.events import Log
 from aava_cli.settings import Settings, config_folder, container_path, find_project, find_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aava_cli.events import Event
+    from tests.conftest import Aava
 
 COMPOSE = "services:\n  local_ai_server:\n    image: x\n"
 
@@ -165,3 +169,23 @@ def test_user_catalogs_end_with_the_project(own_home: Path, tmp_path: Path) -> N
         own_home / "config" / "aava" / "catalog.toml",
         tmp_path / "config" / "catalog.local.toml",
     )
+
+
+@pytest.mark.usefixtures("outside")
+def test_unknown_key_of_the_config_file_is_a_warning() -> None:
+    """A mistyped key would otherwise be a default without a word."""
+    path = write_config('deamon = "ws://there:1"\nproject = "/srv"\n')
+    said: list[Event] = []
+    settings = find_settings({}, emit=said.append)
+    assert (Path("/srv"), None) == (settings.project, settings.daemon_url)
+    message = f"`{path}` has a key `deamon` that means nothing to aava; nearest: `daemon`"
+    (warning,) = said
+    assert isinstance(warning, Log)
+    assert (True, "warning") == (warning.message.startswith(message), warning.level)
+
+
+def test_unknown_key_is_said_once_in_a_command(aava: Aava) -> None:
+    """It does not end the command."""
+    write_config("x = 1\n")
+    ran = aava("models", "list")
+    assert (0, 1) == (ran.exit_code, ran.stderr.count("warning: "))

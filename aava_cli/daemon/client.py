@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aava_cli.daemon.address import find_address
 from aava_cli.errors import AccessDenied, DaemonUnreachable, NotPossible
 
 if TYPE_CHECKING:
@@ -24,31 +23,6 @@ REPLY_TIMEOUT_S = 60.0
 MAX_REPLY_BYTES = 64 << 20
 
 _START_HINT = "start one with `aava serve`, or `docker compose up -d local_ai_server`"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the daemon listens, and the token it asks for."""
-
-    urls: tuple[str, ...]
-    token: str | None
-
-
-def find_address(named_url: str | None, env: Mapping[str, str]) -> Address:
-    """Decide where the daemon is: the URL that was named, else what `.env` says, else loopback."""
-    token = env.get("LOCAL_WS_AUTH_TOKEN") or os.environ.get("LOCAL_WS_AUTH_TOKEN")
-    if named_url:
-        return Address((named_url,), token)
-    host = env.get("LOCAL_WS_HOST") or "127.0.0.1"
-    port = env.get("LOCAL_WS_PORT") or "8765"
-    return Address(tuple(f"ws://{name}:{port}" for name in _reachable_names(host)), token)
-
-
-def _reachable_names(host: str) -> tuple[str, ...]:
-    # A daemon bound to every address is reached over loopback.
-    if host in ("", "0.0.0.0", "::", "localhost", "127.0.0.1"):  # noqa: S104 - compared, not bound
-        return ("127.0.0.1", "[::1]")
-    return (f"[{host}]",) if ":" in host else (host,)
 
 
 class Daemon:
@@ -127,17 +101,21 @@ def _refuse(answer: Mapping[str, Any], message: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def connect(session: Session, *, timeout_s: float = OPEN_TIMEOUT_S) -> Iterator[Daemon]:
-    """Connect to the session's daemon, with the token that it needs.
+def connect(
+    session: Session, *, url: str | None = None, timeout_s: float = OPEN_TIMEOUT_S
+) -> Iterator[Daemon]:
+    """Connect to the session's daemon, or to the one at *url*, with the token that it needs.
 
     Raises:
         DaemonUnreachable: nothing listens, or what listens does not answer in *timeout_s*.
         AccessDenied: the token is wrong.
     """
-    address = find_address(session.settings.daemon_url, session.env())
+    settings = session.settings
+    address = find_address(url or settings.daemon_url, session.env(), env_file=settings.env_file)
     with _open_first(address.urls, timeout_s) as daemon:
         if address.token:
-            daemon.request({"type": "auth", "auth_token": address.token}, reply="auth_response")
+            message = {"type": "auth", "auth_token": address.token}
+            daemon.request(message, reply="auth_response", timeout_s=timeout_s)
         yield daemon
 
 

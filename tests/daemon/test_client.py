@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aava_cli.daemon.client import Address, connect, find_address
+from aava_cli.daemon.client import connect
 from aava_cli.errors import AccessDenied, DaemonUnreachable, NotPossible
 from aava_cli.output import Output
 from aava_cli.session import Session
@@ -39,31 +39,6 @@ def append(project: Path, line: str) -> None:
     """Add *line* to the project's `.env`."""
     with (project / ".env").open("a") as file:
         file.write(line + "\n")
-
-
-@pytest.mark.parametrize(
-    ("env", "urls"),
-    [
-        ({}, ("ws://127.0.0.1:8765", "ws://[::1]:8765")),
-        ({"LOCAL_WS_HOST": "", "LOCAL_WS_PORT": ""}, ("ws://127.0.0.1:8765", "ws://[::1]:8765")),
-        ({"LOCAL_WS_HOST": "0.0.0.0"}, ("ws://127.0.0.1:8765", "ws://[::1]:8765")),  # noqa: S104 - read, not bound
-        ({"LOCAL_WS_HOST": "::", "LOCAL_WS_PORT": "1"}, ("ws://127.0.0.1:1", "ws://[::1]:1")),
-        ({"LOCAL_WS_HOST": "10.0.0.7", "LOCAL_WS_PORT": "9"}, ("ws://10.0.0.7:9",)),
-        ({"LOCAL_WS_HOST": "fd00::7"}, ("ws://[fd00::7]:8765",)),
-        ({"LOCAL_WS_HOST": "gpu-box"}, ("ws://gpu-box:8765",)),
-    ],
-)
-def test_address_is_what_env_says(env: dict[str, str], urls: tuple[str, ...]) -> None:
-    """A daemon bound to every address is reached over loopback, in both families."""
-    assert Address(urls, None) == find_address(None, env)
-
-
-def test_named_address_wins_and_keeps_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--daemon` says where; the token comes from `.env`, else from the environment."""
-    env = {"LOCAL_WS_HOST": "10.0.0.7", "LOCAL_WS_AUTH_TOKEN": "file"}
-    assert Address(("ws://there:1",), "file") == find_address("ws://there:1", env)
-    monkeypatch.setenv("LOCAL_WS_AUTH_TOKEN", "shell")
-    assert Address(("ws://there:1",), "shell") == find_address("ws://there:1", {})
 
 
 def test_status_and_capabilities_come_back(session: Session, daemon: FakeDaemon) -> None:
@@ -118,15 +93,6 @@ def test_name_that_does_not_resolve(session: Session) -> None:
     with pytest.raises(DaemonUnreachable) as caught, connect(elsewhere):
         pass
     assert not isinstance(caught.value.__cause__, ConnectionRefusedError)
-
-
-@pytest.mark.parametrize("url", ["there:1", "http://127.0.0.1:1", "ws://"])
-def test_address_that_is_none_is_named(session: Session, url: str) -> None:
-    """The user gave it, so the user sees it."""
-    with pytest.raises(DaemonUnreachable) as caught, connect(at(session, url)):
-        pass
-    assert url in caught.value.message
-    assert "--daemon" in caught.value.hint
 
 
 def test_loopback_in_the_new_family_is_found(session: Session, port: int) -> None:
