@@ -103,15 +103,14 @@ class EnvFile:
     exists: bool = False
     problem: str | None = None
     host: str = "127.0.0.1"
-    port: str = "8765"
     has_token: bool = False
     comments_as_values: tuple[str, ...] = ()
     others_may_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class YamlFile:
-    """A configuration file of the engine that exists; *problem* is why it does not parse."""
+class Parsed:
+    """A file that people write, and that exists; *problem* is why it does not parse."""
 
     path: Path
     problem: str | None = None
@@ -119,7 +118,7 @@ class YamlFile:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Where models are; one that does not exist yet is judged by the folder above it."""
+    """What files are written to; one that does not exist yet is judged by the folder above it."""
 
     path: Path
     exists: bool
@@ -155,8 +154,10 @@ class Facts:
     docker: Docker | Unknown | None
     engines: tuple[str, ...] | Unknown
     env_file: EnvFile | Unknown
-    yaml_files: tuple[YamlFile, ...] | Unknown
+    yaml_files: tuple[Parsed, ...] | Unknown
+    catalogs: tuple[Parsed, ...] | Unknown
     models: Folder | Unknown
+    written: tuple[Folder, ...] | Unknown
     port: Port | Unknown
     network: Network | Unknown
     is_compose_project: bool | Unknown

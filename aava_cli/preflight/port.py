@@ -18,9 +18,11 @@ TIMEOUT_S = 2.0
 
 def find_port(session: Session, *, timeout_s: float = TIMEOUT_S) -> Port:
     """Return who answers where the daemon is to listen."""
-    from aava_cli.daemon.client import connect, find_address
+    from aava_cli.daemon.address import find_address
+    from aava_cli.daemon.client import connect
 
-    url = find_address(session.settings.daemon_url, session.env()).urls[0]
+    settings = session.settings
+    url = find_address(settings.daemon_url, session.env(), env_file=settings.env_file).urls[0]
     try:
         with connect(session, timeout_s=timeout_s) as daemon:
             daemon.status(timeout_s=timeout_s)

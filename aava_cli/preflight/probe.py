@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aava_cli import envfile
 from aava_cli.backends import BACKENDS
+from aava_cli.daemon.address import find_address
 from aava_cli.errors import AavaError, ConfigError
 from aava_cli.preflight import facts
 from aava_cli.preflight.engine import find_docker
@@ -52,7 +53,9 @@ def gather_facts(session: Session, *, deadline_s: float = DEADLINE_S) -> facts.F
         "engines": find_engines,
         "env_file": lambda: read_env_file(settings.env_file),
         "yaml_files": lambda: read_yaml_files(settings),
+        "catalogs": lambda: read_catalogs(settings),
         "models": lambda: find_folder(settings.models_dir),
+        "written": lambda: find_written(settings),
         "port": lambda: find_port(session),
         "network": find_network,
         "is_compose_project": lambda: is_compose_project(settings.project),
@@ -161,23 +164,23 @@ def read_env_file(path: Path) -> facts.EnvFile:
     try:
         text = read_text(path)
         values = envfile.read(text, name=str(path))
+        find_address(None, values, env_file=path)
     except ConfigError as error:
         return facts.EnvFile(path, exists=True, problem=error.message)
     return facts.EnvFile(
         path,
         exists=True,
         host=values.get("LOCAL_WS_HOST") or "127.0.0.1",
-        port=values.get("LOCAL_WS_PORT") or "8765",
         has_token=bool(values.get("LOCAL_WS_AUTH_TOKEN")),
         comments_as_values=tuple(_COMMENT_AS_VALUE.findall(text)),
         others_may_read=bool(path.stat().st_mode & stat.S_IROTH),
     )
 
 
-def read_yaml_files(settings: Settings) -> tuple[facts.YamlFile, ...]:
+def read_yaml_files(settings: Settings) -> tuple[facts.Parsed, ...]:
     """Parse those configuration files of the engine that exist."""
     paths = filter(Path.is_file, (settings.base_yaml, settings.overlay_yaml))
-    return tuple(facts.YamlFile(path, _yaml_problem(path)) for path in paths)
+    return tuple(facts.Parsed(path, _yaml_problem(path)) for path in paths)
 
 
 def _yaml_problem(path: Path) -> str | None:
@@ -196,9 +199,38 @@ def _yaml_problem(path: Path) -> str | None:
     return f"{path}:1: expected keys and values"
 
 
+def read_catalogs(settings: Settings) -> tuple[facts.Parsed, ...]:
+    """Parse those catalogs that exist beside the shipped one."""
+    paths = filter(Path.exists, settings.user_catalogs())
+    return tuple(facts.Parsed(path, _catalog_problem(path)) for path in paths)
+
+
+def _catalog_problem(path: Path) -> str | None:
+    from aava_cli.catalog import parse_catalog
+
+    try:
+        parse_catalog(read_text(path), name=str(path))
+    except ConfigError as error:
+        return error.message
+    return None
+
+
 def find_folder(path: Path) -> facts.Folder:
-    """Return whether *path* can be written, or could be made."""
-    return facts.Folder(path, path.is_dir(), os.access(_existing(path), os.W_OK | os.X_OK))
+    """Return whether *path* can be written to, or could be made."""
+    there = _existing(path)
+    writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    return facts.Folder(path, path.is_dir(), writable)
+
+
+def find_written(settings: Settings) -> tuple[facts.Folder, ...]:
+    """Return the folders that a change writes to."""
+    files = (settings.env_file, settings.overlay_yaml)
+    folders = (
+        *(settings.project, settings.state_dir, settings.overlay_yaml.parent),
+        # A file is replaced by a new one beside it, or beside what it is a link to.
+        *(file.resolve().parent for file in files if file.is_symlink()),
+    )
+    return tuple(map(find_folder, dict.fromkeys(folders)))
 
 
 def find_network() -> facts.Network:

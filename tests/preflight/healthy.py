@@ -15,8 +15,8 @@ from aava_cli.preflight.facts import (
     Machine,
     Memory,
     Network,
+    Parsed,
     Port,
-    YamlFile,
 )
 
 GB = 1_000_000_000
@@ -49,8 +49,10 @@ FACTS = Facts(
     docker=DOCKER,
     engines=("piper", "llama"),
     env_file=ENV_FILE,
-    yaml_files=(YamlFile(PROJECT / "config" / "ai-agent.yaml"),),
+    yaml_files=(Parsed(PROJECT / "config" / "ai-agent.yaml"),),
+    catalogs=(Parsed(PROJECT / "config" / "catalog.local.toml"),),
     models=Folder(PROJECT / "models", exists=True, writable=True),
+    written=(Folder(PROJECT, exists=True, writable=True),),
     port=Port("ws://127.0.0.1:8765", "nobody"),
     network=Network(ipv4=True, ipv6=True),
     is_compose_project=True,

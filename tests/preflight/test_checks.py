@@ -17,9 +17,9 @@ from aava_cli.preflight.facts import (
     Gpus,
     Memory,
     Network,
+    Parsed,
     Port,
     Unknown,
-    YamlFile,
 )
 from aava_cli.preflight.versions import version_of
 from tests.preflight.healthy import DOCKER, ENV_FILE, FACTS, GB, GPU, MACHINE, PROJECT
@@ -306,13 +306,33 @@ def test_models_folder() -> None:
     assert theirs.status == "fail"
 
 
+def test_project_folder() -> None:
+    """What a switch writes to is named when it cannot be written to."""
+    theirs = (
+        Folder(PROJECT, exists=True, writable=True),
+        Folder(PROJECT / ".aava", exists=True, writable=False),
+    )
+    found_one = found("project-folder", written=theirs)
+    assert (found_one.status, found_one.evidence) == (
+        "fail",
+        f"this user cannot write to {PROJECT}/.aava",
+    )
+    assert f"sudo chown $USER {PROJECT}/.aava" in (found_one.fix or "")
+    assert status("project-folder", written=theirs[:1]) == ("pass", str(PROJECT))
+
+
+def test_catalogs() -> None:
+    """A broken catalog is a failure with its line; none is nothing to check."""
+    broken = (Parsed(PROJECT, "x.toml:3: not TOML"),)
+    assert status("catalogs", catalogs=broken) == ("fail", "x.toml:3: not TOML")
+    assert found("catalogs", catalogs=()).status == "skip"
+
+
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
         ({"exists": False}, ("warn", "/srv/voice/.env does not exist")),
         ({"problem": ".env:3: expected `KEY=value`"}, ("fail", ".env:3: expected `KEY=value`")),
-        ({"port": "abc"}, ("fail", "`LOCAL_WS_PORT` is `abc`")),
-        ({"port": "70000"}, ("fail", "`LOCAL_WS_PORT` is `70000`")),
         (
             {"comments_as_values": ("KROKO_API_KEY",)},
             ("warn", "the value of `KROKO_API_KEY` is a comment"),
@@ -341,7 +361,7 @@ def test_access(env_file: EnvFile, expected: str) -> None:
 
 def test_yaml() -> None:
     """A broken overlay is a failure with its line; none is nothing to check."""
-    broken = (YamlFile(PROJECT, "x.yaml:3: mapping values are not allowed here"),)
+    broken = (Parsed(PROJECT, "x.yaml:3: mapping values are not allowed here"),)
     assert status("yaml", yaml_files=broken) == (
         "fail",
         "x.yaml:3: mapping values are not allowed here",

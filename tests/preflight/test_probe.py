@@ -17,7 +17,7 @@ import typer
 from aava_cli.errors import AavaError
 from aava_cli.output import Output
 from aava_cli.preflight.cli import preflight
-from aava_cli.preflight.facts import EnvFile, Facts, Unknown, YamlFile
+from aava_cli.preflight.facts import EnvFile, Facts, Parsed, Unknown
 from aava_cli.preflight.port import find_holder, find_port
 from aava_cli.preflight.probe import (
     ask_all,
@@ -29,7 +29,9 @@ from aava_cli.preflight.probe import (
     find_machine,
     find_memory,
     find_network,
+    find_written,
     gather_facts,
+    read_catalogs,
     read_env_file,
     read_yaml_files,
 )
@@ -169,7 +171,6 @@ def test_the_values_that_matter_are_read_from_env(tmp_path: Path) -> None:
         path,
         exists=True,
         host="10.0.0.1",
-        port="9000",
         has_token=True,
         comments_as_values=("KROKO_API_KEY",),
         others_may_read=True,
@@ -200,7 +201,7 @@ def test_yaml_files_are_parsed(settings: Settings, data: bytes, problem: str | N
     path = settings.overlay_yaml
     path.parent.mkdir()
     path.write_bytes(data)
-    expected = (YamlFile(path, problem and f"{path}{problem}"),)
+    expected = (Parsed(path, problem and f"{path}{problem}"),)
     assert read_yaml_files(settings) == expected
 
 
@@ -209,6 +210,34 @@ def test_a_folder_may_be_missing(tmp_path: Path) -> None:
     there, missing = find_folder(tmp_path), find_folder(tmp_path / "a" / "b")
     assert (there.exists, there.writable) == (True, True)
     assert (missing.exists, missing.writable) == (False, True)
+
+
+def test_what_a_change_writes_to_may_be_in_the_way(settings: Settings, tmp_path: Path) -> None:
+    """A file where a folder belongs; a link to a place that this user may not change."""
+    settings.state_dir.touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch()
+    settings.env_file.symlink_to(elsewhere / "shared.env")
+    assert {folder.path: folder.writable for folder in find_written(settings)} == {
+        settings.project: True,
+        settings.state_dir: False,
+        settings.overlay_yaml.parent: True,
+        elsewhere: False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("", None), ("[models.x]\nbackend = 'x'\n[\n", ":3: ")]
+)
+def test_own_catalogs_are_parsed(settings: Settings, text: str, problem: str | None) -> None:
+    """The line of the mistake is named; a catalog that is not there is none."""
+    assert read_catalogs(settings) == ()
+    path = settings.user_catalogs()[-1]
+    path.parent.mkdir()
+    path.write_text(text)
+    (found,) = read_catalogs(settings)
+    assert (path, problem is None) == (found.path, found.problem is None)
+    assert (found.problem or "").startswith(f"{path}{problem}" if problem else "")
 
 
 def test_this_host_has_a_loopback_address() -> None:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from aava_cli.preflight.facts import Facts
     from aava_cli.preflight.findings import Finding
 
-_LAST_PORT = 65_535
 _ANY_ADDRESS_HINT = "set `LOCAL_WS_AUTH_TOKEN` in `.env`, or `LOCAL_WS_HOST=127.0.0.1`"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -27,6 +26,18 @@ def models_folder_is_writable(facts: Facts) -> Finding:
     return Passed(str(folder.path))
 
 
+@check("project-folder")
+def project_is_writable(facts: Facts) -> Finding:
+    """Expect folders in which `.env`, the overlay and the journal can be replaced."""
+    folders = known(facts.written)
+    closed = [folder.path for folder in folders if not folder.writable]
+    if closed:
+        names = ", ".join(map(str, closed))
+        fix = f"run aava as their owner, or `sudo chown $USER {' '.join(map(str, closed))}`"
+        return Failed(f"this user cannot write to {names}", fix)
+    return Passed(", ".join(str(folder.path) for folder in folders))
+
+
 @check("env")
 def env_file_parses(facts: Facts) -> Finding:
     """Parse what the daemon reads; it reads nothing else."""
@@ -34,9 +45,7 @@ def env_file_parses(facts: Facts) -> Finding:
     if not env.exists:
         return Warned(f"{env.path} does not exist", "run `aava init`")
     if env.problem is not None:
-        return Failed(env.problem, "correct that line")
-    if not env.port.isdecimal() or not 0 < int(env.port) <= _LAST_PORT:
-        return Failed(f"`LOCAL_WS_PORT` is `{env.port}`", "set it to a port, such as 8765")
+        return Failed(env.problem, f"correct `{env.path}`")
     if env.comments_as_values:
         keys = ", ".join(f"`{key}`" for key in env.comments_as_values)
         return Warned(f"the value of {keys} is a comment", "move the comment to its own line")
@@ -67,6 +76,18 @@ def yaml_files_parse(facts: Facts) -> Finding:
     if not files:
         return Skipped("no `config/ai-agent.yaml`")
     return Passed(", ".join(file.path.name for file in files))
+
+
+@check("catalogs")
+def own_catalogs_parse(facts: Facts) -> Finding:
+    """Parse the catalogs of the user and the project: a broken one stops every pull."""
+    files = known(facts.catalogs)
+    problems = [file.problem for file in files if file.problem is not None]
+    if problems:
+        return Failed("; ".join(problems), "correct that line, or move the file away")
+    if not files:
+        return Skipped("no catalog but the shipped one")
+    return Passed(", ".join(str(file.path) for file in files))
 
 
 @check("port")
