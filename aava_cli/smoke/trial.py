@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aava_cli.audio import SAMPLE_BYTES, Audio, is_silent, mulaw_decode, write_wav
-from aava_cli.daemon.status import slots_of
+from aava_cli.backends import backend_in_status
+from aava_cli.daemon.status import is_native, slots_of
 from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, UsageError
 from aava_cli.files import private_folder
 from aava_cli.output import Result
@@ -41,6 +42,8 @@ CANNED_REPLIES = ("I'm here to help you. How can I assist you today?",)
 _MULAW = {"mulaw", "mu-law", "ulaw", "pcmu"}
 _LINEAR = {"linear16", "pcm16", "pcm_s16le", "slin16"}
 _NO_AUDIO = Audio(b"", SPEECH_HZ)
+_COMPOSE_LOG = "`docker compose logs local_ai_server`"
+_STATUS_HINT = "run `aava status` to see what is loaded"
 _CALL = {"call_id": "aava-smoke", "request_id": "aava-smoke"}
 
 
@@ -62,8 +65,8 @@ class SmokeFailed(AavaError):
 
     code = "smoke-failed"
 
-    def __init__(self, stage: Role, problem: str) -> None:
-        super().__init__(f"{stage}: {problem}", hint="run `aava status` to see what is loaded")
+    def __init__(self, stage: Role, problem: str, *, hint: str = _STATUS_HINT) -> None:
+        super().__init__(f"{stage}: {problem}", hint=hint)
         self.stage = stage
         self.problem = problem
 
@@ -92,6 +95,7 @@ class Smoked(Result):
     latency_ms: Mapping[Role, int] = field(default_factory=dict)
     failed_stage: Role | None = None
     problem: str | None = None
+    advice: str | None = None
 
     def text(self) -> Iterable[str]:
         """Yield a line per stage, with how long it took."""
@@ -111,7 +115,8 @@ class Smoked(Result):
         """Return which stage failed, and why."""
         if self.failed_stage is None or self.problem is None:
             return None
-        return SmokeFailed(self.failed_stage, self.problem)
+        hint = self.advice or _STATUS_HINT
+        return SmokeFailed(self.failed_stage, self.problem, hint=hint)
 
     def _took(self, role: Role) -> str:
         return f"  [{self.latency_ms[role]} ms]"
@@ -130,7 +135,10 @@ def run_smoke(plan: SmokePlan, dial: Dial) -> Smoked:
         for role in plan.roles:
             STAGES[role](trial)
     except SmokeFailed as failed:
-        return replace(trial.smoked, failed_stage=failed.stage, problem=failed.problem)
+        advice = advice_for(failed.stage, trial.status)
+        return replace(
+            trial.smoked, failed_stage=failed.stage, problem=failed.problem, advice=advice
+        )
     return trial.smoked
 
 
@@ -142,14 +150,19 @@ class _Trial:
     dial: Dial
     smoked: Smoked
     audio: Audio = _NO_AUDIO
+    status: Mapping[str, Any] = field(default_factory=dict)
 
     def require_loaded(self) -> None:
         with self.dial() as daemon:
-            status = daemon.request({"type": "status"}, reply="status_response")
-        slots = {slot.role: slot for slot in slots_of(status)}
+            self.status = daemon.request({"type": "status"}, reply="status_response")
+        slots = {slot.role: slot for slot in slots_of(self.status)}
         for role in self.plan.roles:
-            if not slots[role].loaded:
-                raise SmokeFailed(role, slots[role].error or "no model is loaded")
+            # The native daemon loads a model whose process died again when it is asked.
+            is_revived = is_native(self.status) and slots[role].error
+            if not slots[role].loaded and not is_revived:
+                loading = role in self.status.get("loading", ())
+                missing = "the model is still being loaded" if loading else "no model is loaded"
+                raise SmokeFailed(role, slots[role].error or missing)
 
     def speak(self) -> None:
         """Say the sentence, keep the audio, and refuse silence."""
@@ -203,6 +216,17 @@ class _Trial:
             raise SmokeFailed(role, error.message) from error
         took_ms = round((time.monotonic() - start) * 1000)
         self.smoked = replace(self.smoked, latency_ms={**self.smoked.latency_ms, role: took_ms})
+
+
+def advice_for(role: Role, status: Mapping[str, Any]) -> str:
+    """Return what to do about a model that failed on the daemon that *status* describes."""
+    backend = backend_in_status(role, status)
+    if role in status.get("loading", ()):
+        return "wait until `aava status` says that it is loaded, then try again"
+    if backend is None:
+        return _STATUS_HINT
+    log = "the log of `aava serve`" if is_native(status) else _COMPOSE_LOG
+    return f"run `aava switch --{role} {backend.name}` to load it again, or see {log}"
 
 
 STAGES: Mapping[Role, Callable[[_Trial], None]] = {

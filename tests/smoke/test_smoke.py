@@ -7,6 +7,8 @@ import contextlib
 import io
 import json
 import math
+import os
+import signal
 import struct
 import threading
 from dataclasses import dataclass, field
@@ -36,7 +38,11 @@ if TYPE_CHECKING:
 
     from websockets.sync.server import ServerConnection
 
+    from tests.daemon_fixture import RunningDaemon
+
 TONE = struct.pack("<800h", *(round(9000 * math.sin(index / 3)) for index in range(800)))
+BACKEND_NAMES = {"stt": "vosk", "tts": "piper", "llm": "llama"}
+STATUS = {"type": "status_response", "stt_backend": "vosk", "tts_backend": "piper"}
 LOADED = {role: {"loaded": True, "path": f"/app/models/{role}"} for role in ("stt", "tts", "llm")}
 
 
@@ -69,7 +75,7 @@ class Daemon:
     asked: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[str, list[dict[str, Any] | None]] = field(
         default_factory=lambda: {
-            "status": [{"type": "status_response", "models": LOADED}],
+            "status": [STATUS | {"models": LOADED}],
             "tts_request": [spoken(TONE)],
             "audio": [heard(SENTENCE)],
             "llm_request": [replied("It is Paris.")],
@@ -177,6 +183,7 @@ def test_json_answers_a_script(daemon: Daemon, tmp_path: Path) -> None:
         "reply": "It is Paris.",
         "failed_stage": None,
         "problem": None,
+        "advice": None,
     }
 
 
@@ -254,9 +261,11 @@ def test_a_model_that_does_not_work_fails_its_stage(
     """The stage and the reason are named; nothing after it is tried."""
     daemon.answers[kind] = [answer]
     result = run(tmp_path, daemon.url)
+    again = f"run `aava switch --{stage} {BACKEND_NAMES[stage]}` to load it again"
+    hint = f"{again}, or see `docker compose logs local_ai_server`"
     assert (result.exit_code, result.stderr) == (
         1,
-        f"error: {stage}: {problem}\nhint:  run `aava status` to see what is loaded\n",
+        f"error: {stage}: {problem}\nhint:  {hint}\n",
     )
     assert daemon.asked[-1]["type"] == kind
     assert "passed" not in result.stdout
@@ -301,6 +310,25 @@ def test_the_reason_for_an_empty_slot_is_repeated(daemon: Daemon, tmp_path: Path
     assert "error: tts: piper is not installed\n" in run(tmp_path, daemon.url).stderr
 
 
+def test_a_model_on_its_way_is_worth_the_wait(daemon: Daemon, tmp_path: Path) -> None:
+    """The native daemon says that it loads; the hint says what to wait for."""
+    models = LOADED | {"stt": {"loaded": False}}
+    loading = STATUS | {"version": "1", "models": models, "loading": ["stt"]}
+    daemon.answers["status"] = [loading]
+    assert run(tmp_path, daemon.url).stderr == (
+        "error: stt: the model is still being loaded\n"
+        "hint:  wait until `aava status` says that it is loaded, then try again\n"
+    )
+
+
+def test_a_daemon_of_unknown_engines_is_looked_at(daemon: Daemon, tmp_path: Path) -> None:
+    """No command can be named that would load them again."""
+    models = LOADED | {"stt": {"loaded": False}}
+    daemon.answers["status"] = [STATUS | {"models": models, "stt_backend": "nope"}]
+    hint = "hint:  run `aava status` to see what is loaded\n"
+    assert run(tmp_path, daemon.url).stderr.endswith(hint)
+
+
 def test_a_daemon_that_dies_at_work_fails_the_stage(daemon: Daemon, tmp_path: Path) -> None:
     """Bad model files kill the daemon with the first audio."""
     daemon.answers["audio"] = [None]
@@ -325,8 +353,9 @@ def test_a_place_that_cannot_be_written_is_refused(daemon: Daemon, tmp_path: Pat
         run(tmp_path, daemon.url, "--save", str(tmp_path / "missing" / "call.wav"))
 
 
-def test_real_engines_pass(tmp_path: Path) -> None:
-    """A sentence goes through three tiny models of the native daemon."""
+@contextlib.contextmanager
+def native_daemon(tmp_path: Path) -> Iterator[RunningDaemon]:
+    """Run the native daemon with three tiny models for the block."""
     models = tmp_path / "models"
     write_whisper(models / "stt" / "tiny.bin", "good morning")
     write_piper(models / "tts" / "tiny.onnx")
@@ -343,13 +372,33 @@ def test_real_engines_pass(tmp_path: Path) -> None:
     native = start_daemon(tmp_path, models)
     try:
         native.wait_until_loaded()
-        result = run(tmp_path, native.url, "--text", "Good morning!", json_form=True)
+        yield native
     finally:
         native.stop()
+
+
+def test_real_engines_pass(tmp_path: Path) -> None:
+    """A sentence goes through three tiny models of the native daemon."""
+    with native_daemon(tmp_path) as native:
+        result = run(tmp_path, native.url, "--text", "Good morning!", json_form=True)
     answer = result.json["result"]
     assert (answer["transcript"], answer["reply"]) == ("good morning", "hello there")
     assert (result.exit_code, answer["word_error_rate"]) == (0, 0.0)
     assert read_wav(tmp_path / ".aava" / "smoke.wav").rate_hz == SPEECH_HZ
+
+
+def test_a_model_that_died_is_given_the_chance_to_come_back(tmp_path: Path) -> None:
+    """The native daemon loads it again for the next request; one that is gone is named."""
+    with native_daemon(tmp_path) as native:
+        for role in ("tts", "llm"):
+            os.kill(native.status()["models"][role]["pid"], signal.SIGKILL)
+        native.wait_until(lambda status: not status["models"]["llm"]["loaded"])
+        (tmp_path / "models" / "llm" / "tiny.gguf").unlink()
+        result = run(tmp_path, native.url, "--text", "Good morning!")
+    assert (result.exit_code, "transcript  good morning" in result.stdout) == (1, True)
+    assert result.stderr.startswith("error: llm: ")
+    again = "hint:  run `aava switch --llm llama` to load it again, or see the log of `aava serve`"
+    assert result.stderr.endswith(f"{again}\n")
 
 
 @pytest.mark.parametrize("names", ["", " , ", "stt,asr", "all"])
