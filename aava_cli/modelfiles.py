@@ -10,7 +10,7 @@ from aava_cli.errors import IntegrityError
 from aava_cli.gguf import check_extent, tensor_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from aava_cli.backends import Backend
@@ -20,6 +20,8 @@ _GGML_ENTRIES = 1 << 20
 _GGML_SIDE = 1 << 24  # the largest side of a tensor: no model is near
 _GGML_DIMENSIONS = 4
 _PIPER_KEYS = ("audio", "espeak", "phoneme_id_map", "num_symbols", "num_speakers")
+_PIPER_MARKS = ("^", "_", "$")  # where a sentence begins, where a phoneme ends, where it ends
+_PIPER_RATES_HZ = range(4000, 192_001)
 _VOCABULARIES = ("vocabulary.json", "vocabulary.txt", "tokenizer.json")
 _VARINT, _EIGHT_BYTES, _SIZED, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -36,6 +38,9 @@ def check_model(backend: Backend, path: Path) -> None:
         return  # a name such as `small`, for which the engine has its own store
     if not path.exists():
         raise _damaged(path, "is missing")
+    if not path.is_file() and not path.is_dir():
+        # A pipe would keep whoever opens it waiting for ever.
+        raise _damaged(path, "is neither a file nor a folder")
     try:
         _CHECKS[backend.files](path)
     except OSError as error:
@@ -144,6 +149,42 @@ def _check_piper(path: Path) -> None:
     missing = [key for key in _PIPER_KEYS if key not in described]
     if missing:
         raise _damaged(config, "has no " + ", ".join(f"`{key}`" for key in missing))
+    for name, expected, right in _piper_types(described):
+        if not right:
+            raise _damaged(config, f"has a wrong `{name}`: expected {expected}")
+
+
+def _piper_types(described: Mapping[str, object]) -> Iterator[tuple[str, str, bool]]:
+    """Yield each key that the engine trusts, what it has to be, and whether it is."""
+    rate_hz = _inside(described["audio"], "sample_rate")
+    low, high = _PIPER_RATES_HZ[0], _PIPER_RATES_HZ[-1]
+    right = _is_whole(rate_hz) and rate_hz in _PIPER_RATES_HZ
+    yield "audio.sample_rate", f"a whole number from {low:,} to {high:,}", right
+    yield "espeak.voice", "text", isinstance(_inside(described["espeak"], "voice"), str)
+    for key in ("num_symbols", "num_speakers"):
+        yield key, "a whole number from 1", _is_whole(described[key]) and described[key] != 0
+    right = _is_phoneme_map(described["phoneme_id_map"])
+    yield "phoneme_id_map", "a table of phonemes, each with its numbers", right
+    yield "phoneme_type", "text", isinstance(described.get("phoneme_type", ""), str)
+    yield "inference", "a table of numbers", _is_scales(described.get("inference", {}))
+
+
+def _inside(value: object, key: str) -> object:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_scales(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, int | float) for each in value.values())
+
+
+def _is_phoneme_map(value: object) -> bool:
+    if not isinstance(value, dict) or not all(mark in value for mark in _PIPER_MARKS):
+        return False
+    return all(isinstance(ids, list) and all(map(_is_whole, ids)) for ids in value.values())
 
 
 def _read_json(path: Path) -> Mapping[str, object]:

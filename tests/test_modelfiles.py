@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,8 +25,6 @@ from tests.tiny_models import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aava_cli.backends import Backend
 
 LLAMA, PIPER, WHISPER = BACKENDS["llama"], BACKENDS["piper"], BACKENDS["whisper_cpp"]
@@ -161,6 +161,48 @@ def test_piper_needs_its_description(tmp_path: Path, described: bytes | None, pr
         config.write_bytes(described)
     with pytest.raises(IntegrityError, match=rf"a\.onnx\.json` {problem}"):
         check_model(PIPER, path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("audio", {"sample_rate": "16000"}, "a wrong `audio.sample_rate`: expected a whole number"),
+        ("audio", {"sample_rate": True}, "a wrong `audio.sample_rate`: expected a whole number"),
+        ("audio", {"sample_rate": 0}, "a wrong `audio.sample_rate`: expected a whole number"),
+        ("audio", {}, "a wrong `audio.sample_rate`: expected a whole number"),
+        ("audio", 16000, "a wrong `audio.sample_rate`: expected a whole number"),
+        ("espeak", {"voice": None}, "a wrong `espeak.voice`: expected text"),
+        ("num_symbols", "256", "a wrong `num_symbols`: expected a whole number from 1"),
+        ("num_speakers", 0, "a wrong `num_speakers`: expected a whole number from 1"),
+        ("phoneme_id_map", {}, "a wrong `phoneme_id_map`: expected a table of phonemes"),
+        ("phoneme_id_map", [], "a wrong `phoneme_id_map`: expected a table of phonemes"),
+        ("phoneme_id_map", {"^": [1], "_": [0], "$": 2}, "a wrong `phoneme_id_map`: expected"),
+        ("phoneme_id_map", {"^": [1], "_": [0], "$": ["2"]}, "a wrong `phoneme_id_map`: expected"),
+        ("phoneme_type", 1, "a wrong `phoneme_type`: expected text"),
+        ("inference", {"noise_w": "0.8"}, "a wrong `inference`: expected a table of numbers"),
+        ("inference", None, "a wrong `inference`: expected a table of numbers"),
+    ],
+)
+def test_piper_voice_is_described_in_the_right_types(
+    tmp_path: Path, key: str, value: object, problem: str
+) -> None:
+    """The engine believes each of them, and fails only when it is to speak."""
+    path = write_piper(tmp_path / "a.onnx")
+    config = tmp_path / "a.onnx.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), key: value}))
+    with pytest.raises(IntegrityError, match=rf"a\.onnx\.json` has {problem}"):
+        check_model(PIPER, path)
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=lambda backend: backend.name)
+def test_pipe_is_no_model(backend: Backend, tmp_path: Path) -> None:
+    """Nobody waits for what never comes."""
+    pipe = tmp_path / "model"
+    os.mkfifo(pipe)
+    with pytest.raises(IntegrityError, match="is neither a file nor a folder"):
+        check_model(backend, pipe)
+    with pytest.raises(IntegrityError, match="is neither a file nor a folder"):
+        check_model(backend, Path(os.devnull))
 
 
 def test_fixed_width_fields_are_walked(tmp_path: Path) -> None:
