@@ -108,5 +108,8 @@ class Journal:
             yield
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             message = f"`{self._path}` is not a journal that this version of aava wrote"
-            hint = "use the version that wrote it, or compare `.env` with your backup by hand"
+            hint = (
+                f"compare `.env` with your backup and the old states in `{self._history}`, "
+                f"then move `{self._path}` away; or use the version that wrote it"
+            )
             raise ConfigError(message, hint=hint) from error

@@ -89,9 +89,13 @@ def _roll_back(progress: _Progress, cause: BaseException) -> None:
         undo_all(progress.started, recovering=False, because=cause)
         if progress.journal.is_open:
             progress.journal.close("rolled-back")
-    except (KeyboardInterrupt, Terminated, OSError) as again:
-        message = f"interrupted while the old state was being restored: {again!r}"
+    except (KeyboardInterrupt, Terminated) as again:
+        how = "interrupted" if isinstance(again, KeyboardInterrupt) else "terminated"
+        message = f"{how} while the old state was being restored"
         raise RecoveryDue(message, hint="run `aava recover`") from again
+    except OSError as error:
+        message = f"the old state is restored, but the journal cannot say so: {error}"
+        raise RecoveryDue(message, hint="run `aava recover`") from error
     if not progress.started:
         return
     if isinstance(cause, AavaError | OSError):

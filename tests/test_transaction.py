@@ -305,6 +305,18 @@ def test_journal_that_cannot_be_closed_after_the_undo_is_kept(tmp_path: Path) ->
     assert set() == world.new
 
 
+@pytest.mark.parametrize(
+    ("trouble", "how"), [("interrupt", "interrupted"), ("terminate", "terminated")]
+)
+def test_interrupted_undo_says_so_in_words(tmp_path: Path, trouble: Trouble, how: str) -> None:
+    """Whoever presses Ctrl-C twice reads what that means."""
+    steps = (FakeStep(World(), 0, at_undo=trouble),)
+    with pytest.raises(RecoveryDue) as caught:
+        carry_out(steps, journal_in(tmp_path), verify=lambda: make_trouble("interrupt"))
+    assert caught.value.message == f"{how} while the old state was being restored"
+    assert (caught.value.hint, journal_in(tmp_path).is_open) == ("run `aava recover`", True)
+
+
 def test_journal_that_cannot_be_written_begins_nothing(tmp_path: Path) -> None:
     """Without a way back there is no way forth."""
     world = World()
@@ -356,9 +368,13 @@ def test_garbage_instead_of_a_journal_is_named(tmp_path: Path, content: bytes) -
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=str(path)):
         journal_in(tmp_path).require_none()
-    with pytest.raises(ConfigError, match=str(path)):
+    with pytest.raises(ConfigError, match=str(path)) as caught:
         recover(journal_in(tmp_path), FILE_KINDS)
     assert content == path.read_bytes()
+    assert f"then move `{path}` away" in caught.value.hint
+    path.rename(tmp_path / "elsewhere")
+    carry_out((), journal_in(tmp_path), verify=fine)
+    assert ["committed"] == history_of(tmp_path)
 
 
 @pytest.mark.parametrize(
