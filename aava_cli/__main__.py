@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 _ALLOCATIONS_PER_COLLECTION = 50_000
@@ -9,6 +10,7 @@ _ALLOCATIONS_PER_COLLECTION = 50_000
 
 def run() -> None:
     """Run the command line of this process and exit with its code."""
+    _open_closed_streams()
     if sys.argv[1:] == ["--version"]:
         from aava_cli import __version__
 
@@ -21,6 +23,20 @@ def run() -> None:
     from aava_cli.app import main
 
     sys.exit(main(sys.argv[1:]))
+
+
+def _open_closed_streams() -> None:
+    """Give a stream that the caller closed (`>&-`) a place where nothing is read or kept.
+
+    Otherwise the next file that is opened would take its number, and output would go into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 if __name__ == "__main__":

@@ -395,6 +395,20 @@ def test_reader_that_leaves_changes_no_exit_code(line: str, codes: str) -> None:
     assert codes == shell(line).stderr.strip()
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("$AAVA models list >&-", 0),
+        ("$AAVA models list --json >&- 2>&- <&-", 0),
+        ("$AAVA --version >&-", 0),
+        ("$AAVA nothing >&- 2>&-", 2),
+    ],
+)
+def test_closed_stream_changes_no_exit_code(line: str, code: int) -> None:
+    """Nothing is written there, and into no file that was opened in its place."""
+    assert f"{code}\n" == shell(line).stderr
+
+
 def test_full_disk_under_stdout_is_no_success() -> None:
     """An answer that was not written was not given."""
     done = shell("$AAVA models list > /dev/full")

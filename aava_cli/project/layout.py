@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,10 +53,13 @@ def init_project(settings: Settings, *, port: int) -> Initialised:
 
     Raises:
         NotPossible: a part cannot be made.
+        OSError: there is no room for it.
     """
     try:
         made = tuple(_make_missing(settings, port))
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         message = f"cannot make `{error.filename or settings.project}`: {error.strerror}"
         raise NotPossible(message, hint="name another folder: `aava init FOLDER`") from error
     return Initialised(settings.project, made)

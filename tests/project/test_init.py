@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +163,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "voice").write_text("a file")
     with pytest.raises(NotPossible, match=r"cannot make `.*voice"):
         run(str(tmp_path / "voice"))
+
+
+_FULL = """
+mount -t tmpfs -o nr_inodes=4 none "$1" && exec "$2" -m aava_cli init "$1"
+"""
+
+
+def test_full_disk_is_no_room(tmp_path: Path) -> None:
+    """Another folder on the same disk would help nobody."""
+    namespace = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "-r", "--mount"]
+    done = subprocess.run(
+        [*namespace, "sh", "-c", _FULL, "sh", tmp_path, sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (8, True) == (done.returncode, done.stderr.startswith("error: no space left"))
