@@ -45,7 +45,8 @@ class Backend:
 
     *model* is the option that names the model; *files* says which check its files must pass;
     *installed* are the patterns, under the models folder, of files that it can load;
-    *package* is what the native daemon imports to run it, and *extra* what installs that.
+    *package* is what the native daemon imports to run it, None where it has no engine for it,
+    and *distribution* is what pip installs for that.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Backend:
     files: str | None = None
     installed: tuple[str, ...] = ()
     package: str | None = None
-    extra: str | None = None
+    distribution: str | None = None
 
     @property
     def key(self) -> str | None:
@@ -232,8 +233,6 @@ _RECORDS = (
         ),
         files="vosk",
         installed=("stt/vosk-model*/",),
-        package="vosk",
-        extra="vosk",
     ),
     Backend(
         "sherpa",
@@ -247,8 +246,6 @@ _RECORDS = (
         ),
         files="sherpa",
         installed=("stt/*sherpa*/",),
-        package="sherpa_onnx",
-        extra="sherpa",
     ),
     Backend(
         "kroko",
@@ -283,8 +280,6 @@ _RECORDS = (
         ),
         model="model",
         files="ctranslate2",
-        package="faster_whisper",
-        extra="faster-whisper",
     ),
     Backend(
         "whisper_cpp",
@@ -304,7 +299,7 @@ _RECORDS = (
         files="ggml",
         installed=("stt/*.bin",),
         package="pywhispercpp",
-        extra="whisper-cpp",
+        distribution="pywhispercpp",
     ),
     Backend(
         "tone",
@@ -329,7 +324,7 @@ _RECORDS = (
         files="piper",
         installed=("tts/*.onnx",),
         package="piper",
-        extra="piper",
+        distribution="piper-tts",
     ),
     Backend(
         "kokoro",
@@ -396,7 +391,7 @@ _RECORDS = (
         files="gguf",
         installed=("llm/*.gguf",),
         package="xllamacpp",
-        extra="llama",
+        distribution="xllamacpp",
     ),
 )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 NEW_FILE = 0o644
+_NAME_WAIT_S = 0.4
 
 
 def atomic_write(path: Path, data: bytes, *, mode: int | None = None) -> None:
@@ -134,7 +135,7 @@ def exclusive_lock(path: Path, *, command: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        message = f"{_describe_holder(path)} is at work on this project"
+        message = f"{_name_holder(path)} is at work on this project"
         raise Busy(message, hint="wait until it has finished, then try again") from None
     try:
         holder = Holder(os.getpid(), os.uname().nodename, command, time.time())
@@ -159,13 +160,20 @@ def _holder_file(lock: Path) -> Path:
     return lock.with_suffix(".holder")
 
 
-def _describe_holder(lock: Path) -> str:
+def _name_holder(lock: Path) -> str:
+    deadline = time.monotonic() + _NAME_WAIT_S
+    while (holder := _read_holder(lock)) is None and time.monotonic() < deadline:
+        # The holder has the lock but has not written its name yet, or has just let go.
+        time.sleep(_NAME_WAIT_S / 20)
+    return str(holder) if holder else "another aava command"
+
+
+def _read_holder(lock: Path) -> Holder | None:
     try:
         fields: dict[str, Any] = json.loads(_holder_file(lock).read_text(encoding="utf-8"))
-        return str(Holder(**fields))
+        return Holder(**fields)
     except (OSError, ValueError, TypeError):
-        # The holder has the lock but has not written its name yet, or has just let go.
-        return "another aava command"
+        return None
 
 
 def command_line() -> str:

@@ -85,7 +85,13 @@ class WriteFile:
         }
 
     def check(self) -> None:
-        """Raise `NotPossible` if another program changed the file since it was read."""
+        """Raise `NotPossible` if another program changed the file, or we may not change it."""
+        folder = self.path.resolve().parent
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            message = f"`{self.path}` cannot be written: `{folder}` belongs to somebody else"
+            raise NotPossible(
+                message, hint=f"run `chown $(id -u) {folder}` as root, then try again"
+            )
         if self._content() != self.old:
             message = f"`{self.path}` was changed by another program in the meantime"
             raise NotPossible(message, hint="run the same command again")

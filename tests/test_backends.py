@@ -77,7 +77,7 @@ def test_settings_have_names_and_places_of_their_own(backend: Backend) -> None:
 @EVERY
 def test_what_the_native_daemon_runs_can_be_installed(backend: Backend) -> None:
     """A package to import has an extra that brings it."""
-    assert (backend.package is None) == (backend.extra is None)
+    assert (backend.package is None) == (backend.distribution is None)
     assert backend.build_arg.startswith("INCLUDE_")
 
 

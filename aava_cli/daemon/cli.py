@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def status(ctx: typer.Context) -> None:
-    r"""Show what is selected beside what runs.
+    """Show what is selected beside what runs.
 
     \b
       aava status

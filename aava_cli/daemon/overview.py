@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from aava_cli.session import Session
 
 
+# Whoever looks wants to know now; a daemon that takes longer than this is not answering.
+TIMEOUT_S = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class RoleState:
     """What `.env` selects for one role, and what the daemon runs."""
@@ -73,8 +77,8 @@ class ProjectStatus(Result):
         return self.trouble
 
 
-def project_status(session: Session) -> ProjectStatus:
-    """Return the state of the project and its daemon.
+def project_status(session: Session, *, timeout_s: float = TIMEOUT_S) -> ProjectStatus:
+    """Return the state of the project and its daemon; one that is stopped costs *timeout_s*.
 
     Raises:
         NotFound: there is no project here.
@@ -85,7 +89,7 @@ def project_status(session: Session) -> ProjectStatus:
     from aava_cli.journal import Journal
 
     settings = session.require_project()
-    reply, unreachable = _ask(session)
+    reply, unreachable = _ask(session, timeout_s)
     is_open = Journal(settings.state_dir).is_open
     busy = lock_holder(settings.lock_file) if is_open else None
     return ProjectStatus(
@@ -100,12 +104,12 @@ def project_status(session: Session) -> ProjectStatus:
     )
 
 
-def _ask(session: Session) -> tuple[dict[str, Any], DaemonUnreachable | None]:
+def _ask(session: Session, timeout_s: float) -> tuple[dict[str, Any], DaemonUnreachable | None]:
     from aava_cli.daemon.client import connect
 
     try:
-        with connect(session) as daemon:
-            return {"url": daemon.url, **daemon.status()}, None
+        with connect(session, timeout_s=timeout_s) as daemon:
+            return {"url": daemon.url, **daemon.status(timeout_s=timeout_s)}, None
     except DaemonUnreachable as error:
         return {}, error
 

@@ -16,10 +16,13 @@ from aava_cli.events import Log
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aava_cli.daemon.client import Daemon
     from aava_cli.session import Session
 
 # A daemon that a supervisor starts again needs a moment before it listens.
 RESTART_GRACE_S = 3.0
+# Undo has to load what was there before; it does not stop where the change was given little time.
+UNDO_TIMEOUT_S = 900.0
 _POLL_S = 0.2
 _STARTS_OLD = "a daemon that is started now runs the old models"
 
@@ -35,6 +38,7 @@ class AskDaemon:
     """Send `switch_model` and believe only a fresh status; undo sends the inverse request."""
 
     session: Session
+    url: str
     request: Mapping[str, Any]
     inverse: Mapping[str, Any]
     after: Expectation
@@ -47,6 +51,7 @@ class AskDaemon:
         """Return the step that `to_json` described, for the daemon of *session*."""
         return cls(
             session,
+            fields["url"],
             fields["request"],
             fields["inverse"],
             _expectation(fields["after"]),
@@ -57,6 +62,7 @@ class AskDaemon:
     def to_json(self) -> dict[str, Any]:
         """Return what the journal needs to build this step again."""
         return {
+            "url": self.url,
             "request": self.request,
             "inverse": self.inverse,
             "after": asdict(self.after),
@@ -66,7 +72,7 @@ class AskDaemon:
 
     def check(self) -> None:
         """Raise if the daemon no longer runs what the plan was made from."""
-        with connect(self.session) as daemon:
+        with connect(self.session, url=self.url) as daemon:
             wrong = self.before.mismatches(daemon.status())
         if wrong:
             message = f"the daemon changed in the meantime: {wrong[0]}"
@@ -79,7 +85,7 @@ class AskDaemon:
             LoadFailed: the daemon says no, or says yes and runs something else.
             DaemonUnreachable: it went away or did not answer in time.
         """
-        with connect(self.session) as daemon:
+        with connect(self.session, url=self.url) as daemon:
             answer = daemon.request(
                 self._message(self.request), reply="switch_response", timeout_s=self.timeout_s
             )
@@ -91,7 +97,7 @@ class AskDaemon:
     def verify(self) -> None:
         """Raise `LoadFailed` unless a fresh status says that the new models run."""
         # A new connection: replies on the old one may have queued up behind the load.
-        with connect(self.session) as daemon:
+        with connect(self.session, url=self.url) as daemon:
             wrong = self.after.mismatches(daemon.status())
         if wrong:
             text = f"the daemon did not do as asked: {wrong[0]}"
@@ -129,17 +135,31 @@ class AskDaemon:
                 time.sleep(_POLL_S)
 
     def _send_inverse(self) -> tuple[str, ...]:
-        with connect(self.session) as daemon:
-            wrong = self.before.mismatches(daemon.status())
+        with connect(self.session, url=self.url) as daemon:
+            wrong = self.before.mismatches(self._settled_status(daemon))
             if not wrong:
                 return ()
             # The answer is no fact: a daemon that says no may already run the old models.
             with suppress(NotPossible):
                 daemon.request(
-                    self._message(self.inverse), reply="switch_response", timeout_s=self.timeout_s
+                    self._message(self.inverse), reply="switch_response", timeout_s=UNDO_TIMEOUT_S
                 )
-        with connect(self.session) as daemon:
+        with connect(self.session, url=self.url) as daemon:
             return self.before.mismatches(daemon.status())
+
+    def _settled_status(self, daemon: Daemon) -> dict[str, Any]:
+        """Return a status that no load under way can still change.
+
+        Raises:
+            RecoveryDue: the daemon is still loading when the time is over.
+        """
+        deadline = time.monotonic() + UNDO_TIMEOUT_S
+        while (status := daemon.status()).get("loading"):
+            if time.monotonic() >= deadline:
+                message = "the daemon is still loading what it was asked for"
+                raise RecoveryDue(message, hint="wait, then run `aava recover`")
+            time.sleep(_POLL_S)
+        return status
 
     @staticmethod
     def _message(fields: Mapping[str, Any]) -> dict[str, Any]:

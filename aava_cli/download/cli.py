@@ -46,7 +46,7 @@ def list_(
     *,
     installed: InstalledOption = False,
 ) -> None:
-    r"""List the models that can be pulled, and those that are on disk.
+    """List the models that can be pulled, and those that are on disk.
 
     \b
       aava models list --installed
@@ -62,7 +62,7 @@ def list_(
 
 @models.command()
 def show(ctx: typer.Context, name: NameArgument) -> None:
-    r"""Show everything known about a model.
+    """Show everything known about a model.
 
     \b
       aava models show smollm2-135m
@@ -75,7 +75,7 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
 
 @models.command()
 def pull(ctx: typer.Context, names: NamesArgument, *, dry_run: DryRunOption = False) -> None:
-    r"""Download and verify models; what is there already is not fetched again.
+    """Download and verify models; what is there already is not fetched again.
 
     \b
       aava models pull starter
@@ -93,7 +93,7 @@ def pull(ctx: typer.Context, names: NamesArgument, *, dry_run: DryRunOption = Fa
 
 @models.command()
 def verify(ctx: typer.Context, names: OptionalNames = None, *, deep: DeepOption = False) -> None:
-    r"""Check that models on disk are what they were when they were pulled, and can be loaded.
+    """Check that models on disk are what they were when they were pulled, and can be loaded.
 
     \b
       aava models verify
@@ -109,7 +109,7 @@ def verify(ctx: typer.Context, names: OptionalNames = None, *, deep: DeepOption 
 
 @models.command()
 def rm(ctx: typer.Context, name: NameArgument, *, force: ForceOption = False) -> None:
-    r"""Remove a model's files; what `.env` selects stays, unless forced.
+    """Remove a model's files; what `.env` selects stays, unless forced.
 
     \b
       aava models rm smollm2-135m

@@ -16,7 +16,7 @@ def preflight(ctx: typer.Context) -> None:
     \b
       aava preflight               every check, with a fix for what is wrong
       aava preflight --json        the same for a script; exit code 9 if a check failed
-    """  # noqa: D301 - the help formatter needs the control character itself
+    """
     from aava_cli.preflight.checks import run_checks
     from aava_cli.preflight.probe import gather_facts
 

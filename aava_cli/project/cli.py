@@ -28,7 +28,7 @@ def init(ctx: typer.Context, folder: FolderArgument = None, port: PortOption = P
       aava init                    the current folder
       aava init voice              another one, made if need be
       aava init --port 8766        for a daemon beside another
-    """  # noqa: D301 - the help formatter needs the control character itself
+    """
     from aava_cli.project.layout import init_project
 
     session: Session = ctx.obj

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 _BACKLOG = 128
+_WAITING_MESSAGES = 4
 _STOP_S = 2
 _POLICY_VIOLATION = 1008
 
@@ -114,13 +115,26 @@ async def _converse(daemon: Daemon, websocket: WebSocket) -> None:
         return
     await websocket.accept()
     session = daemon.open_session(_Connection(websocket))
+    # One message is answered after the other, but the end of the connection is seen at once:
+    # who leaves during a load does not want it any more.
+    waiting: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue(_WAITING_MESSAGES)
+    answering = asyncio.create_task(_answer_all(daemon, session, waiting))
     try:
         while (event := await websocket.receive())["type"] != "websocket.disconnect":
-            await _handle(daemon, session, event)
-    except ConnectionResetError:
-        pass  # the client left before its reply
+            await waiting.put(event)
     finally:
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
         daemon.close_session(session)
+
+
+async def _answer_all(
+    daemon: Daemon, session: Session, waiting: asyncio.Queue[MutableMapping[str, Any]]
+) -> None:
+    # A client that left before its reply misses nothing.
+    with contextlib.suppress(ConnectionResetError):
+        while True:
+            await _handle(daemon, session, await waiting.get())
 
 
 def _is_foreign_page(origin: str | None) -> bool:

@@ -23,7 +23,7 @@ def serve(
         int | None, typer.Option(min=1, max=65535, help="Listen here instead of LOCAL_WS_PORT.")
     ] = None,
 ) -> None:
-    r"""Run the voice daemon on this host, without Docker.
+    """Run the voice daemon on this host, without Docker.
 
     \b
       aava serve
@@ -55,4 +55,4 @@ def _require_server() -> None:
     missing = [name for name in _SERVER_PACKAGES if find_spec(name) is None]
     if missing:
         message = f"the daemon's packages are not installed: {', '.join(missing)}"
-        raise NotPossible(message, hint="run `pip install 'aava[all]'`")
+        raise NotPossible(message, hint=f"run `python -m pip install {' '.join(missing)}`")

@@ -20,7 +20,7 @@ from aava_cli.serve.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping
 
     from aava_cli.backends import Values
     from aava_cli.settings import Settings
@@ -33,7 +33,7 @@ class Models:
 
     def __init__(self, settings: Settings, env: Values) -> None:
         self.settings = settings
-        self.values = with_defaults(env)
+        self.values: Values = with_defaults(env)
         self.slots = {role: Slot(role) for role in ROLES}
         self._selected = selected_roles(env)
         self._changing = asyncio.Lock()
@@ -73,8 +73,7 @@ class Models:
         if dry_run:
             await asyncio.to_thread(_check_all, wanted)
         else:
-            await self._load(wanted)
-            self.values = values
+            await self._load(wanted, values)
         return _success(changes, wanted, dry_run=dry_run)
 
     def _to_load(self, changes: Changes, values: Values) -> dict[Role, Wanted]:
@@ -97,10 +96,9 @@ class Models:
             try:
                 values = {**self.values, **changes_in(changed or {}, self.values).values}
                 wanted = {role: wanted_model(role, values, self.settings) for role in roles}
-                await self._load(wanted)
+                await self._load(wanted, values)
             except EngineError as error:
                 return {"status": "error", "message": str(error)}
-            self.values = values
             models = ", ".join(f"{role}={each.path.name}" for role, each in wanted.items())
             return {"status": "success", "message": f"Models reloaded: {models}"}
 
@@ -110,8 +108,11 @@ class Models:
             role for role, slot in self.slots.items() if slot.wanted or slot.problem or slot.loading
         )
 
-    async def _load(self, wanted: Mapping[Role, Wanted]) -> None:
-        """Load all of *wanted*, then put all of them in place; or none."""
+    async def _load(self, wanted: Mapping[Role, Wanted], values: Values) -> None:
+        """Load all of *wanted*, then put all of them in place with *values*; or none.
+
+        It may be cancelled while models are loading; what was loaded is put in place whole.
+        """
         loaded: dict[Role, Worker] = {}
         with ExitStack() as loads:
             for role in wanted:
@@ -122,12 +123,28 @@ class Models:
             except BaseException:
                 await asyncio.gather(*(worker.close() for worker in loaded.values()))
                 raise
+            await _to_its_end(self._install(loaded, wanted, values))
+
+    async def _install(
+        self, loaded: Mapping[Role, Worker], wanted: Mapping[Role, Wanted], values: Values
+    ) -> None:
+        self.values = values
         for role, worker in loaded.items():
             await self.slots[role].install(worker, wanted[role])
 
     async def close(self) -> None:
         """End every worker."""
         await asyncio.gather(*(slot.close() for slot in self.slots.values()))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do *work* whole, also for a caller that is cancelled."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 async def _checked_worker(wanted: Wanted) -> Worker:

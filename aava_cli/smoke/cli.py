@@ -37,7 +37,7 @@ def smoke(
       aava smoke --roles tts,stt            without the language model
       aava smoke --text "Good morning"      another sentence
       aava smoke --save call.wav --json     keep the audio, answer a script
-    """  # noqa: D301 - the help formatter needs the control character itself
+    """
     from aava_cli.daemon.client import connect
     from aava_cli.smoke.trial import SENTENCE, parse_roles, plan_smoke, run_smoke
 

@@ -13,6 +13,7 @@ from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
 from aava_cli.steps import WriteFile
+from aava_cli.switch.choose import check_installed
 from aava_cli.switch.plan import State, plan_switch
 from aava_cli.transaction import carry_out, recover
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from aava_cli.backends import Selection
     from aava_cli.journal import StepLoader
     from aava_cli.session import Session
     from aava_cli.steps import Step
+    from aava_cli.switch.choose import Choice
     from aava_cli.switch.plan import Change, SwitchPlan
 
 
@@ -72,9 +73,10 @@ def read_state(session: Session) -> State:
     """
     settings = session.settings
     with connect(session) as daemon:
-        status, capabilities = daemon.status(), daemon.capabilities()
+        url, status, capabilities = daemon.url, daemon.status(), daemon.capabilities()
     overlay = settings.overlay_yaml
     return State(
+        url=url,
         env=read_text(settings.env_file),
         env_name=str(settings.env_file),
         yaml=_overlay_text(overlay),
@@ -90,10 +92,16 @@ def _overlay_text(overlay: Path) -> str | None:
     return read_text(overlay) if overlay.exists() else ""
 
 
+def preview_switch(session: Session, choices: tuple[Choice, ...]) -> SwitchPlan:
+    """Return what a switch to *choices* would do, and do nothing of it; raises as a plan does."""
+    _state, plan = _plan(session, choices)
+    return plan
+
+
 def apply_switch(
-    session: Session, wanted: tuple[Selection, ...], *, timeout_s: float, force: bool = False
+    session: Session, choices: tuple[Choice, ...], *, timeout_s: float, force: bool = False
 ) -> Switched:
-    """Make *wanted* the selection and the runtime; *force* says that live calls may be cut.
+    """Make *choices* the selection and the runtime; *force* says that live calls may be cut.
 
     Raises:
         Busy: another command is changing this project, or calls are live.
@@ -103,19 +111,33 @@ def apply_switch(
     with session.lock():
         journal = Journal(session.settings.state_dir)
         journal.require_none()
-        state = read_state(session)
-        plan = plan_switch(wanted, state)
+        state, plan = _plan(session, choices)
         if plan.is_empty:
             return Switched((), reloaded=False)
         if plan.request:
             require_idle(session, state.status, force=force)
-        ask = AskDaemon(session, plan.request, plan.inverse, plan.after, plan.before, timeout_s)
+        ask = _ask_step(session, state, plan, timeout_s)
         # The daemon comes first: a model that does not load never touches a file, and an undo,
         # which runs backwards, leaves old files for a daemon that starts again in the middle.
         carry_out(
             (*_daemon_steps(ask), *_file_steps(session, state, plan)), journal, verify=ask.verify
         )
         return Switched(plan.changes, reloaded=bool(plan.request))
+
+
+def _plan(session: Session, choices: tuple[Choice, ...]) -> tuple[State, SwitchPlan]:
+    state = read_state(session)
+    plan = plan_switch(tuple(choice.selection for choice in choices), state)
+    # What the daemon cannot run need not be installed first.
+    for choice in choices:
+        check_installed(session, choice)
+    return state, plan
+
+
+def _ask_step(session: Session, state: State, plan: SwitchPlan, timeout_s: float) -> AskDaemon:
+    return AskDaemon(
+        session, state.url, plan.request, plan.inverse, plan.after, plan.before, timeout_s
+    )
 
 
 def _daemon_steps(ask: AskDaemon) -> tuple[Step, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli import store
 from aava_cli.backends import BACKENDS, Selection, backend_named, selected_in
-from aava_cli.errors import NotFound, NotPossible, UsageError
+from aava_cli.errors import IntegrityError, NotFound, NotPossible, UsageError
 from aava_cli.modelfiles import check_model
 from aava_cli.settings import CONTAINER_MODELS, container_path
 
@@ -20,26 +21,56 @@ if TYPE_CHECKING:
     from aava_cli.session import Session
 
 
-def choose(session: Session, role: Role, text: str) -> Selection:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one option names; *model_id* is its catalog entry, if it has one."""
+
+    selection: Selection
+    model_id: str | None = None
+
+
+def choose(session: Session, role: Role, text: str) -> Choice:
     """Return what *text* selects for *role*: `backend`, `backend:model` or a model's name.
 
-    The model's files are there and pass their checks: some bad files kill the daemon.
-
     Raises:
-        NotFound: nothing goes by that name, or the model is not installed.
+        NotFound: nothing goes by that name; the nearest names are given.
         UsageError: the model is for another role.
-        IntegrityError: a file of the model is not what it should be.
+        NotPossible: the model runs in the cloud.
     """
     head, colon, tail = text.partition(":")
     if colon:
         named = backend_named(head, role=role)
-        selection = _model_of(session, (named,), tail, kin=named.name)
-    elif (backend := _backend_if_named(text, role)) is not None:
-        selection = _usual_model(session, backend)
-    else:
-        selection = _model_of(session, _backends_of(role), text)
-    _check_files(session, selection)
-    return selection
+        return _model_of(session, (named,), tail, kin=named.name)
+    backend = _backend_if_named(text, role)
+    if backend is not None:
+        return _usual_model(session, backend)
+    return _model_of(session, _backends_of(role), text)
+
+
+def check_installed(session: Session, choice: Choice) -> None:
+    """Check that the model is here and is what it should be: some bad files kill the daemon.
+
+    Raises:
+        NotFound: it is not installed.
+        IntegrityError: a file of it is not what it should be.
+    """
+    backend, path = choice.selection.backend, _host_path(session, choice.selection)
+    if not choice.selection.model:
+        message = f"no model of `{backend.name}` is installed"
+        hint = f"run `aava models list --backend {backend.name}`, then `aava models pull NAME`"
+        raise NotFound(message, hint=hint)
+    if path is None:
+        return
+    if not path.exists():
+        name = choice.model_id or path.name
+        message = f"`{name}` is not installed: there is no `{path}`"
+        raise NotFound(message, hint=f"run `aava models pull {name}`")
+    try:
+        check_model(backend, path)
+    except IntegrityError as error:
+        again = f"run `aava models pull {choice.model_id}` to fetch it again"
+        hint = again if choice.model_id else f"replace `{path}` by a whole copy"
+        raise IntegrityError(error.message, hint=hint) from error
 
 
 def _backend_if_named(text: str, role: Role) -> Backend | None:
@@ -55,16 +86,16 @@ def _backends_of(role: Role) -> tuple[Backend, ...]:
 
 def _model_of(
     session: Session, backends: tuple[Backend, ...], name: str, *, kin: str | None = None
-) -> Selection:
+) -> Choice:
     for backend, path in _placed_by_hand(session, backends):
         if name in (path.name, path.stem, str(path)):
-            return _selection_of_file(session, backend, path)
+            return Choice(_selection_of_file(session, backend, path))
     try:
         model = session.catalog().find(name, backend=kin)
     except NotFound as error:
         known = _names(session, backends)
         raise NotFound.named("model", name, known, listing="aava models list") from error
-    return _selection_of(model, backends)
+    return Choice(_selection_of(model, backends), model.id)
 
 
 def _names(session: Session, backends: tuple[Backend, ...]) -> Iterator[str]:
@@ -113,39 +144,22 @@ def _selection_of(model: Model, backends: tuple[Backend, ...]) -> Selection:
     return Selection(backend, model.values(CONTAINER_MODELS))
 
 
-def _usual_model(session: Session, backend: Backend) -> Selection:
+def _usual_model(session: Session, backend: Backend) -> Choice:
     """Return what *backend* last ran with, else an installed model, the recommended one first."""
-    selected = selected_in(backend, session.env())
-    if selected.model and _is_there(session, selected):
-        return selected
+    for choice in _usual_choices(session, backend):
+        path = _host_path(session, choice.selection)
+        if choice.selection.model and (path is None or path.exists()):
+            return choice
+    return Choice(Selection(backend, {}))
+
+
+def _usual_choices(session: Session, backend: Backend) -> Iterator[Choice]:
+    yield Choice(selected_in(backend, session.env()))
     models = [each for each in session.catalog().models.values() if each.backend == backend.name]
-    by_hand = [
-        _selection_of_file(session, owner, path)
-        for owner, path in _placed_by_hand(session, (backend,))
-    ]
-    usual = sorted(models, key=lambda model: not model.recommended)
-    for selection in (*(_selection_of(model, (backend,)) for model in usual), *by_hand):
-        if _is_there(session, selection):
-            return selection
-    message = f"no model of `{backend.name}` is installed"
-    hint = f"run `aava models list --backend {backend.name}`, then `aava models pull NAME`"
-    raise NotFound(message, hint=hint)
-
-
-def _is_there(session: Session, selection: Selection) -> bool:
-    path = _host_path(session, selection)
-    return path is None or path.exists()
-
-
-def _check_files(session: Session, selection: Selection) -> None:
-    path = _host_path(session, selection)
-    if path is None:
-        return
-    if not path.exists():
-        name = path.stem if path.suffix else path.name
-        message = f"`{name}` is not installed: there is no `{path}`"
-        raise NotFound(message, hint=f"run `aava models pull {name}`")
-    check_model(selection.backend, path)
+    for model in sorted(models, key=lambda each: not each.recommended):
+        yield Choice(_selection_of(model, (backend,)), model.id)
+    for owner, path in _placed_by_hand(session, (backend,)):
+        yield Choice(_selection_of_file(session, owner, path))
 
 
 def _host_path(session: Session, selection: Selection) -> Path | None:

@@ -11,9 +11,9 @@ from aava_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aava_cli.backends import Selection
     from aava_cli.roles import Role
     from aava_cli.session import Session
+    from aava_cli.switch.choose import Choice
 
 
 def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
@@ -32,7 +32,7 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
         bool, typer.Option("--dry-run", help="Show what would change, and stop.")
     ] = False,
 ) -> None:
-    r"""Change the running models, or change nothing.
+    """Change the running models, or change nothing.
 
     \b
       aava switch --stt whisper_cpp:ggml-base.en
@@ -43,28 +43,29 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     daemon change together; success is judged from a fresh status. After any failure all three
     are as before.
     """
-    from aava_cli.switch.apply import apply_switch, read_state
-    from aava_cli.switch.plan import plan_switch
+    from aava_cli.switch.apply import apply_switch, preview_switch
 
     session: Session = ctx.obj
-    wanted = _wanted(session, {"stt": stt, "llm": llm, "tts": tts})
+    choices = _choices(session, {"stt": stt, "llm": llm, "tts": tts})
     if dry_run:
-        session.output.result(plan_switch(wanted, read_state(session)))
+        session.output.result(preview_switch(session, choices))
     else:
-        session.output.result(apply_switch(session, wanted, timeout_s=timeout_s, force=force))
+        session.output.result(apply_switch(session, choices, timeout_s=timeout_s, force=force))
 
 
-def _wanted(session: Session, names: Mapping[Role, str | None]) -> tuple[Selection, ...]:
+def _choices(session: Session, names: Mapping[Role, str | None]) -> tuple[Choice, ...]:
     from aava_cli.switch.choose import choose
 
-    if not any(names.values()):
-        raise UsageError("nothing to switch", hint="name a model: `aava switch --stt WHAT`")
+    named = {role: name for role, name in names.items() if name is not None}
+    if not named or not all(named.values()):
+        empty = next((f"`--{role}` names nothing" for role in named), "nothing to switch")
+        raise UsageError(empty, hint="name a model: `aava switch --stt WHAT`")
     session.require_project()
-    return tuple(choose(session, role, name) for role, name in names.items() if name)
+    return tuple(choose(session, role, name) for role, name in named.items())
 
 
 def recover(ctx: typer.Context) -> None:
-    r"""Bring the old state back after a change was interrupted.
+    """Bring the old state back after a change was interrupted.
 
     \b
       aava recover

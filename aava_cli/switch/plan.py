@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aava_cli import envfile, yamlfile
-from aava_cli.backends import Selection, running_in
+from aava_cli.backends import BACKENDS, Selection, running_in
 from aava_cli.daemon.status import Expectation, is_minimal, is_native, loaded_roles, slots_of
 from aava_cli.errors import NotPossible
 from aava_cli.output import Result, Table
@@ -30,6 +30,7 @@ class State:
     `yaml` is None where the project has no engine, and so no overlay to keep.
     """
 
+    url: str
     env: str
     env_name: str
     yaml: str | None
@@ -110,6 +111,8 @@ def plan_switch(wanted: tuple[Selection, ...], state: State) -> SwitchPlan:
 def _require_able(backend: Backend, state: State) -> None:
     if not state.capabilities.get(backend.capability, False):
         message = f"the daemon cannot run `{backend.name}`: it was installed without it"
+        if is_native(state.status) and not backend.distribution:
+            message = f"`aava serve` has no engine for `{backend.name}`"
         raise NotPossible(message, hint=_install_hint(backend, state.status))
     if backend.role == "llm" and is_minimal(state.status):
         message = "the daemon runs in minimal mode, which loads no language model"
@@ -118,10 +121,13 @@ def _require_able(backend: Backend, state: State) -> None:
 
 
 def _install_hint(backend: Backend, status: Mapping[str, Any]) -> str:
-    if is_native(status) and backend.extra:
-        return f"run `pip install 'aava[{backend.extra}]'`, then restart `aava serve`"
+    if is_native(status) and backend.distribution:
+        command = f"python -m pip install {backend.distribution}"
+        return f"run `{command}` in the environment of `aava serve`, then restart it"
     if is_native(status):
-        return "run `aava status` to see what this daemon can run"
+        kin = [each for each in BACKENDS.values() if each.role == backend.role]
+        able = ", ".join(f"`{each.name}`" for each in kin if each.distribution)
+        return f"choose one of {able}, or run the daemon in Docker"
     return (
         "run `docker compose build --build-arg "
         f"{backend.build_arg}=true local_ai_server`, then start it again"

@@ -33,6 +33,7 @@ def step(session: Session) -> AskDaemon:
 
     return AskDaemon(
         session,
+        session.settings.daemon_url or "ws://127.0.0.1:" + session.env()["LOCAL_WS_PORT"],
         {"stt_backend": "vosk", "stt_model_path": NEW},
         {"stt_backend": "vosk", "stt_model_path": OLD},
         after=expected(NEW),
