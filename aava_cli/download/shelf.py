@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _DATA, _ABOUT = "data", "about.json"
 _COPY_BYTES = 1 << 30
+_NAME = re.compile(r"[0-9a-f]{32}(\.|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,20 @@ def about(folder: Path) -> About | None:
     with suppress(OSError, ValueError, TypeError):
         return About(**json.loads((folder / _ABOUT).read_bytes()))
     return None
+
+
+def is_folder_name(name: str) -> bool:
+    """Return whether a folder called *name* is of a download, not what is left of one."""
+    return _NAME.match(name) is not None
+
+
+def last_touched(folder: Path) -> float:
+    """Return when something in *folder* was written to last, by the clock of the system."""
+    times = [folder.stat().st_mtime]
+    for each in folder.iterdir():
+        with suppress(FileNotFoundError):
+            times.append(each.stat().st_mtime)
+    return max(times)
 
 
 def writer(folder: Path) -> Process | None:
