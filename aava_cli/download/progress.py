@@ -51,12 +51,12 @@ class Meter:
                 self._report(now_s)
 
     def tick(self) -> None:
-        """Say that nothing comes, if that is so."""
+        """Say what was not said yet, and that nothing comes if that is so."""
         with self._guard:
             now_s = self.clock()
             if self._done is None or self._done == self._total:
                 return
-            if now_s - self._came_s >= _STALLED_S:
+            if self._done > self._shown or now_s - self._came_s >= _STALLED_S:
                 self._report(now_s)
 
     def _note(self, done: int, now_s: float) -> None:

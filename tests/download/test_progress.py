@@ -112,6 +112,18 @@ def test_stall_says_so(meter: Meter, clock: Clock, shown: list[Progress]) -> Non
     assert (20, None) == (shown[-1].done, shown[-1].stalled_s)
 
 
+def test_last_bytes_before_a_stall_are_shown(
+    meter: Meter, clock: Clock, shown: list[Progress]
+) -> None:
+    """What came too soon after a report is not held back until more comes."""
+    meter(10, 100)
+    meter(20, 100)
+    assert [10] == [each.done for each in shown]
+    clock.now_s += 1
+    meter.tick()
+    assert [10, 20] == [each.done for each in shown]
+
+
 def test_same_bytes_again_are_a_stall(meter: Meter, clock: Clock, shown: list[Progress]) -> None:
     """A report without anything new does not hide that nothing comes."""
     meter(10, 100)
