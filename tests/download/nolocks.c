@@ -1,19 +1,25 @@
-/* A file system where every lock is granted and none holds anything; with AAVA_TEST_NO_EXCL
-   files that must not exist yet are created all the same. */
+/* A file system where every lock is granted and none holds anything; with AAVA_TEST_BLIND no
+   process sees the leases of the others either. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/types.h>
 
 int flock(int descriptor, int operation) { return 0; }
 int lockf(int descriptor, int command, off_t size) { return 0; }
 
-static int open_without_excl(const char *path, int flags, mode_t mode) {
+static int open_blindly(const char *path, int flags, mode_t mode) {
     static int (*real)(const char *, int, ...);
     if (!real) real = dlsym(RTLD_NEXT, "open64");
-    if (getenv("AAVA_TEST_NO_EXCL")) flags &= ~O_EXCL;
+    int reads = (flags & O_ACCMODE) == O_RDONLY && !(flags & O_DIRECTORY);
+    if (reads && strstr(path, "/leases/") && getenv("AAVA_TEST_BLIND")) {
+        errno = ENOENT;
+        return -1;
+    }
     return real(path, flags, mode);
 }
 
@@ -24,12 +30,12 @@ static int open_without_excl(const char *path, int flags, mode_t mode) {
 
 int open(const char *path, int flags, ...) {
     MODE(flags, mode)
-    return open_without_excl(path, flags, mode);
+    return open_blindly(path, flags, mode);
 }
 
 int open64(const char *path, int flags, ...) {
     MODE(flags, mode)
-    return open_without_excl(path, flags, mode);
+    return open_blindly(path, flags, mode);
 }
 
 static int fcntl_without_locks(int descriptor, int command, void *argument) {

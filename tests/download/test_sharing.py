@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.download.partial import Binding, Digest, Partial, partial_path
 from tests.download.conftest import CatalogFile, known, sha256
 
 if TYPE_CHECKING:
@@ -69,14 +70,20 @@ def test_twenty_pulls_fetch_once(
     assert [] == [*(project / ".aava/partial").iterdir(), *(project / ".aava/leases").iterdir()]
 
 
-def test_pulls_that_exclude_nobody_are_right_all_the_same(
+def test_pulls_that_know_nothing_of_each_other_are_right_all_the_same(
     server: Server, project: Path, catalog: CatalogFile, no_locks: Path
 ) -> None:
-    """Where not even the creation of a file is exclusive, only work is lost."""
-    url = server.serve("/a", BODY)
+    """Where neither locks nor leases tell processes apart, only work is lost."""
+    stalled = threading.Event()
+    url = server.serve("/a", BODY, cuts=[1000] * 4, stalled=stalled)
     catalog.add("mine", "kroko", "kroko/mine.onnx", known(BODY, url))
-    ended = pull_many(project, 6, LD_PRELOAD=str(no_locks), AAVA_TEST_NO_EXCL="1")
-    assert [0] * 6 == [code for code, *_ in ended], ended
+    blind = {**os.environ, "LD_PRELOAD": str(no_locks), "AAVA_TEST_BLIND": "1"}
+    started = [pull(project, "mine", "--events", env=blind) for _ in range(4)]
+    # Once all of them have bytes, all of them have begun to download.
+    assert all(events_of(each, "progress")["done"] for each in started)
+    stalled.set()
+    ended = [(each.communicate(), each.returncode) for each in started]
+    assert [0] * 4 == [code for _, code in ended], ended
     assert sha256(BODY) == sha256((project / "models/kroko/mine.onnx").read_bytes())
 
 
@@ -148,3 +155,31 @@ def test_pull_whose_leader_sleeps_goes_on_with_a_copy(
         first.stdout.read()
         assert 0 == first.wait()
     assert sha256(BODY) == sha256((project / "models/kroko/mine.onnx").read_bytes())
+
+
+def test_copy_that_changed_under_us_is_noticed(
+    server: Server, project: Path, catalog: CatalogFile
+) -> None:
+    """Of a file that somebody else may have had open, the bytes on disk are read again."""
+    stalled = threading.Event()
+    url = server.serve("/a", BODY, cuts=[1000], stalled=stalled)
+    catalog.add("mine", "kroko", "kroko/mine.onnx", known(BODY, url))
+    work = project / ".aava"
+    binding = Binding(url, None, len(BODY), Digest("sha256", sha256(BODY)))
+    left = work / "partial" / f"{partial_path(work, url).name}.1-1-00000000-00000000"
+    with Partial(left / "data", binding) as partial:
+        partial.start_over(etag='"one"', size_bytes=len(BODY))
+        partial.write(BODY[:1000])
+    with pull(project, "mine", "--events") as running:
+        assert events_of(running, "progress")["done"] >= 1000
+        (own,) = (each for each in (work / "partial").iterdir() if each != left)
+        with (own / "data").open("r+b") as file:
+            file.write(b"not this")
+        stalled.set()
+        assert running.stdout is not None
+        running.stdout.read()
+        assert 0 == running.wait()
+    assert sha256(BODY) == sha256((project / "models/kroko/mine.onnx").read_bytes())
+    assert ["bytes=1000-", None] == [
+        each.get("Range") for each in (server.gets("/a")[0], server.gets("/a")[-1])
+    ]
