@@ -12,6 +12,7 @@ from aava_cli.events import Progress, ignore
 from aava_cli.files import PRIVATE_FILE, atomic_write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from aava_cli.events import Emit
@@ -50,6 +51,21 @@ class DigestCache:
         """Remember that *path*, which was just written, has the digest *sha256*."""
         self._remember(_identity(path.stat()), sha256)
 
+    def reread(self) -> None:
+        """Look again at what other processes have remembered by now."""
+        self._known = None
+
+    def forget_others(self, paths: Iterable[Path]) -> int:
+        """Forget all but what is known of *paths*, and return how many entries that were."""
+        kept = {_identity(path.stat()) for path in paths}
+        known = self._load()
+        gone = [each for each in known if each not in kept]
+        for each in gone:
+            del known[each]
+        if gone:
+            self._write()
+        return len(gone)
+
     def _load(self) -> dict[str, str]:
         if self._known is None:
             self._known = {}
@@ -64,8 +80,12 @@ class DigestCache:
         known[identity] = sha256
         for oldest in list(known)[:-_REMEMBERED]:
             del known[oldest]
+        self._write()
+
+    def _write(self) -> None:
         if self._keep and self._file.parent.is_dir():
-            atomic_write(self._file, json.dumps(known).encode(), mode=PRIVATE_FILE)
+            data = json.dumps(self._load()).encode()
+            atomic_write(self._file, data, mode=PRIVATE_FILE)
 
 
 def hash_file(descriptor: int, task: str, emit: Emit = ignore) -> str:

@@ -9,12 +9,20 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one task is; `done` never decreases for a task."""
+    """How far one task is; `done` never decreases for a task.
+
+    What is not known is None: *verified* of the first bytes are checked, *per_second* is the
+    rate, *remaining_s* the time that is left at this rate, and nothing came for *stalled_s*.
+    """
 
     task: str
     done: int
     total: int | None
     unit: Literal["bytes", "steps"] = "bytes"
+    verified: int | None = None
+    per_second: int | None = None
+    remaining_s: int | None = None
+    stalled_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

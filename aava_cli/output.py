@@ -9,17 +9,20 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from aava_cli.errors import AavaError
     from aava_cli.events import Event, Log, Progress
 
 Form: TypeAlias = Literal["text", "json", "events"]
 SCHEMA = 1
+
+_TIMES = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1))
 
 
 class Table(NamedTuple):
@@ -62,6 +65,8 @@ class Output:
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
         self._watcher: _Watcher | None = None
+        # What goes on in the background reports as well, such as that nothing comes.
+        self._guard = threading.RLock()
 
     def result(self, result: Result) -> None:
         """Print the answer of a command; one that says what failed sets the exit code."""
@@ -98,12 +103,13 @@ class Output:
         """Show *event* to whoever watches."""
         from aava_cli.events import Log
 
-        if self.form == "events":
-            self._write_line({"event": type(event).__name__.lower(), **plain(event)})
-        elif isinstance(event, Log):
-            self._log(event)
-        elif self.form == "text" and not self.quiet:
-            self._watch(event)
+        with self._guard:
+            if self.form == "events":
+                self._write_line({"event": type(event).__name__.lower(), **plain(event)})
+            elif isinstance(event, Log):
+                self._log(event)
+            elif self.form == "text" and not self.quiet:
+                self._watch(event)
 
     def line(self, text: str) -> None:
         """Print one line of data, for what is not a `Result`: a version, a script."""
@@ -209,6 +215,16 @@ def human_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def human_time(seconds: float) -> str:
+    """Return *seconds* in the two largest units that count: `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = int(seconds)
+    for name, size, smaller, smaller_size in _TIMES:
+        if whole >= size:
+            rest = whole % size // smaller_size
+            return f"{whole // size} {name}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"
+
+
 def _error_fields(error: AavaError) -> dict[str, Any]:
     return {
         "code": error.code,
@@ -245,13 +261,14 @@ class _PlainLines(_Watcher):
     _STEP_PERCENT = 10
     _STEP_S = 30.0
 
-    def __init__(self, stderr: TextIO) -> None:
+    def __init__(self, stderr: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stderr = stderr
+        self._clock = clock
         self._shown: dict[str, tuple[int, float]] = {}
 
     def show(self, event: Progress) -> None:
         step = event.done * 100 // event.total // self._STEP_PERCENT if event.total else 0
-        now = time.monotonic()
+        now = self._clock()
         last = self._shown.get(event.task)
         if last is not None and last[0] == step and now - last[1] < self._STEP_S:
             return
@@ -267,38 +284,51 @@ class _LiveBars(_Watcher):
 
     def __init__(self, stderr: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bars
 
+        # What the event says is shown as it is: a rate of our own would not know of stalls.
         self._bars = Bars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
             console=Console(file=stderr),
         )
         self._tasks: dict[str, Any] = {}
         self._bars.start()
 
     def show(self, event: Progress) -> None:
+        note = describe(event)
         if event.task not in self._tasks:
-            self._tasks[event.task] = self._bars.add_task(event.task, total=event.total)
-        self._bars.update(self._tasks[event.task], completed=event.done, total=event.total)
+            added = self._bars.add_task(event.task, total=event.total, note=note)
+            self._tasks[event.task] = added
+        task = self._tasks[event.task]
+        self._bars.update(task, completed=event.done, total=event.total, note=note)
 
     def close(self) -> None:
         self._bars.stop()
 
 
 def describe(event: Progress) -> str:
-    """Return how far *event* is: `45 % (44.1 MB of 98.4 MB)`."""
+    """Return how far *event* is: `45 % (44.1 MB of 98.4 MB), 9.1 MB/s, 6 s left`."""
+    return ", ".join([_amount(event), *_pace(event)])
+
+
+def _amount(event: Progress) -> str:
     amount = human_bytes if event.unit == "bytes" else str
     if not event.total:
         return amount(event.done)
     return f"{event.done * 100 // event.total} % ({amount(event.done)} of {amount(event.total)})"
+
+
+def _pace(event: Progress) -> Iterator[str]:
+    amount = human_bytes if event.unit == "bytes" else str
+    if event.verified is not None and event.verified < event.done:
+        yield f"{amount(event.verified)} verified"
+    if event.stalled_s is not None:
+        yield f"stalled {human_time(event.stalled_s)}"
+        return
+    if event.per_second is not None and event.done != event.total:
+        yield f"{amount(event.per_second)}/s"
+    if event.remaining_s is not None and event.done != event.total:
+        yield f"{human_time(event.remaining_s)} left"

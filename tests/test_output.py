@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 
 from aava_cli.errors import AavaError, Busy, NotFound
 from aava_cli.events import Log, Progress, ignore
-from aava_cli.output import Output, Result, Table, align, describe, human_bytes, plain
+from aava_cli.output import (
+    Output,
+    Result,
+    Table,
+    _PlainLines,
+    align,
+    describe,
+    human_bytes,
+    human_time,
+    plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -160,6 +170,10 @@ def test_events_are_json_lines_that_end_with_the_result() -> None:
         "done": 5,
         "total": 10,
         "unit": "bytes",
+        "verified": None,
+        "per_second": None,
+        "remaining_s": None,
+        "stalled_s": None,
     }
     assert log == {"event": "log", "message": "one more", "level": "warning"}
     assert ("result", True, 3) == (result["event"], result["ok"], result["result"]["count"])
@@ -388,6 +402,52 @@ def test_describe_without_a_total() -> None:
         describe(Progress("x", 3, None, "steps")),
         describe(Progress("x", 3000, 0)),
     )
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (Progress("x", 45, 100, per_second=5, remaining_s=11), "5 B/s, 11 s left"),
+        (Progress("x", 45, 100, verified=40, per_second=5), "40 B verified, 5 B/s"),
+        (Progress("x", 45, 100, verified=45, per_second=0, stalled_s=12), "stalled 12 s"),
+        (Progress("x", 45, 100, "steps", per_second=5, remaining_s=200), "5/s, 3 min 20 s left"),
+    ],
+)
+def test_describe_says_the_pace(event: Progress, said: str) -> None:
+    """A rate, the time that is left and what is verified; what stalls says so instead."""
+    assert describe(event).partition("), ")[2] == said
+
+
+def test_describe_ends_without_a_pace() -> None:
+    """What is whole has no rate any more."""
+    done = Progress("x", 100, 100, verified=100, per_second=5, remaining_s=0)
+    assert describe(done) == "100 % (100 B of 100 B)"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0, "0 s"), (12.9, "12 s"), (60, "1 min"), (200, "3 min 20 s")),
+        *((7500, "2 h 5 min"), (90_000, "1 d 1 h"), (86_400, "1 d")),
+    ],
+)
+def test_human_time(seconds: float, text: str) -> None:
+    """Two units are enough to decide whether to wait."""
+    assert text == human_time(seconds)
+
+
+def test_stalled_task_is_told_every_half_minute() -> None:
+    """A log shows that nothing comes, and does not fill with it."""
+    now = iter((0.0, 5.0, 29.0, 30.0, 45.0, 60.0))
+    stderr = io.StringIO()
+    lines = _PlainLines(stderr, clock=lambda: next(now))
+    for stalled_s in (None, 5, 29, 30, 45, 60):
+        lines.show(Progress("x", 4, 10, stalled_s=stalled_s))
+    assert stderr.getvalue().splitlines() == [
+        "x: 40 % (4 B of 10 B)",
+        "x: 40 % (4 B of 10 B), stalled 30 s",
+        "x: 40 % (4 B of 10 B), stalled 1 min",
+    ]
 
 
 def test_ignored_events_go_nowhere(capsys: pytest.CaptureFixture[str]) -> None:

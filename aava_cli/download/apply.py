@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aava_cli import __version__
 from aava_cli.backends import BACKENDS
+from aava_cli.download.kept import tell_what_is_kept
 from aava_cli.download.obtain import Obtained, Supplier
 from aava_cli.download.partial import no_space
 from aava_cli.download.plan import plan_pull
 from aava_cli.download.presence import Judge, contained, recorded_of
+from aava_cli.download.progress import steady
 from aava_cli.download.publish import publish
 from aava_cli.download.pulled import Pulled, PulledFile, PulledModel
 from aava_cli.download.sources import Resolver
+from aava_cli.download.staging import new_stage
 from aava_cli.download.transfer import Patience
 from aava_cli.download.waiting import hold
 from aava_cli.errors import IntegrityError, NoSpace
@@ -54,14 +58,17 @@ def apply_pull(
         return Pulled(tuple(_kept_whole(model, judge) for model in models), 0)
     work = work_folder(judge.settings)
     supplier = Supplier(work, Resolver(), judge.emit, patience or Patience())
-    pulled = [_pull_model(model, judge, supplier) for model in models]
+    with tell_what_is_kept(work, models):
+        pulled = [_pull_model(model, judge, supplier) for model in models]
     return Pulled(tuple(each for each, _ in pulled), sum(received for _, received in pulled))
 
 
 def _pull_model(model: Model, judge: Judge, supplier: Supplier) -> tuple[PulledModel, int]:
     names = [f"file {file.path}" for file in model.files]
-    with hold(supplier.work, names, judge.emit):
-        # Whoever held the locks may have fetched what the plan still lacks.
+    with hold(supplier.work, names, steady(judge.emit)) as emit:
+        judge, supplier = replace(judge, emit=emit), replace(supplier, emit=emit)
+        # Whoever held the names may have fetched what the plan still lacks.
+        judge.digests.reread()
         missing = _missing(model, judge)
         if not missing:
             return _kept_whole(model, judge), 0
@@ -88,10 +95,7 @@ def _missing(model: Model, judge: Judge) -> list[RemoteFile]:
 
 @contextmanager
 def _staging(work: Path, model: Model) -> Iterator[Path]:
-    stage = work / "staging" / model.id
-    # What a killed run left is of no use: its downloads are kept elsewhere.
-    shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir(parents=True)
+    stage = new_stage(work, model.id)
     try:
         yield stage
     except OSError as error:

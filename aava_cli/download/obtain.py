@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from aava_cli.download.archive import Unpacked, extract_member, unpack
 from aava_cli.download.http import without_secrets
-from aava_cli.download.partial import Digest, partial_path, remove_partial, state_path
-from aava_cli.download.progress import Meter
+from aava_cli.download.partial import Digest
+from aava_cli.download.progress import Meter, metered
+from aava_cli.download.shelf import About, begun, drop, place_for
 from aava_cli.download.transfer import Download, Fetched, Patience, fetch
 from aava_cli.download.waiting import hold
 from aava_cli.errors import AavaError, AccessDenied, IntegrityError, NetworkError, NotFound
@@ -60,7 +61,7 @@ class Supplier:
         """
         failures: list[tuple[str, AavaError]] = []
         # A download that was begun is worth more than the order of the catalog.
-        order = sorted(file.sources, key=lambda each: not partial_path(self.work, each).exists())
+        order = sorted(file.sources, key=lambda each: not begun(self.work, each))
         for source in order:
             try:
                 return self._obtain_from(source, file, stage, known_sha256)
@@ -74,42 +75,21 @@ class Supplier:
     def drop(self, files: Iterable[RemoteFile]) -> None:
         """Remove what was downloaded for *files*, from whatever source."""
         for source in {source for file in files for source in file.sources}:
-            path = partial_path(self.work, source)
-            if path.exists() or state_path(path).exists():
-                with hold(self.work, [shown(source)], self.emit):
-                    remove_partial(path)
+            drop(self.work, source)
 
     def _obtain_from(
         self, source: str, file: RemoteFile, stage: Path, known_sha256: str | None
     ) -> Obtained:
         resolved = self.resolver.resolve(source)
         download = resolved.download
-        path = partial_path(self.work, source)
         if resolved.member is None:
             download = _expecting(download, file, known_sha256)
-        with hold(self.work, [shown(source)], self.emit):
-            meter = Meter(_task(resolved, file), self.emit)
-            fetched = fetch(download, path, meter, self.patience)
-            place, unpacked = self._open(fetched, resolved, file, stage)
+        with hold(self.work, [_shared_name(source, download)], self.emit) as emit:
+            fetched = _fetch(replace(self, emit=emit), source, download, _task(resolved, file))
+            place, unpacked = _open(fetched, resolved, file, stage, emit)
         recorded = _record(source, resolved, file, fetched, unpacked)
         self._announce(file, recorded[0], known_sha256)
         return Obtained(file, place, fetched.received_bytes, recorded)
-
-    def _open(
-        self, fetched: Fetched, resolved: Resolved, file: RemoteFile, stage: Path
-    ) -> tuple[Path, tuple[Unpacked, ...]]:
-        """Return where the content of *fetched* is, and which files that are."""
-        place = stage / file.path
-        if file.archive is not None:
-            shutil.rmtree(place, ignore_errors=True)
-            meter = Meter(f"unpack {file.path.name}", self.emit)
-            return place, unpack(fetched.path, file.archive.root, place, meter)
-        if resolved.member is None:
-            return fetched.path, ()
-        place.unlink(missing_ok=True)
-        unpacked = extract_member(fetched.path, resolved.member, place)
-        _check_member(unpacked, file)
-        return place, (unpacked,)
 
     def _announce(self, file: RemoteFile, recorded: ReceiptFile, known_sha256: str | None) -> None:
         if recorded.provenance == "tofu" and known_sha256 is None:
@@ -117,13 +97,48 @@ class Supplier:
             self.emit(Log(f"{said} was recorded at this first download", "warning"))
 
 
+def _fetch(supplier: Supplier, source: str, download: Download, task: str) -> Fetched:
+    """Return *download*, in a place of this process's own."""
+    work, emit, patience = supplier.work, supplier.emit, supplier.patience
+    about = About(task, shown(source), download.size_bytes)
+    with place_for(work, source, about) as place, metered(task, emit) as meter:
+        fetched = fetch(download, place.path, meter, patience)
+        if place.private or place.holds(fetched.sha256, emit):
+            return fetched
+        place.start_over()
+        return fetch(download, place.path, meter, patience)
+
+
+def _open(
+    fetched: Fetched, resolved: Resolved, file: RemoteFile, stage: Path, emit: Emit
+) -> tuple[Path, tuple[Unpacked, ...]]:
+    """Return where the content of *fetched* is, and which files that are."""
+    place = stage / file.path
+    if file.archive is not None:
+        shutil.rmtree(place, ignore_errors=True)
+        meter = Meter(f"unpack {file.path}", emit)
+        return place, unpack(fetched.path, file.archive.root, place, meter)
+    if resolved.member is None:
+        return fetched.path, ()
+    place.unlink(missing_ok=True)
+    unpacked = extract_member(fetched.path, resolved.member, place)
+    _check_member(unpacked, file)
+    return place, (unpacked,)
+
+
 def shown(source: str) -> str:
     """Return *source* as it may be shown."""
     return without_secrets(source) if "://" in source else source.partition("#")[0]
 
 
+def _shared_name(source: str, download: Download) -> str:
+    """Return what processes that want the same bytes agree on."""
+    digest = download.digest
+    return f"{digest.algorithm} {digest.value}" if digest else shown(source)
+
+
 def _task(resolved: Resolved, file: RemoteFile) -> str:
-    return file.path.name if resolved.member is None else resolved.download.source
+    return str(file.path) if resolved.member is None else resolved.download.source
 
 
 def _expecting(download: Download, file: RemoteFile, known_sha256: str | None) -> Download:

@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from aava_cli.download.partial import partial_path
 from aava_cli.download.plan import PullFacts
+from aava_cli.download.shelf import begun, kept_bytes
 from aava_cli.events import ignore
 from aava_cli.store import has_size, read_receipt, work_folders
 
@@ -40,22 +40,22 @@ class Judge:
             ConfigError: a receipt is damaged.
         """
         good: set[PurePosixPath] = set()
-        begun: set[Path] = set()
+        folders: set[Path] = set()
         for model in models:
             receipt = read_receipt(self.settings, model.id)
             for file in model.files:
                 if self.verdict(file, model, receipt) in ("good", "unknown"):
                     good.add(file.path)
                 else:
-                    begun.update(self._begun(file))
+                    folders.update(self._begun(file))
         folder = self.settings.models_dir
-        begun_bytes = sum(path.stat().st_size for path in begun)
+        begun_bytes = sum(map(kept_bytes, folders))
         return PullFacts(folder, frozenset(good), begun_bytes, free_bytes(folder))
 
     def _begun(self, file: RemoteFile) -> Iterator[Path]:
         for work in work_folders(self.settings):
-            paths = (partial_path(work, source) for source in file.sources)
-            yield from (path for path in paths if path.is_file())
+            for source in file.sources:
+                yield from begun(work, source)
 
     def verdict(self, file: RemoteFile, model: Model, receipt: Receipt | None) -> Verdict:
         """Return whether *file* of *model* is on disk as the catalog or else *receipt* says.

@@ -1,45 +1,82 @@
-"""Locks that wait for their holder, so that two pulls do not fetch the same file."""
+"""Work on names that nobody else works on, and follow whoever does."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aava_cli.errors import Busy
-from aava_cli.events import Log
-from aava_cli.files import command_line, exclusive_lock
+from aava_cli.download.lease import BEAT_S, Lease, Leases, leases_folder
+from aava_cli.events import Log, Progress
+from aava_cli.pulse import pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from aava_cli.events import Emit
+    from aava_cli.download.lease import Claim
+    from aava_cli.events import Emit, Event
 
 _STEP_S = 0.1
+_TASKS_TOLD = 8
+
+
+@dataclass(slots=True)
+class _Holding:
+    """The leases of one block, kept alive; those who wait for them see what is emitted."""
+
+    emit: Emit
+    leases: list[Lease] = field(default_factory=list)
+    _news: dict[str, Progress] = field(default_factory=dict)
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._news.pop(event.task, None)
+            self._news[event.task] = event
+        self.emit(event)
+
+    def beat(self) -> None:
+        news = tuple(self._news.copy().values())[-_TASKS_TOLD:]
+        for lease in tuple(self.leases):
+            lease.beat(news)
 
 
 @contextmanager
-def hold(work: Path, names: Iterable[str], emit: Emit) -> Iterator[None]:
-    """Hold the locks of all *names* for the block, once whoever holds them has finished."""
-    with ExitStack() as held:
+def hold(work: Path, names: Iterable[str], emit: Emit) -> Iterator[Emit]:
+    """Hold all *names* for the block, once whoever holds them has finished or died.
+
+    What goes to the `Emit` that the block gets is also seen by those who wait for the names.
+    """
+    leases, holding = Leases(leases_folder(work)), _Holding(emit)
+    with ExitStack() as stack:
+        stack.enter_context(pulse(holding.beat, BEAT_S))
         # In one order for everybody, so that two never wait for each other.
         for name in sorted(set(names)):
-            key = hashlib.sha256(name.encode()).hexdigest()[:32]
-            _wait(held, work / "locks" / f"{key}.lock", name, emit)
-        yield
+            lease = _wait(leases, name, emit)
+            stack.callback(lease.release)
+            holding.leases.append(lease)
+        yield holding.tell
 
 
-def _wait(held: ExitStack, lock: Path, name: str, emit: Emit) -> None:
-    announced = False
-    while True:
-        try:
-            held.enter_context(exclusive_lock(lock, command=command_line()))
-        except Busy as busy:
-            if not announced:
-                emit(Log(f"waiting for `{name}`: {busy.message}"))
-                announced = True
-            time.sleep(_STEP_S)
-        else:
-            return
+def _wait(leases: Leases, name: str, emit: Emit) -> Lease:
+    followed: Claim | None = None
+    while not isinstance(found := leases.take(name), Lease):
+        if found.claim is not None:
+            if followed is None or followed.process != found.claim.process:
+                holder = found.claim.holder
+                emit(Log(f"waiting for `{name}`: {holder} is at work on it"))
+            followed = _follow(found.claim, followed, emit)
+        time.sleep(_STEP_S)
+    if found.inherited is not None:
+        emit(Log(f"{found.inherited.holder} died at work on `{name}`; going on from there"))
+    return found
+
+
+def _follow(claim: Claim, before: Claim | None, emit: Emit) -> Claim:
+    """Pass on as our own what is new in *claim*: its holder's work is what we wait for."""
+    known = before.news if before else ()
+    for news in claim.news:
+        if news not in known:
+            emit(news)
+    return claim

@@ -516,7 +516,7 @@ def wait_for_bytes(project: Path, count: int) -> None:
     """Return once the download's state claims *count* bytes."""
     ticks = threading.Event()
     for _ in range(600):
-        for state in (project / ".aava/partial").glob("*.json"):
+        for state in (project / ".aava/partial").glob("*/data.json"):
             if json.loads(state.read_bytes())["state"]["done"] >= count:
                 return
         ticks.wait(0.05)
@@ -563,7 +563,7 @@ def test_interrupted_pull_keeps_what_it_had(
         pulling.stdout.read()
         assert code == pulling.wait()
         stalled.set()
-    (state,) = (project / ".aava/partial").glob("*.json")
+    (state,) = (project / ".aava/partial").glob("*/data.json")
     assert json.loads(state.read_bytes())["state"]["done"] > 0
     assert models("pull", "mine").exit_code == 0
     assert "Range" in server.gets("/a")[-1]

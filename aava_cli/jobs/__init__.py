@@ -1,0 +1,1 @@
+"""Commands that go on without a terminal, and how they ended."""
