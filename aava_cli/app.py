@@ -170,13 +170,13 @@ def _environment_failure(error: OSError) -> AavaError:
 def _command_words(rest: Sequence[str]) -> list[str]:
     """Return the words that name the command: `models pull`, `switch`."""
     words = [word for word in rest if not word.startswith("-")]
-    return words[:2] if words[:1] == ["models"] else words[:1]
+    return words[:2] if words[:1] in (["catalog"], ["models"]) else words[:1]
 
 
 def build_app() -> typer.Typer:
     """Return the command tree; the commands' own work is imported when they run."""
     from aava_cli.daemon.cli import status
-    from aava_cli.download.cli import models
+    from aava_cli.download.cli import catalog, models
     from aava_cli.preflight.cli import preflight
     from aava_cli.project.cli import init
     from aava_cli.serve.cli import serve
@@ -187,6 +187,7 @@ def build_app() -> typer.Typer:
     for command in (init, preflight, switch, status, smoke, serve, recover):
         app.command()(command)
     app.add_typer(models, name="models")
+    app.add_typer(catalog, name="catalog")
     return app
 
 

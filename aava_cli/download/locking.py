@@ -99,8 +99,14 @@ def pin_models(names: Sequence[str], catalog: Catalog, settings: Settings) -> tu
     return tuple(pin_model(model, lock) for model in catalog.expand(names or lock))
 
 
-def verify_locked(models: Iterable[Model], lock: Lock, judge: Judge) -> Verified:
-    """Return what is on disk of *models*, which the *lock* has, measured by the lock."""
+def verify_locked(names: Sequence[str], catalog: Catalog, judge: Judge) -> Verified:
+    """Return what is on disk of the models *names*, or of all locked ones, measured by the lock.
+
+    Raises:
+        As `pin_models` does.
+    """
+    lock = read_lock(judge.settings)
+    models = pin_models(names, catalog, judge.settings)
     return Verified(
         tuple(
             FileCheck(model.id, each.path, judge.judge_recorded(each), each.provenance)
