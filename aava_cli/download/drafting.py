@@ -188,10 +188,11 @@ def _choose(wanted: Wanted, shape: str) -> Backend:
     if wanted.backend:
         return backend_named(wanted.backend, role=wanted.role)
     kin = [each for each in BACKENDS.values() if wanted.role in (None, each.role)]
-    fitting = [each for each in kin if _could_load(each, shape)]
+    kin = [each for each in kin if _takes_files(each)]
+    fitting = [each for each in kin if _could_load(each, shape)] or kin
     if len(fitting) == 1:
         return fitting[0]
-    names = ", ".join(f"`{each.name}`" for each in fitting or kin if _takes_files(each))
+    names = ", ".join(f"`{each.name}`" for each in fitting)
     message = f"`{wanted.source}` could be for several engines: {names}"
     raise UsageError(message, hint="name the engine with `--backend`")
 
