@@ -19,6 +19,8 @@ from aava_cli.errors import AavaError, AccessDenied, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import httpx
+
     from aava_cli.download.partial import Digest
     from aava_cli.download.transfer import Download
 
@@ -135,10 +137,15 @@ def _measure(download: Download) -> int | None:
     with open_client(download.access) as client:
         answer = client.head(download.url)
         if answer.status_code not in _NO_HEAD:
-            check_status(answer)
-            length = answer.headers.get("content-length", "")
-            return int(length) if length.isdecimal() else None
+            return _size_in(answer)
         with client.stream("GET", download.url, headers={"Range": "bytes=0-0"}) as part:
-            check_status(part)
-            found = _TOTAL.fullmatch(part.headers.get("content-range", ""))
-            return int(found[1]) if found else None
+            return _size_in(part)
+
+
+def _size_in(response: httpx.Response) -> int | None:
+    check_status(response)
+    part = _TOTAL.fullmatch(response.headers.get("content-range", ""))
+    if part is not None:
+        return int(part[1])
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else None
