@@ -22,11 +22,11 @@ from aava_cli.download.bundle import (
 )
 from aava_cli.download.obtain import Obtained
 from aava_cli.download.partial import no_space
-from aava_cli.download.presence import free_bytes
+from aava_cli.download.presence import free_bytes, recorded_of
 from aava_cli.download.waiting import hold
 from aava_cli.errors import IntegrityError, NoSpace, NotFound
 from aava_cli.output import Result, human_bytes
-from aava_cli.store import covers, read_receipt, work_folder
+from aava_cli.store import Receipt, covers, read_receipt, work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from aava_cli.catalog import Catalog, Model, RemoteFile
     from aava_cli.download.presence import Judge
+    from aava_cli.events import Emit
+    from aava_cli.store import ReceiptFile
 
 _STEP_BYTES = 1 << 20
 
@@ -80,7 +82,7 @@ def import_bundle(path: Path, catalog: Catalog, judge: Judge) -> Imported:
             pending = [each for each in bundled if not _is_here(each, judge)]
             if not pending:
                 return Imported(())
-            with _receiving(work) as folder:
+            with _receiving(work, judge.emit) as folder:
                 blobs = _receive(tar, members, _wanted(bundled, judge), folder)
                 installed = [_install(each, blobs, work, judge) for each in pending]
     except (tarfile.TarError, EOFError) as error:
@@ -94,16 +96,18 @@ def import_bundle(path: Path, catalog: Catalog, judge: Judge) -> Imported:
 
 
 @contextmanager
-def _receiving(work: Path) -> Iterator[Path]:
-    """Yield an empty folder, which is gone after the block."""
-    folder = work / "staging" / f"import-{os.getpid()}"
-    # What a killed run of the same number left is of no use.
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
+def _receiving(work: Path, emit: Emit) -> Iterator[Path]:
+    """Yield an empty folder, which is gone after the block; imports come one after another."""
+    # No model's id begins with a dot.
+    folder = work / "staging" / ".import"
+    with hold(work, ["import"], emit):
+        # What a killed run left is of no use.
         shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_manifest(tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> tuple[Bundled, ...]:
@@ -128,7 +132,7 @@ def _agreed(bundled: Bundled, known: Model | None) -> Bundled:
     if known is None:
         return bundled
     for file in known.files:
-        own = [each for each in bundled.files if each.path.is_relative_to(file.path)]
+        own = _own(file, known, bundled)
         if not own or any(file.sha256 not in (None, each.download_sha256) for each in own[:1]):
             message = f"the export has other bytes of `{known.id}` than the catalog says"
             raise IntegrityError(message, hint=f"run `aava models show {known.id}`")
@@ -199,12 +203,7 @@ def _lay_out(
     file: RemoteFile, bundled: Bundled, blobs: Mapping[str, Path], stage: Path
 ) -> Obtained:
     """Put what belongs to *file* where it will be, below *stage*."""
-    others = {each.path for each in bundled.model.files if each != file}
-    own = [
-        each
-        for each in bundled.files
-        if each.path.is_relative_to(file.path) and each.path not in others
-    ]
+    own = _own(file, bundled.model, bundled)
     for each in own:
         place, blob = stage / each.path, blobs[each.sha256]
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -213,4 +212,9 @@ def _lay_out(
         else:
             # Two files that share their bytes now need not do so for ever.
             shutil.copyfile(blob, place)
-    return Obtained(file, stage / file.path, 0, tuple(own))
+    return Obtained(file, stage / file.path, 0, own)
+
+
+def _own(file: RemoteFile, model: Model, bundled: Bundled) -> tuple[ReceiptFile, ...]:
+    """Return what the export has of *file* of *model*."""
+    return recorded_of(file, model, Receipt(model.id, bundled.files, "", ""))

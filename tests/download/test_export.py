@@ -341,3 +341,21 @@ def test_model_that_its_engine_could_not_load(exported: Path, other: Models, pro
     rewrite(exported, edit)
     ran = other("import", str(exported))
     assert (7, {}) == (ran.exit_code, installed(project.parent / "other")), ran.stderr
+
+
+def test_file_inside_an_archive_of_its_own(
+    server: Server, catalog: CatalogFile, models: Models, other: Models, tar: Path
+) -> None:
+    """A model that adds a file to what an archive has is carried whole."""
+    packed = wheel({"v/conf/a": b"1", "v/am/final.mdl": b"2"})
+    archive = "archive = { format = 'zip', root = 'v' }"
+    more = known(b"3", server.serve("/m", b"3"), path="stt/v/am/more")
+    whole = f"{known(packed, server.serve('/v', packed))}, {archive}"
+    catalog.add("v", "vosk", "stt/v", whole, more)
+    assert (0, 0) == (models("pull", "v").exit_code, models("export", "v", str(tar)).exit_code)
+    root = tar.parent / "other"
+    (root / "config").mkdir()
+    (root / "config/catalog.local.toml").write_bytes(catalog.path.read_bytes())
+    ran = other("import", str(tar))
+    assert (0, b"3") == (ran.exit_code, (root / "models/stt/v/am/more").read_bytes()), ran.stderr
+    assert 0 == other("verify", "--deep").exit_code

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
 
+from aava_cli.catalog import parse_catalog
 from aava_cli.download.hub import check_blob, git_blob_sha1, is_snapshot, list_snapshot
 from aava_cli.errors import IntegrityError, NotFound
 from tests.download.apart import COMMIT, Hub, git_sha1, run_apart
@@ -56,6 +58,10 @@ def test_whole_repository_is_pulled_at_its_commit(hub: Hub, project: Path) -> No
     entry = own_catalog(project)["faster-whisper-mini"]
     assert ("faster_whisper", "stt/faster-whisper-mini") == (entry["backend"], entry["path"])
     assert "nobody vouches" not in ran.stderr
+    text = (project / "config/catalog.local.toml").read_text()
+    model = parse_catalog(text, name="c").find("faster-whisper-mini")
+    chosen = {"model": "/app/models/stt/faster-whisper-mini"}
+    assert chosen == model.values(PurePosixPath("/app/models"))
 
 
 def test_repository_that_was_pulled_can_be_pulled_again(hub: Hub, project: Path) -> None:
