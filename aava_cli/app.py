@@ -170,13 +170,13 @@ def _environment_failure(error: OSError) -> AavaError:
 def _command_words(rest: Sequence[str]) -> list[str]:
     """Return the words that name the command: `models pull`, `switch`."""
     words = [word for word in rest if not word.startswith("-")]
-    return words[:2] if words[:1] in (["models"], ["jobs"]) else words[:1]
+    return words[:2] if words[:1] in (["catalog"], ["jobs"], ["models"]) else words[:1]
 
 
 def build_app() -> typer.Typer:
     """Return the command tree; the commands' own work is imported when they run."""
     from aava_cli.daemon.cli import status
-    from aava_cli.download.cli import models
+    from aava_cli.download.cli import catalog, models
     from aava_cli.jobs.cli import jobs
     from aava_cli.preflight.cli import preflight
     from aava_cli.project.cli import init
@@ -189,6 +189,7 @@ def build_app() -> typer.Typer:
         app.command()(command)
     app.add_typer(models, name="models")
     app.add_typer(jobs, name="jobs")
+    app.add_typer(catalog, name="catalog")
     return app
 
 

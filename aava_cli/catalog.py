@@ -75,7 +75,11 @@ class Model:
             option: str(models / value) if value in own else value
             for option, value in self.options.items()
         }
-        return values if self.path is None else {"path": str(models / self.path), **values}
+        if self.path is None:
+            return values
+        # An engine that has its own store calls a folder of ours what it calls its models.
+        option = BACKENDS[self.backend].model if self.backend in BACKENDS else "path"
+        return {option: str(models / self.path), **values}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,12 @@ _BY_HAND = "found on disk"
 
 
 def apply_pull(
-    plan: PullPlan, models: Sequence[Model], judge: Judge, patience: Patience | None = None
+    plan: PullPlan,
+    models: Sequence[Model],
+    judge: Judge,
+    patience: Patience | None = None,
+    *,
+    resolver: Resolver | None = None,
 ) -> Pulled:
     """Fetch what *plan* says is missing of *models*; a model is published whole or not at all.
 
@@ -57,22 +62,21 @@ def apply_pull(
     if not any(file.action == "fetch" for model in plan.models for file in model.files):
         return Pulled(tuple(_kept_whole(model, judge) for model in models), 0)
     work = work_folder(judge.settings)
-    supplier = Supplier(work, Resolver(), judge.emit, patience or Patience())
+    supplier = Supplier(work, resolver or Resolver(), judge.emit, patience or Patience())
     with tell_what_is_kept(work, models):
         pulled = [_pull_model(model, judge, supplier) for model in models]
     return Pulled(tuple(each for each, _ in pulled), sum(received for _, received in pulled))
 
 
 def _pull_model(model: Model, judge: Judge, supplier: Supplier) -> tuple[PulledModel, int]:
-    names = [f"file {file.path}" for file in model.files]
-    with hold(supplier.work, names, steady(judge.emit)) as emit:
+    with hold(supplier.work, lock_names(model), steady(judge.emit)) as emit:
         judge, supplier = replace(judge, emit=emit), replace(supplier, emit=emit)
         # Whoever held the names may have fetched what the plan still lacks.
         judge.digests.reread()
         missing = _missing(model, judge)
         if not missing:
             return _kept_whole(model, judge), 0
-        with _staging(supplier.work, model) as stage:
+        with staging(supplier.work, model) as stage:
             obtained = _obtain_all(missing, model, supplier, stage, judge.settings)
             try:
                 _check_together(model, obtained, stage, judge.settings)
@@ -87,14 +91,34 @@ def _pull_model(model: Model, judge: Judge, supplier: Supplier) -> tuple[PulledM
     return _describe(model, receipt, fetched={each.file.path for each in obtained}), received
 
 
+def install(model: Model, obtained: Sequence[Obtained], stage: Path, judge: Judge) -> PulledModel:
+    """Check what was *obtained* of *model* by other ways than a pull, record and publish it.
+
+    *stage* is a folder of the work folder; the caller holds the locks of the model's files.
+
+    Raises:
+        IntegrityError: together the files are no model; nothing was published.
+    """
+    _check_together(model, obtained, stage, judge.settings)
+    receipt = _record(model, obtained, judge)
+    _publish_all(model, obtained, stage, judge)
+    return _describe(model, receipt, fetched={each.file.path for each in obtained})
+
+
 def _missing(model: Model, judge: Judge) -> list[RemoteFile]:
     planned = plan_pull([model], judge.facts([model])).models[0].files
     pairs = zip(model.files, planned, strict=True)
     return [file for file, plan in pairs if plan.action == "fetch"]
 
 
+def lock_names(model: Model) -> list[str]:
+    """Return the names of the locks that whoever changes files of *model* holds."""
+    return [f"file {file.path}" for file in model.files]
+
+
 @contextmanager
-def _staging(work: Path, model: Model) -> Iterator[Path]:
+def staging(work: Path, model: Model) -> Iterator[Path]:
+    """Yield an empty folder for the files of *model*, which is gone after the block."""
     stage = new_stage(work, model.id)
     try:
         yield stage

@@ -1,8 +1,12 @@
-"""`aava models`: list, show, pull, verify and remove models."""
+"""`aava models`: list, pull, verify, remove and carry models; `aava catalog`: check what is known.
+
+The functions stay thin: what they do is in the modules that they import.
+"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +14,7 @@ import typer
 from aava_cli.roles import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aava_cli.download.presence import Judge
     from aava_cli.session import Session
@@ -19,6 +23,7 @@ HELP = """List, pull, verify and remove models.
 
 \b
   aava models pull starter
+  aava models pull hf:ORG/REPO/FILE.gguf --role llm
   aava models list --installed
 """
 
@@ -30,6 +35,13 @@ NamesArgument = Annotated[
 OptionalNames = Annotated[
     list[str] | None, typer.Argument(help="Models or sets; else all that are on disk.")
 ]
+PullNames = Annotated[
+    list[str] | None, typer.Argument(help="Models, sets such as `starter`, or addresses.")
+]
+ImportNames = Annotated[
+    list[str] | None, typer.Argument(help="An export's file; with `--from`, models or sets.")
+]
+AuditNames = Annotated[list[str] | None, typer.Argument(help="Models or sets; else all.")]
 NameArgument = Annotated[str, typer.Argument(help="A model, by its id or its file's name.")]
 RoleOption = Annotated[Role | None, typer.Option("--role", help="Only this role.")]
 BackendOption = Annotated[str | None, typer.Option("--backend", help="Only this engine's.")]
@@ -46,6 +58,35 @@ PartialOption = Annotated[bool, typer.Option("--partial", help="Downloads that w
 DetachOption = Annotated[bool, typer.Option("--detach", help="In the background, as a job.")]
 AgeOption = Annotated[
     str, typer.Option("--older-than", help="Begun downloads that rest for so long.")
+]
+NewRoleOption = Annotated[Role | None, typer.Option("--role", help="What an address is for.")]
+NewBackendOption = Annotated[
+    str | None, typer.Option("--backend", help="The engine that an address is for.")
+]
+Sha256Option = Annotated[
+    str | None, typer.Option("--sha256", metavar="HEX", help="What an address must hash to.")
+]
+AsOption = Annotated[
+    str | None, typer.Option("--as", metavar="NAME", help="What to call an address's model.")
+]
+MirrorOption = Annotated[
+    str | None,
+    typer.Option("--mirror", metavar="URL", help="Try `URL/sha256/HEX` first; else AAVA_MIRROR."),
+]
+LockedOption = Annotated[bool, typer.Option("--locked", help="Only what `aava.lock` says.")]
+SourceOption = Annotated[
+    str, typer.Option("--source", metavar="ADDRESS", help="Where it is to be had.")
+]
+FieldOption = Annotated[str | None, typer.Option(help="As in a catalog.")]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="WHERE", help="`hub`, `ollama` or a folder: look there."),
+]
+CatalogOption = Annotated[
+    Path | None, typer.Option("--catalog", metavar="FILE", help="Only this catalog.")
+]
+WriteOption = Annotated[
+    bool, typer.Option("--write", help="Record what is newly known in `--catalog`.")
 ]
 
 
@@ -94,10 +135,16 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
 
 
 @models.command()
-def pull(
+def pull(  # noqa: PLR0913 - Typer makes one option of each parameter
     ctx: typer.Context,
-    names: NamesArgument,
+    names: PullNames = None,
     *,
+    role: NewRoleOption = None,
+    backend: NewBackendOption = None,
+    sha256: Sha256Option = None,
+    as_: AsOption = None,
+    mirror: MirrorOption = None,
+    locked: LockedOption = False,
     dry_run: DryRunOption = False,
     detach: DetachOption = False,
 ) -> None:
@@ -108,34 +155,57 @@ def pull(
       aava models pull vosk-en-us qwen25-1-5b --dry-run
       aava models pull starter --detach
       cat names | aava models pull -
+      aava models pull https://HOST/x.gguf --role llm --sha256 HEX
+      aava models pull hf:ORG/REPO@REVISION/FILE.gguf
+      aava models pull hf:ORG/faster-whisper-small
+      aava models pull --locked
+
+    An address needs no catalog: the model is checked, and becomes an entry of the project's
+    own catalog. `--locked` brings exactly what `aava.lock` says.
     """
-    from aava_cli.download.apply import apply_pull
+    from aava_cli.download.drafting import Wanted
     from aava_cli.download.names import named
-    from aava_cli.download.plan import plan_pull
+    from aava_cli.download.pulling import Pull, pull_models
 
     session: Session = ctx.obj
-    chosen = named(names, sys.stdin)
-    wanted = session.catalog().expand(chosen)
+    described = Wanted("", role, backend, sha256, as_)
+    chosen = named(names, sys.stdin) if names else ()
     if detach and not dry_run:
-        _detach(session, "pull", ("models", "pull", *chosen))
+        # A name that is misspelt is said at once, not in the log of a job.
+        session.catalog().expand(name for name in chosen if ":" not in name)
+        options = {"role": role, "backend": backend, "sha256": sha256, "as": as_, "mirror": mirror}
+        _detach(
+            session, "pull", ("models", "pull", *chosen, *_option_words(options, locked=locked))
+        )
         return
+    asked = Pull(chosen, described, mirror, locked, dry_run)
     judge = _judge(session, keep=not dry_run)
-    plan = plan_pull(wanted, judge.facts(wanted))
-    session.output.result(plan if dry_run else apply_pull(plan, wanted, judge))
+    session.output.result(pull_models(asked, session.catalog(), judge))
 
 
 @models.command()
-def verify(ctx: typer.Context, names: OptionalNames = None, *, deep: DeepOption = False) -> None:
+def verify(
+    ctx: typer.Context,
+    names: OptionalNames = None,
+    *,
+    deep: DeepOption = False,
+    locked: LockedOption = False,
+) -> None:
     """Check that models on disk are what they were when they were pulled, and can be loaded.
 
     \b
       aava models verify
       aava models verify smollm2-135m --deep
+      aava models verify --locked
     """
+    from aava_cli.download.locking import verify_locked
     from aava_cli.download.verify import on_disk, verify_models
 
     session: Session = ctx.obj
     catalog, judge = session.catalog(), _judge(session, deep=deep)
+    if locked:
+        session.output.result(verify_locked(names or (), catalog, judge))
+        return
     chosen = catalog.expand(names) if names else on_disk(catalog.models.values(), judge)
     session.output.result(verify_models(chosen, judge))
 
@@ -186,9 +256,135 @@ def _detach(session: Session, kind: str, words: Sequence[str]) -> None:
     session.output.result(report(start_job(session.settings, kind, words)))
 
 
+def _option_words(options: Mapping[str, str | None], *, locked: bool) -> Iterator[str]:
+    """Yield *options* as they are written on a command line."""
+    for name, value in options.items():
+        if value is not None:
+            yield f"--{name}={value}"
+    if locked:
+        yield "--locked"
+
+
 def _judge(session: Session, *, deep: bool = False, keep: bool = True) -> Judge:
     from aava_cli.digests import DigestCache
     from aava_cli.download.presence import Judge
 
     digests = DigestCache(session.settings.state_dir, keep=keep)
     return Judge(session.settings, digests, session.output.emit, deep)
+
+
+@models.command()
+def add(  # noqa: PLR0913 - Typer makes one option of each parameter
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="What to call the model.")],
+    source: SourceOption,
+    *,
+    role: NewRoleOption = None,
+    backend: NewBackendOption = None,
+    sha256: Sha256Option = None,
+    language: FieldOption = None,
+    licence: FieldOption = None,
+) -> None:
+    """Add a model to the project's own catalog, without downloading it.
+
+    \b
+      aava models add my-llm --source https://HOST/x.gguf --role llm
+      aava models add my-voice --source hf:ORG/REPO/x.onnx --backend piper --language en-GB
+    """
+    from aava_cli.download.adding import add_to_catalog, draft_from_options
+    from aava_cli.download.drafting import Wanted
+
+    session: Session = ctx.obj
+    wanted = Wanted(source, role, backend, sha256, name)
+    fields = {"language": language, "licence": licence}
+    model = draft_from_options(wanted, fields, session.catalog())
+    session.output.result(add_to_catalog(model, session.settings, session.output.emit))
+
+
+@models.command()
+def lock(ctx: typer.Context, names: OptionalNames = None) -> None:
+    """Record in `aava.lock` which bytes the models on disk are; named ones are updated.
+
+    \b
+      aava models lock
+      aava models lock smollm2-135m
+    """
+    from aava_cli.download.locking import lockable, write_lock
+
+    session: Session = ctx.obj
+    catalog, judge = session.catalog(), _judge(session)
+    every = catalog.models.values()
+    chosen = catalog.expand(names) if names else lockable(every, session.settings)
+    session.output.result(write_lock(chosen, judge, replace=not names))
+
+
+@models.command()
+def export(
+    ctx: typer.Context,
+    names: NamesArgument,
+    file: Annotated[Path, typer.Argument(help="The tar file to write.")],
+) -> None:
+    """Write models that are on disk to one file, for a host without a network.
+
+    \b
+      aava models export starter models.tar
+    """
+    from aava_cli.download.export import export_models
+
+    session: Session = ctx.obj
+    chosen = session.catalog().expand(names)
+    session.output.result(export_models(chosen, file, _judge(session)))
+
+
+@models.command("import")
+def import_(ctx: typer.Context, names: ImportNames = None, from_: FromOption = None) -> None:
+    """Take models from an export, or from files that are on this host already.
+
+    \b
+      aava models import models.tar
+      aava models import --from hub
+      aava models import smollm2-135m --from ~/Downloads
+    """
+    from aava_cli.download.pulling import import_models
+
+    session: Session = ctx.obj
+    judge = _judge(session)
+    session.output.result(import_models(tuple(names or ()), from_, session.catalog(), judge))
+
+
+CATALOG_HELP = """Check what the catalog knows against the sources.
+
+\b
+  aava catalog audit starter
+"""
+
+catalog = typer.Typer(help=CATALOG_HELP, no_args_is_help=True)
+
+
+@catalog.callback()
+def _catalog() -> None:
+    """Make `audit` a command of its own, though it is the only one."""
+
+
+@catalog.command()
+def audit(
+    ctx: typer.Context,
+    names: AuditNames = None,
+    file: CatalogOption = None,
+    *,
+    write: WriteOption = False,
+) -> None:
+    """Ask each source of the catalog for size and digest, and say what differs or is new.
+
+    \b
+      aava catalog audit starter
+      aava catalog audit --catalog catalog.toml --write
+
+    Exit codes: 0 all is as the catalog says, 6 a host could not be asked, 7 a file differs.
+    """
+    from aava_cli.download.auditing import audit_catalog
+
+    session: Session = ctx.obj
+    known = None if file else session.catalog()
+    emit = session.output.emit
+    session.output.result(audit_catalog(tuple(names or ()), known, file, emit, write=write))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.download.archive import Unpacked, extract_member, unpack
 from aava_cli.download.http import without_secrets
-from aava_cli.download.partial import Digest
+from aava_cli.download.partial import Digest, remove_partial
 from aava_cli.download.progress import Meter, metered
 from aava_cli.download.shelf import About, begun, drop, place_for
 from aava_cli.download.transfer import Download, Fetched, Patience, fetch
@@ -61,12 +61,14 @@ class Supplier:
         """
         failures: list[tuple[str, AavaError]] = []
         # A download that was begun is worth more than the order of the catalog.
-        order = sorted(file.sources, key=lambda each: not begun(self.work, each))
+        sources = self.resolver.order(file.sources, file.sha256)
+        order = sorted(sources, key=lambda each: not begun(self.work, each))
         for source in order:
             try:
                 return self._obtain_from(source, file, stage, known_sha256)
             except _NEXT_SOURCE as error:
                 failures.append((shown(source), error))
+                self.resolver.note_failure(source, error)
                 if len(failures) < len(order):
                     message = f"{file.path.name}: {shown(source)}: {error.message}"
                     self.emit(Log(f"{message}; trying the next source"))
@@ -74,18 +76,20 @@ class Supplier:
 
     def drop(self, files: Iterable[RemoteFile]) -> None:
         """Remove what was downloaded for *files*, from whatever source."""
-        for source in {source for file in files for source in file.sources}:
+        tried = (self.resolver.order(file.sources, file.sha256) for file in files)
+        for source in {source for sources in tried for source in sources}:
             drop(self.work, source)
 
     def _obtain_from(
         self, source: str, file: RemoteFile, stage: Path, known_sha256: str | None
     ) -> Obtained:
-        resolved = self.resolver.resolve(source)
+        resolved = self.resolver.resolve(source, digest_known=file.sha256 is not None)
         download = resolved.download
         if resolved.member is None:
             download = _expecting(download, file, known_sha256)
         with hold(self.work, [_shared_name(source, download)], self.emit) as emit:
             fetched = _fetch(replace(self, emit=emit), source, download, _task(resolved, file))
+            _check_blob(fetched, resolved)
             place, unpacked = _open(fetched, resolved, file, stage, emit)
         recorded = _record(source, resolved, file, fetched, unpacked)
         self._announce(file, recorded[0], known_sha256)
@@ -157,6 +161,18 @@ def _expecting(download: Download, file: RemoteFile, known_sha256: str | None) -
     return replace(download, size_bytes=file.size_bytes or download.size_bytes, digest=digest)
 
 
+def _check_blob(fetched: Fetched, resolved: Resolved) -> None:
+    if resolved.blob_sha1 is None:
+        return
+    from aava_cli.download.hub import check_blob
+
+    try:
+        check_blob(fetched.path, resolved.blob_sha1)
+    except IntegrityError:
+        remove_partial(fetched.path)
+        raise
+
+
 def _check_member(unpacked: Unpacked, file: RemoteFile) -> None:
     if file.sha256 not in (None, unpacked.sha256):
         message = f"its file has the sha256 {unpacked.sha256}, expected {file.sha256}"
@@ -178,7 +194,7 @@ def _record(
     def entry(each: Unpacked) -> ReceiptFile:
         path = file.path / each.path if file.archive else file.path
         download_sha256 = fetched.sha256 if file.archive else each.sha256
-        named = shown(source) if "://" in source else source
+        named = resolved.pinned or (shown(source) if "://" in source else source)
         return ReceiptFile(path, each.size_bytes, each.sha256, named, provenance, download_sha256)
 
     whole = Unpacked(file.path, fetched.size_bytes, fetched.sha256)

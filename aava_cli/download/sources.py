@@ -6,21 +6,22 @@ Registries are asked for where they keep a file; no registry's host is known her
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import urlsplit
 
+from aava_cli.download.github import Published, Releases, is_asset
 from aava_cli.download.http import (
-    CONNECT_S,
     Access,
     Transient,
     check_address,
     split_credentials,
     without_secrets,
 )
+from aava_cli.download.mirror import Mirror, find_mirror
 from aava_cli.download.partial import Digest
 from aava_cli.download.transfer import Download
-from aava_cli.errors import AavaError, AccessDenied, NetworkError, NotFound, UsageError
+from aava_cli.download.vosk_list import VoskLists, is_vosk_model
+from aava_cli.errors import AavaError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,30 +32,56 @@ Voucher: TypeAlias = Literal["hub", "publisher"]
 
 _PYPI = re.compile(r"pypi:([^=#]+)==([^#]+)#(.+)")
 _NPM = re.compile(r"npm:((?:@[^/@]+/)?[^/@]+)@([^#]+)#(.+)")
-_HUB = re.compile(r"hf:([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Where a source's bytes are; *member* is the one file wanted of a package."""
+    """Where a source's bytes are; *member* is the one file wanted of a package.
+
+    *pinned* is the source with the revision that it names now; *blob_sha1* is git's name for
+    the bytes, where the hub knows no other digest.
+    """
 
     download: Download
     voucher: Voucher | None = None
     member: str | None = None
+    pinned: str | None = None
+    blob_sha1: str | None = None
 
 
 @dataclass(slots=True)
 class Resolver:
-    """Resolves sources, asking pip, npm and each host that is down only once."""
+    """Resolves sources, asking pip, npm and each host that is down only once.
 
+    What publishers say beside their files is worth having, but no pull fails for want of it;
+    a *strict* resolver raises instead.
+    """
+
+    mirror: Mirror | None = field(default_factory=find_mirror)
+    strict: bool = False
+    _releases: Releases = field(default_factory=Releases)
+    _vosk: VoskLists = field(default_factory=VoskLists)
     _pip: PipIndexes | None = None
     _npm: Mapping[str, str] | None = None
     _packages: dict[str, Resolved] = field(default_factory=dict)
     _hub_is_down: Transient | None = None
 
-    def resolve(self, source: str) -> Resolved:
+    def order(self, sources: tuple[str, ...], sha256: str | None) -> tuple[str, ...]:
+        """Return *sources*, the mirror's before them where there is one and *sha256* is known."""
+        if self.mirror is None or sha256 is None:
+            return sources
+        return (self.mirror.source(sha256), *sources)
+
+    def note_failure(self, source: str, error: AavaError) -> None:
+        """Ask a mirror that cannot be reached no more."""
+        unreached = isinstance(error, Transient) and not error.connected
+        if unreached and self.mirror is not None and self.mirror.serves(source):
+            self.mirror = None
+
+    def resolve(self, source: str, *, digest_known: bool = False) -> Resolved:
         """Return where the bytes of *source* are.
+
+        Where the *digest_known* is the caller's, nobody is asked who could only vouch for one.
 
         Raises:
             NetworkError: who knows the place cannot be asked.
@@ -62,10 +89,13 @@ class Resolver:
             AccessDenied: the file is gated, or needs credentials.
             UsageError: no source is written like that.
         """
+        if self.mirror is not None and self.mirror.serves(source):
+            return Resolved(Download(source, source, self.mirror.access))
         scheme = source.partition(":")[0]
         match scheme:
             case "https" | "http":
-                return _resolve_address(source)
+                resolved = _resolve_address(source)
+                return resolved if digest_known else self._with_voucher(resolved)
             case "file":
                 return Resolved(Download(source, f"file://{source.removeprefix('file:')}"))
             case "hf":
@@ -103,11 +133,34 @@ class Resolver:
         download = Download(shown, tarball.url, tarball.access, digest=tarball.digest)
         return Resolved(download, "publisher" if tarball.digest else None)
 
+    def _with_voucher(self, resolved: Resolved) -> Resolved:
+        """Return *resolved* with what its publisher says of it elsewhere."""
+        download = resolved.download
+        try:
+            published = self._published(download.source)
+        except AavaError:
+            if self.strict:
+                raise
+            return resolved
+        digest = published.digest
+        told = replace(download, size_bytes=published.size_bytes, digest=digest)
+        return Resolved(told, "publisher" if digest else None)
+
+    def _published(self, address: str) -> Published:
+        if is_asset(address):
+            return self._releases.describe(address)
+        if is_vosk_model(address):
+            return self._vosk.describe(address)
+        return Published()
+
     def _resolve_hub(self, source: str) -> Resolved:
+        from aava_cli.download.hub import FILE, resolve_file
+
         if self._hub_is_down is not None:
             raise self._hub_is_down
+        repository, revision, path = _match(FILE, source)
         try:
-            return _resolve_hub(source)
+            return resolve_file(repository, revision or None, path)
         except Transient as error:
             self._hub_is_down = error
             raise
@@ -117,73 +170,6 @@ def _resolve_address(source: str) -> Resolved:
     check_address(source, Access())
     url, headers = split_credentials(source)
     return Resolved(Download(without_secrets(source), url, Access(headers)))
-
-
-def _resolve_hub(source: str) -> Resolved:
-    """Return the file at the commit that the revision names now."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.constants import ENDPOINT
-
-    repository, revision, path = _match(_HUB, source)
-    try:
-        url = hf_hub_url(repository, path, revision=revision or None)
-        found = get_hf_file_metadata(url, timeout=CONNECT_S)
-    except (OSError, ValueError, _hub_http_error()) as error:
-        raise _hub_failure(error, repository) from error
-    commit = found.commit_hash or revision or "main"
-    etag = found.etag or ""
-    digest = Digest("sha256", etag) if _SHA256.fullmatch(etag) else None
-    endpoint = urlsplit(ENDPOINT)
-    plain_host = endpoint.hostname if endpoint.scheme == "http" else None
-    access = Access(_hub_token(), None, plain_host)
-    pinned = hf_hub_url(repository, path, revision=commit)
-    download = Download(source, pinned, access, commit, found.size, digest)
-    return Resolved(download, "hub" if digest else None)
-
-
-def _hub_token() -> tuple[tuple[str, str], ...]:
-    from huggingface_hub import get_token
-    from huggingface_hub.constants import HF_HUB_DISABLE_IMPLICIT_TOKEN
-
-    token = None if HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
-    return (("Authorization", f"Bearer {token}"),) if token else ()
-
-
-def _hub_http_error() -> type[Exception]:
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # Whichever HTTP library the hub uses: its errors are the first base of the hub's own.
-    base: type[Exception] = HfHubHTTPError.__bases__[0]
-    return base
-
-
-def _hub_failure(error: Exception, repository: str) -> AavaError:
-    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError
-
-    if isinstance(error, GatedRepoError):
-        hint = f"accept the terms of `{repository}` on the hub, then set `HF_TOKEN`"
-        return AccessDenied("the model is gated", hint=hint)
-    if isinstance(error, EntryNotFoundError):
-        return NotFound(f"`{repository}` has no such file", hint="check the path and the revision")
-    if isinstance(error, HfHubHTTPError) and error.response is not None:
-        return _hub_answer(error.response.status_code, repository)
-    if isinstance(error, ValueError):
-        return NotFound(f"`{repository}` is no repository's name", hint="check the catalog")
-    return Transient(f"the hub cannot be reached: {_first_line(error)}", connected=False)
-
-
-def _hub_answer(status: int, repository: str) -> AavaError:
-    message = f"the hub answers {status} for `{repository}`"
-    # It answers 401 for repositories that do not exist as well.
-    if status in (401, 403):
-        return AccessDenied(message, hint="set `HF_TOKEN` to a token that may read it")
-    if status == 404:  # noqa: PLR2004 - HTTP's own name for it
-        return NotFound(message, hint="check the repository and the revision")
-    return NetworkError(message, hint="run the command again later")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _match(pattern: re.Pattern[str], source: str) -> tuple[str, str, str]:

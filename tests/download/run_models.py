@@ -10,11 +10,12 @@ from aava_cli.app import main
 
 
 def build() -> typer.Typer:
-    """Return a command tree of the models commands alone."""
-    from aava_cli.download.cli import models
+    """Return a command tree of the commands for models and catalogs alone."""
+    from aava_cli.download.cli import catalog, models
 
     app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     app.add_typer(models, name="models")
+    app.add_typer(catalog, name="catalog")
     return app
 
 

@@ -1,0 +1,100 @@
+"""What `models pull` and `models import` are asked for, and who does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aava_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aava_cli.catalog import Catalog
+    from aava_cli.download.drafting import Wanted
+    from aava_cli.download.importing import Imported
+    from aava_cli.download.plan import PullPlan
+    from aava_cli.download.presence import Judge
+    from aava_cli.download.pulled import Pulled
+    from aava_cli.download.sources import Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A pull as it is asked for; *described* tells of an address among the *names*."""
+
+    names: tuple[str, ...]
+    described: Wanted
+    mirror: str | None = None
+    locked: bool = False
+    dry_run: bool = False
+
+
+def pull_models(pull: Pull, catalog: Catalog, judge: Judge) -> Pulled | PullPlan:
+    """Bring the models of *pull*, or say what that would take.
+
+    Raises:
+        UsageError: nothing is named, or the options do not fit.
+        AavaError: whatever a source, or the lock, has against it.
+    """
+    from aava_cli.download.adding import choose_models, record_pulled
+    from aava_cli.download.apply import apply_pull
+    from aava_cli.download.mirror import find_mirror
+    from aava_cli.download.plan import plan_pull
+    from aava_cli.download.sources import Resolver
+
+    resolver = Resolver(mirror=find_mirror(pull.mirror))
+    if pull.locked:
+        return _pull_locked(pull, catalog, judge, resolver)
+    if not pull.names:
+        hint = "run `aava models list` to see every model"
+        raise UsageError("no model is named", hint=hint)
+    chosen = choose_models(pull.names, pull.described, catalog, resolver)
+    plan = plan_pull(chosen.models, judge.facts(chosen.models))
+    if pull.dry_run:
+        return plan
+    pulled = apply_pull(plan, chosen.models, judge, resolver=resolver)
+    record_pulled(chosen.drafted, judge.settings, judge.emit)
+    return pulled
+
+
+def _pull_locked(
+    pull: Pull, catalog: Catalog, judge: Judge, resolver: Resolver
+) -> Pulled | PullPlan:
+    from aava_cli.download.apply import apply_pull
+    from aava_cli.download.locking import pin_models, verify_locked
+    from aava_cli.download.plan import plan_pull
+
+    models = pin_models(pull.names, catalog, judge.settings)
+    plan = plan_pull(models, judge.facts(models))
+    if pull.dry_run:
+        return plan
+    pulled = apply_pull(plan, models, judge, resolver=resolver)
+    # What an archive unpacks to, and folders that people made, are held to the lock as well.
+    failure = verify_locked(pull.names, catalog, judge).failure()
+    if failure is not None:
+        raise failure
+    return pulled
+
+
+def import_models(
+    names: Sequence[str], where: str | None, catalog: Catalog, judge: Judge
+) -> Imported:
+    """Put models on disk from the export that *names* is, or from what is found in *where*.
+
+    Raises:
+        UsageError: no export is named, or several are.
+        AavaError: whatever is wrong with what was found.
+    """
+    if where is None:
+        from aava_cli.download.importing import import_bundle
+
+        if len(names) != 1:
+            hint = "run `aava models import FILE.tar`, or name a place with `--from`"
+            raise UsageError("name the one file to import", hint=hint)
+        return import_bundle(Path(names[0]), catalog, judge)
+    from aava_cli.download.foreign import Finder, folders_of, import_found
+
+    wanted = catalog.expand(names) if names else tuple(catalog.models.values())
+    return import_found(wanted, Finder(folders_of(where), judge), required=bool(names))
