@@ -3,10 +3,11 @@
  *   link LISTEN_PORT SERVER_PORT RTT_MS LINK_BYTES_S CONNECTION_BYTES_S WINDOW_BYTES STATS_FILE
  *
  * What the server sends is put on the wire piece by piece: each piece takes its time on the
- * connection and on the shared link, arrives half a round trip later, and is acknowledged a whole
- * round trip later. No more than a window is under way; it begins at ten segments and grows with
- * what is acknowledged (slow start, no loss). What the client sends travels half a round trip; the
- * first of it waits for the handshake as well. A rate of 0 is no limit.
+ * connection and on the shared link, arrives half a round trip later, and is acknowledged a
+ * whole round trip later. No more than a window is under way; it begins at 25 kB and grows
+ * e-fold in a round trip, as for a sender that paces itself; nothing is lost. What the client
+ * sends travels half a round trip; the first of it waits for the handshake as well. A rate of 0 is
+ * no limit. What this program is late with, for want of a processor, is made up for.
  *
  * STATS_FILE holds two doubles: when the last byte reached a client (CLOCK_MONOTONIC), and how
  * many bytes did.
@@ -29,7 +30,7 @@
 #include <unistd.h>
 
 enum { CONNECTIONS = 128, PIECE = 32 << 10, RING = 8 << 20, PIECES = 4096, REQUEST = 64 << 10 };
-static const double AHEAD_S = 0.001, FIRST_WINDOW = 14600;
+static const double AHEAD_S = 0.001, LATE_S = 0.02, FIRST_WINDOW = 25000, GROWTH = 1.718;
 
 struct piece { size_t length; double due; };
 struct queue { struct piece items[PIECES]; unsigned head, tail; };
@@ -38,7 +39,7 @@ struct connection {
     int client, server, client_is_full, server_has_ended, is_new;
     char *ring, request[REQUEST];
     size_t taken, given, request_length;
-    double request_due, window, free_at;
+    double request_due, window, free_at, ready_at;
     size_t under_way, first_left;
     struct queue wire, acknowledgements;
 };
@@ -118,6 +119,7 @@ static int pass_request(struct connection *one, double now) {
     if (one->request_length && now >= one->request_due) {
         ssize_t sent = send(one->server, one->request, one->request_length, 0);
         if (sent > 0) {
+            one->ready_at = one->request_due;
             one->request_length -= sent;
             memmove(one->request, one->request + sent, one->request_length);
         }
@@ -140,7 +142,8 @@ static int take(struct connection *one, double now) {
     ssize_t got = recv(one->server, one->ring + at, most, 0);
     if (got == 0 || (got < 0 && errno != EAGAIN)) one->server_has_ended = 1;
     if (got <= 0) return 0;
-    double start = later(now, later(one->free_at, link_free_at)), end = start;
+    double start = later(later(now - LATE_S, one->ready_at), later(one->free_at, link_free_at));
+    double end = start;
     if (connection_rate) end = later(end, one->free_at = start + got / connection_rate);
     if (link_rate) end = later(end, link_free_at = start + got / link_rate);
     push(&one->wire, got, end + rtt / 2);
@@ -160,7 +163,7 @@ static void deliver(struct connection *one, double now) {
         stats[1] += sent;
         one->first_left = left - sent;
         if (one->first_left) continue;
-        push(&one->acknowledgements, piece->length, now + rtt / 2);
+        push(&one->acknowledgements, piece->length, later(piece->due, now - LATE_S) + rtt / 2);
         one->wire.head++;
     }
 }
@@ -168,8 +171,10 @@ static void deliver(struct connection *one, double now) {
 static void acknowledge(struct connection *one, double now) {
     while (!is_empty(&one->acknowledgements) && first(&one->acknowledgements)->due <= now) {
         size_t length = first(&one->acknowledgements)->length;
+        if (one->under_way >= one->window) one->ready_at = first(&one->acknowledgements)->due;
         one->under_way -= length;
-        one->window = one->window + length < widest ? one->window + length : widest;
+        one->window += GROWTH * length;
+        if (one->window > widest) one->window = widest;
         one->acknowledgements.head++;
     }
 }
