@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -47,6 +47,12 @@ check-readme: $(VENV)/.dev
 
 bench-startup: $(VENV)/.run
 	$(BIN)/python benchmarks/startup/run.py
+
+bench-download: $(VENV)/.run
+	$(BIN)/python -m benchmarks.download.run --full
+
+bench-unpack: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.unpack.run
 
 clean:
 	rm -rf $(VENV) .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
