@@ -11,7 +11,9 @@ from aava_cli.serve.engines import EngineError
 from aava_cli.serve.values import backend_of, check_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+
+    from aava_cli.settings import Settings
 
 _BACKENDS = {"stt_backend": "LOCAL_STT_BACKEND", "tts_backend": "LOCAL_TTS_BACKEND"}
 
@@ -62,6 +64,31 @@ def changes_in(message: Mapping[str, Any], values: Values) -> Changes:
     return Changes(named, differing, tuple(_describe(asked, differing)))
 
 
+def check_paths(
+    message: Mapping[str, Any], settings: Settings, *, trusted: Collection[str]
+) -> None:
+    """Refuse paths outside the models folder and the project, unless they are among *trusted*.
+
+    Whoever may ask for a switch may not read every file of this host for that.
+
+    Raises:
+        EngineError: a path leads elsewhere; its field is named.
+    """
+    for field in _PATH_FIELDS:
+        value = lookup(message, field)
+        if isinstance(value, str) and value not in trusted and not _is_inside(value, settings):
+            problem = f"`{field}` leads out of the models folder and the project: `{value}`"
+            raise EngineError(problem)
+
+
+def _is_inside(value: str, settings: Settings) -> bool:
+    path = settings.host_path(value)
+    # What `..` leads to depends on links; a path inside needs none.
+    if ".." in PurePosixPath(value).parts:
+        return False
+    return path.is_relative_to(settings.models_dir) or path.is_relative_to(settings.project)
+
+
 def _asked(message: Mapping[str, Any], fields: Mapping[str, str]) -> list[tuple[str, str, str]]:
     found = ((field, key, lookup(message, field)) for field, key in fields.items())
     return [(field, key, _text(field, value)) for field, key, value in found if value is not None]
@@ -89,14 +116,18 @@ def _fields(values: Values) -> dict[str, str]:
     """Return every field that can be sent, with the key it sets while *values* are chosen."""
     fields: dict[str, str] = {}
     for backend in BACKENDS.values():
-        for setting in backend.settings:
-            own_name = setting.env.lower()
-            fields[own_name] = fields[f"{backend.role}_config.{own_name}"] = setting.env
+        fields |= _own_fields_of(backend)
     for key in _BACKENDS.values():
         # What `.env` calls the backend in use may not exist.
         if values[key] in BACKENDS:
             fields |= _fields_of(BACKENDS[values[key]])
     return fields | _LLM | _RUNTIME | {"llm_model_path": "LOCAL_LLM_MODEL_PATH"}
+
+
+def _own_fields_of(backend: Backend) -> dict[str, str]:
+    """Return the fields that are called as in `.env`."""
+    keys = {setting.env.lower(): setting.env for setting in backend.settings}
+    return keys | {f"{backend.role}_config.{name}": key for name, key in keys.items()}
 
 
 def _fields_of(backend: Backend) -> dict[str, str]:
@@ -111,3 +142,15 @@ def _fields_of(backend: Backend) -> dict[str, str]:
         if setting.request:
             fields[setting.request] = setting.env
     return fields
+
+
+def _path_fields() -> Iterator[str]:
+    """Yield every field that may hold a path, whichever backends are in use."""
+    named = {"llm_model_path": "LOCAL_LLM_MODEL_PATH", **_LLM}
+    for backend in BACKENDS.values():
+        model = backend.setting(backend.model).env
+        fields = named | _own_fields_of(backend) | _fields_of(backend)
+        yield from (field for field, key in fields.items() if key == model or key.endswith("_PATH"))
+
+
+_PATH_FIELDS = frozenset(_path_fields())

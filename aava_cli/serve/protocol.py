@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aava_cli.serve import status, talk
+from aava_cli.serve.changes import check_paths
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.session import MODES, Message, Reply, Session, changed_rules
 
 if TYPE_CHECKING:
     from aava_cli.serve.models import Models
     from aava_cli.serve.session import Socket
+
+_LOG = logging.getLogger(__name__)
 
 Handler: TypeAlias = "Callable[[Daemon, Session, Message], Awaitable[None]]"
 
@@ -28,6 +33,19 @@ class Daemon:
     token: str = field(repr=False)
     started_at_s: float = field(default_factory=monotonic)
     sessions: list[Session] = field(default_factory=list)
+    _named_at_start: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Trust the paths that `.env` names now, wherever they lead."""
+        self._named_at_start = frozenset(self.models.values.values())
+
+    def check_paths(self, fields: Mapping[str, Any]) -> None:
+        """Refuse *fields* of a request that would have another file opened than a model.
+
+        Raises:
+            EngineError: a path leads elsewhere.
+        """
+        check_paths(fields, self.models.settings, trusted=self._named_at_start)
 
     def open_session(self, socket: Socket) -> Session:
         """Return the state of a new connection."""
@@ -65,24 +83,41 @@ def parse(text: str) -> Message:
 
 
 async def handle_text(daemon: Daemon, session: Session, text: str) -> None:
-    """Answer a text message; what cannot be understood gets an `error`."""
-    try:
+    """Answer a text message; what cannot be understood, or done, gets an `error`."""
+    async with _failures_are_told(session):
         message = parse(text)
         if message.type == "auth" or session.authenticated:
             await HANDLERS.get(message.type, _unknown)(daemon, session, message)
         else:
             await session.send(_auth("authentication_required"))
-    except EngineError as error:
-        problem: Reply = {"type": "error", "message": str(error)}
-        await session.send(problem if session.authenticated else _auth("authentication_required"))
 
 
 async def handle_bytes(session: Session, data: bytes) -> None:
     """Take a binary message: audio of the call."""
-    if session.authenticated:
-        talk.hear_stream(session, data)
-    else:
-        await session.send(_auth("authentication_required"))
+    async with _failures_are_told(session):
+        if session.authenticated:
+            talk.hear_stream(session, data)
+        else:
+            await session.send(_auth("authentication_required"))
+
+
+@contextlib.asynccontextmanager
+async def _failures_are_told(session: Session) -> AsyncIterator[None]:
+    """Answer with an error when the block fails: whoever asked waits for an answer."""
+    try:
+        yield
+    except EngineError as error:
+        await _refuse(session, str(error))
+    except ConnectionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is logged, and told to whoever asked
+        _LOG.exception("a request failed")
+        await _refuse(session, talk.describe_failure(error))
+
+
+async def _refuse(session: Session, problem: str) -> None:
+    reply: Reply = {"type": "error", "message": problem}
+    await session.send(reply if session.authenticated else _auth("authentication_required"))
 
 
 def _auth(problem: str | None = None) -> Reply:
@@ -149,9 +184,17 @@ async def _switch(daemon: Daemon, session: Session, message: Message) -> None:
     if message.fields.get("scope") == "session":
         reply = _session_prompt(session, message)
     else:
-        reply = await daemon.models.switch(message.fields)
+        reply = await _switch_models(daemon, message)
     request_id = message.fields.get("request_id")
     await session.send({"type": "switch_response", **reply, "request_id": request_id})
+
+
+async def _switch_models(daemon: Daemon, message: Message) -> Reply:
+    try:
+        daemon.check_paths(message.fields)
+    except EngineError as error:
+        return {"status": "error", "message": str(error), "changed": []}
+    return await daemon.models.switch(message.fields)
 
 
 def _session_prompt(session: Session, message: Message) -> Reply:
@@ -176,7 +219,11 @@ async def _reload_models(daemon: Daemon, session: Session, message: Message) -> 
 async def _reload_llm(daemon: Daemon, session: Session, message: Message) -> None:
     path = message.text("llm_model_path") or message.text("model_path")
     asked = {"llm_model_path": path} if path else {}
-    reply = await daemon.models.reload(("llm",), asked)
+    try:
+        daemon.check_paths(asked)
+        reply = await daemon.models.reload(("llm",), asked)
+    except EngineError as error:
+        reply = {"status": "error", "message": str(error)}
     await session.send({"type": "reload_response", **reply})
 
 

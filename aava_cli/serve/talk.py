@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
+import logging
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,12 +18,17 @@ from aava_cli.serve.session import MODES, Message, Output, Reply, Session
 from aava_cli.serve.values import prompt_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+_LOG = logging.getLogger(__name__)
 
 _ENCODINGS = ("mulaw", "linear16", "pcm16")
 _RATES_HZ = range(4000, 96_001)
 # A piece of a stream is much shorter, a recording much longer.
 _RECORDING_MS = 1000
+_SHORTEST_MS = 20
+# Five minutes of speech: nobody listens to more, and the voice is busy until it has said it all.
+_LONGEST_TEXT = 5000
 
 
 def hear_stream(session: Session, pcm16_16k: bytes) -> None:
@@ -39,7 +46,7 @@ async def audio(session: Session, message: Message) -> None:
         raise EngineError(f"no mode named `{mode}`")
     pcm16 = await asyncio.to_thread(_samples, message.text("data"), rate_hz)
     named = message.request_id()
-    if named or duration_ms(pcm16, STT_RATE_HZ) >= _RECORDING_MS:
+    if named or not pcm16 or duration_ms(pcm16, STT_RATE_HZ) >= _RECORDING_MS:
         session.listen(_understand(session, mode, named, pcm16))
     else:
         session.hear(pcm16, _when_heard(session, mode))
@@ -50,6 +57,23 @@ def _samples(encoded: str, rate_hz: int) -> bytes:
         return resample(base64.b64decode(encoded, validate=True), rate_hz, STT_RATE_HZ)
     except (binascii.Error, ValueError) as error:
         raise EngineError("`data` must be base64") from error
+
+
+@contextlib.contextmanager
+def _failures_are_told() -> Iterator[None]:
+    """Turn what nobody thought of into an error that the reply can name: somebody waits for it."""
+    try:
+        yield
+    except (EngineError, TimeoutError):
+        raise
+    except Exception as error:
+        _LOG.exception("a request failed")
+        raise EngineError(describe_failure(error)) from error
+
+
+def describe_failure(error: Exception) -> str:
+    """Return what a client reads of a failure that is the daemon's own."""
+    return f"the daemon could not do this: {type(error).__name__}: {error}"
 
 
 def _when_heard(session: Session, mode: str) -> Callable[[bytes], None]:
@@ -78,12 +102,20 @@ async def _transcribe(session: Session, mode: str, named: Reply, pcm16: bytes) -
     reply: Reply = {"type": "stt_result", "text": "", "call_id": session.call_id, "mode": mode}
     reply |= {"is_final": True, "is_partial": False, "confidence": None, **named}
     try:
-        frame = await session.models.slots["stt"].request({}, pcm16)
-        reply["text"] = frame.fields["text"]
+        with _failures_are_told():
+            reply["text"] = await _text_of(session, pcm16)
     except EngineError as error:
         reply |= {"error": "stt_unavailable", "message": str(error)}
     await session.send(reply)
     return str(reply["text"])
+
+
+async def _text_of(session: Session, pcm16: bytes) -> str:
+    if duration_ms(pcm16, STT_RATE_HZ) < _SHORTEST_MS:
+        # Nothing was said; engines fail on it, or make words up.
+        return ""
+    frame = await session.models.slots["stt"].request({}, pcm16)
+    return str(frame.fields["text"])
 
 
 async def llm_request(session: Session, message: Message) -> None:
@@ -101,12 +133,13 @@ async def _reply(session: Session, mode: str, named: Reply, text: str) -> str:
     reply: Reply = {"type": "llm_response", "text": "", "call_id": session.call_id, "mode": mode}
     reply |= named
     values = session.models.values
-    prompt = prompt_for(text, values, system=session.system_prompt)
     try:
         # The engine cannot be interrupted; it finishes for nobody.
         async with asyncio.timeout(float(values["LOCAL_LLM_INFER_TIMEOUT_SEC"])):
-            frame = await session.models.slots["llm"].request(asdict(prompt))
-        reply["text"] = frame.fields["text"]
+            with _failures_are_told():
+                prompt = prompt_for(text, values, system=session.system_prompt)
+                frame = await session.models.slots["llm"].request(asdict(prompt))
+                reply["text"] = frame.fields["text"]
     except TimeoutError:
         reply["error"] = "the model took longer than `LOCAL_LLM_INFER_TIMEOUT_SEC`"
     except EngineError as error:
@@ -125,7 +158,8 @@ async def _say(session: Session, message: Message, text: str) -> None:
     reply: Reply = {"type": "tts_response", "text": text, "call_id": session.call_id}
     reply |= message.request_id()
     try:
-        reply |= await _speech(session, text, wanted_output(message, session.output))
+        with _failures_are_told():
+            reply |= await _speech(session, text, wanted_output(message, session.output))
     except EngineError as error:
         silence = {"audio_data": b"", **asdict(session.output), "byte_length": 0}
         reply |= silence | {"error": str(error)}
@@ -137,7 +171,8 @@ async def _speak(session: Session, mode: str, named: Reply, text: str) -> None:
     """Send *text* as one binary message, announced where somebody waits for it."""
     announcement = {"type": "tts_audio", "call_id": session.call_id, "mode": mode, **named}
     try:
-        spoken = await _speech(session, text, session.output)
+        with _failures_are_told():
+            spoken = await _speech(session, text, session.output)
     except EngineError as error:
         empty = {**asdict(session.output), "byte_length": 0, "error": str(error)}
         await session.send(announcement | empty)
@@ -151,6 +186,9 @@ async def _speak(session: Session, mode: str, named: Reply, text: str) -> None:
 
 async def _speech(session: Session, text: str, output: Output) -> Reply:
     """Return *text*, spoken, with what describes the audio."""
+    if len(text) > _LONGEST_TEXT:
+        given = f"{len(text):,} characters were given"
+        raise EngineError(f"`text` may have {_LONGEST_TEXT:,} characters; {given}")
     frame = await session.models.slots["tts"].request({"text": text})
     native_hz = int(frame.fields["sample_rate_hz"])
     rate_hz = output.sample_rate_hz or native_hz

@@ -142,10 +142,11 @@ def test_dry_run_is_dry(shared: RunningDaemon) -> None:
     """It says what would change and whether it could, and changes nothing."""
     before, processes = shared.status()["models"], pids(shared)
     good = switch(shared, tts_model_path="/app/models/tts/high.onnx", dry_run=True)
-    bad = switch(shared, tts_model_path="/dry/nope.onnx", dry_run=True)
+    bad = switch(shared, tts_model_path="dry/nope.onnx", dry_run=True)
     assert ("success", ["tts_model_path=high.onnx"]) == (good["status"], good["changed"])
     assert good["message"].endswith("(dry_run)")
-    assert ("error", "no model at `/dry/nope.onnx`") == (bad["status"], bad["message"])
+    missing = shared.log.parent / "dry/nope.onnx"
+    assert ("error", f"no model at `{missing}`") == (bad["status"], bad["message"])
     assert (before, processes) == (shared.status()["models"], pids(shared))
     assert voice_hz(shared) == LOW_HZ
 
@@ -261,6 +262,36 @@ def test_reload_llm_may_name_another_model(daemon: RunningDaemon) -> None:
     assert daemon.status()["models"]["llm"]["display"] == "second.gguf"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/app/models/../../etc/passwd", "/etc/passwd", "../x.gguf", "/", "/app/models-old/x"),
+        "/app/models/llm/../llm/second.gguf",
+    ],
+)
+def test_path_that_leads_elsewhere_is_refused(shared: RunningDaemon, path: str) -> None:
+    """Whoever may ask for a switch may not have any file of the host opened."""
+    problem = f"leads out of the models folder and the project: `{path}`"
+    for request in (
+        {"type": "switch_model", "llm_model_path": path},
+        {"type": "switch_model", "llm_config": {"model_path": path}, "dry_run": True},
+        {"type": "switch_model", "stt_config": {"tone_kenlm_path": path}},
+        {"type": "reload_llm", "llm_model_path": path},
+    ):
+        reply = shared.ask(request)
+        assert ("error", True) == (reply["status"], reply["message"].endswith(problem))
+
+
+def test_path_that_env_names_is_trusted(start: Starter, tmp_path: Path) -> None:
+    """Who writes `.env` owns the host; a switch away can be undone."""
+    named = str(write_gguf(tmp_path / "elsewhere/own.gguf", "from afar"))
+    daemon = start(LOCAL_LLM_MODEL_PATH=named)
+    daemon.wait_until_loaded()
+    inside = "/app/models/llm/second.gguf"
+    replies = [switch(daemon, llm_model_path=path)["status"] for path in (inside, named)]
+    assert (["success", "success"], "from afar") == (replies, answer(daemon))
+
+
 def slow_voice(folder: Path) -> tuple[Path, bytes]:
     """Return a voice that loads only once its description is written to it."""
     voice = write_piper(folder / "slow.onnx", HIGH_HZ)
@@ -271,11 +302,11 @@ def slow_voice(folder: Path) -> tuple[Path, bytes]:
     return described, description
 
 
-def test_loading_is_in_nobodys_way(daemon: RunningDaemon, tmp_path: Path) -> None:
+def test_loading_is_in_nobodys_way(daemon: RunningDaemon) -> None:
     """While a model loads, others get their answers, from the old model."""
-    described, description = slow_voice(tmp_path)
+    described, description = slow_voice(daemon.log.parent)
     with daemon.connect() as client:
-        client.send({"type": "switch_model", "tts_model_path": str(tmp_path / "slow.onnx")})
+        client.send({"type": "switch_model", "tts_model_path": "slow.onnx"})
         status = daemon.wait_until(lambda status: bool(status["loading"]))
         assert ["tts"] == status["loading"]
         assert "/app/models/tts/low.onnx" == status["models"]["tts"]["path"]
@@ -286,11 +317,11 @@ def test_loading_is_in_nobodys_way(daemon: RunningDaemon, tmp_path: Path) -> Non
     assert daemon.status()["loading"] == []
 
 
-def test_switches_wait_for_each_other(daemon: RunningDaemon, tmp_path: Path) -> None:
+def test_switches_wait_for_each_other(daemon: RunningDaemon) -> None:
     """Of two switches the later one starts when the earlier one is done, and wins."""
-    described, description = slow_voice(tmp_path)
+    described, description = slow_voice(daemon.log.parent)
     with daemon.connect() as first, daemon.connect() as second:
-        first.send({"type": "switch_model", "tts_model_path": str(tmp_path / "slow.onnx")})
+        first.send({"type": "switch_model", "tts_model_path": "slow.onnx"})
         daemon.wait_until(lambda status: bool(status["loading"]))
         last = {"type": "switch_model", "tts_model_path": "/app/models/tts/low.onnx"}
         second.send(last)
@@ -299,11 +330,11 @@ def test_switches_wait_for_each_other(daemon: RunningDaemon, tmp_path: Path) -> 
     assert voice_hz(daemon) == LOW_HZ
 
 
-def test_client_that_leaves_does_not_want_its_model(daemon: RunningDaemon, tmp_path: Path) -> None:
+def test_client_that_leaves_does_not_want_its_model(daemon: RunningDaemon) -> None:
     """A load that nobody waits for is given up; the next switch finds the old models."""
-    described, description = slow_voice(tmp_path)
+    described, description = slow_voice(daemon.log.parent)
     with daemon.connect() as client:
-        client.send({"type": "switch_model", "tts_model_path": str(tmp_path / "slow.onnx")})
+        client.send({"type": "switch_model", "tts_model_path": "slow.onnx"})
         daemon.wait_until(lambda status: bool(status["loading"]))
     status = daemon.wait_until(lambda status: not status["loading"])
     assert "/app/models/tts/low.onnx" == status["models"]["tts"]["path"]
