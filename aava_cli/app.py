@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import signal
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -55,6 +57,23 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 run `aava recover`, 5 bu
 12 access denied, 70 bug, 130 interrupted, 143 terminated. No telemetry.
 """
 
+# Where each command, or group of commands, is found under its own name.
+_COMMANDS = {
+    "init": "aava_cli.project.cli",
+    "preflight": "aava_cli.preflight.cli",
+    "models": "aava_cli.download.cli",
+    "switch": "aava_cli.switch.cli",
+    "status": "aava_cli.daemon.cli",
+    "smoke": "aava_cli.smoke.cli",
+    "serve": "aava_cli.serve.cli",
+    "recover": "aava_cli.switch.cli",
+    "jobs": "aava_cli.jobs.cli",
+    "catalog": "aava_cli.download.cli",
+}
+
+# The shell's completion asks with this variable instead of words.
+_COMPLETING = "_AAVA_COMPLETE"
+
 _FLAGS = {"--json", "--events", "--quiet"}
 _VALUES = {"--project": "project", "--models-dir": "models_dir", "--daemon": "daemon"}
 
@@ -77,7 +96,7 @@ def main(argv: Sequence[str], *, build: Callable[[], typer.Typer] | None = None)
     output = Output()
     try:
         with _signals_raise():
-            return _run(argv, output, build or build_app)
+            return _run(argv, output, build)
     except AavaError as error:
         failure = error
     except OSError as error:
@@ -93,13 +112,13 @@ def main(argv: Sequence[str], *, build: Callable[[], typer.Typer] | None = None)
     return failure.exit_code
 
 
-def _run(argv: Sequence[str], output: Output, build: Callable[[], typer.Typer]) -> int:
+def _run(argv: Sequence[str], output: Output, build: Callable[[], typer.Typer] | None) -> int:
     # An error in the options themselves must already come out in the form that was asked for.
     output.form = "json" if "--json" in argv else "events" if "--events" in argv else "text"
     common = take_common_options(argv)
     output.form, output.quiet = common.form, common.quiet
     output.command = " ".join(_command_words(common.rest))
-    app = build()
+    app = build() if build else build_app(None if _COMPLETING in os.environ else common.rest)
     try:
         code = app(
             common.rest or _nothing_asked(common.form),
@@ -173,24 +192,26 @@ def _command_words(rest: Sequence[str]) -> list[str]:
     return words[:2] if words[:1] in (["catalog"], ["jobs"], ["models"]) else words[:1]
 
 
-def build_app() -> typer.Typer:
-    """Return the command tree; the commands' own work is imported when they run."""
-    from aava_cli.daemon.cli import status
-    from aava_cli.download.cli import catalog, models
-    from aava_cli.jobs.cli import jobs
-    from aava_cli.preflight.cli import preflight
-    from aava_cli.project.cli import init
-    from aava_cli.serve.cli import serve
-    from aava_cli.smoke.cli import smoke
-    from aava_cli.switch.cli import recover, switch
+def build_app(words: Sequence[str] | None = None) -> typer.Typer:
+    """Return the command tree; for the *words* of a command line, only what they need of it.
 
+    Building what nobody asked for would take longer than most commands.
+    """
     app = new_app()
-    for command in (init, preflight, switch, status, smoke, serve, recover):
-        app.command()(command)
-    app.add_typer(models, name="models")
-    app.add_typer(jobs, name="jobs")
-    app.add_typer(catalog, name="catalog")
+    named = next((word for word in words or () if not word.startswith("-")), None)
+    for name in [named] if named in _COMMANDS else _COMMANDS:
+        _add_command(app, name, listed_only=words is not None and name != named)
     return app
+
+
+def _add_command(app: typer.Typer, name: str, *, listed_only: bool) -> None:
+    command = getattr(import_module(_COMMANDS[name]), name)
+    if not isinstance(command, typer.Typer):
+        app.command()(command)
+    elif listed_only:
+        app.add_typer(typer.Typer(help=command.info.help), name=name)
+    else:
+        app.add_typer(command, name=name)
 
 
 def new_app() -> typer.Typer:
