@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aava_cli import __version__
+from aava_cli.daemon.overview import TIMEOUT_S, project_status
 from aava_cli.files import exclusive_lock
 from aava_cli.journal import Journal, Record
-from tests.daemon.conftest import FakeDaemon, status_of
+from tests.daemon.conftest import FakeDaemon, raw_server, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aava_cli.session import Session
     from tests.conftest import Aava
 
 
@@ -180,3 +182,14 @@ def test_model_that_is_being_loaded_is_said_to_be(
     select(project, "vosk", "/app/models/stt/small")
     daemon.running = status_of("vosk", "/app/models/stt/small", loaded=False) | {"loading": ["stt"]}
     assert rows_of(aava("status").stdout)["stt"] == ["vosk:small", "vosk:small", "loading"]
+
+
+def test_daemon_that_is_stopped_costs_no_minute(session: Session, port: int) -> None:
+    """It accepts connections and says nothing; the rest is shown."""
+    with raw_server(port, None):
+        shown = project_status(session, timeout_s=0.2)
+    assert TIMEOUT_S <= 10
+    assert "did not answer in 0.2 s" in shown.daemon
+    failure = shown.failure()
+    assert failure is not None
+    assert failure.exit_code == 11
