@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aava_cli.files import exclusive_lock
+from tests.conftest import free_port
 from tests.daemon_fixture import DEADLINE_S, start_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import Aava, Ran
     from tests.switch.conftest import Project
@@ -129,8 +131,9 @@ def test_dry_run_of_what_already_is_says_so(switch: Aava) -> None:
         (("--stt", "piper:low"), 10, "stt backend"),
         (("--llm", "openai-cloud"), 1, "cloud"),
         (("--llm", "smollm2-135m"), 10, "aava models pull"),
-        (("--tts", "kokoro"), 10, "aava models list --backend kokoro"),
-        (("--stt", "faster_whisper:small"), 1, "cannot run"),
+        (("--tts", "kokoro"), 1, "`aava serve` has no engine for `kokoro`"),
+        (("--stt", "faster_whisper:small"), 1, "choose one of `whisper_cpp`"),
+        (("--stt", ""), 2, "`--stt` names nothing"),
     ],
 )
 def test_wrong_wishes_are_refused_before_anything_is_touched(
@@ -141,6 +144,16 @@ def test_wrong_wishes_are_refused_before_anything_is_touched(
     run = switch(*arguments)
     assert (exit_code, before) == (run.exit_code, served.files)
     assert said in run.stderr
+
+
+def test_backend_without_a_model_says_how_to_get_one(
+    switch: Aava, served: Project, tmp_path: Path
+) -> None:
+    """Exit 10 names the list of what could be pulled."""
+    before = served.files
+    run = switch("--tts", "piper", "--models-dir", str(tmp_path / "empty"))
+    assert (10, before) == (run.exit_code, served.files)
+    assert "aava models list --backend piper" in run.stderr
 
 
 def test_no_daemon_is_exit_11_and_says_how_to_start_one(switch: Aava, served: Project) -> None:
@@ -262,6 +275,56 @@ def test_sigterm_undoes_the_switch(served: Project) -> None:
     timer.join()
     assert before == served.files
     assert ("ggml-hello.bin", "first.gguf", "low.onnx") == served.running()
+
+
+def _while_loading(served: Project, act: Callable[[], object]) -> None:
+    """Do *act* while the daemon loads what the switch asked for."""
+    served.daemon.wait_until(lambda status: bool(status["loading"]))
+    act()
+
+
+OLD = ("ggml-hello.bin", "first.gguf", "low.onnx")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_load_does_not_come_true_later(
+    served: Project, number: signal.Signals, code: int
+) -> None:
+    """What is undone stays undone: the daemon does not finish the load for nobody."""
+    before = served.files
+    process = _start_switch(served, *ALL_THREE)
+    _while_loading(served, lambda: process.send_signal(number))
+    assert code == finish(process)
+    assert (OLD, before) == (served.running(), served.files)
+    time.sleep(2)
+    assert OLD == served.running()
+
+
+def test_recovery_during_the_load_waits_for_its_end(aava: Aava, served: Project) -> None:
+    """A switch that was killed while models were loading leaves the old ones, now and later."""
+    before = served.files
+    process = _start_switch(served, *ALL_THREE)
+    _while_loading(served, process.kill)
+    finish(process)
+    assert 0 == aava("recover").exit_code
+    assert (OLD, before) == (served.running(), served.files)
+    time.sleep(2)
+    assert OLD == served.running()
+
+
+def test_recovery_asks_the_daemon_that_was_switched(aava: Aava, served: Project, port: int) -> None:
+    """The journal knows which daemon it was, whatever `.env` says."""
+    env = served.folder / ".env"
+    env.write_text(
+        env.read_text(encoding="utf-8").replace(str(port), str(free_port())), encoding="utf-8"
+    )
+    before = served.files
+    process = _start_switch(served, *ALL_THREE, "--daemon", served.daemon.url)
+    _when_journaled(served, process.kill)
+    finish(process)
+    recovered = aava("recover")
+    assert (0, "", before) == (recovered.exit_code, recovered.stderr, served.files)
+    assert OLD == served.running()
 
 
 def test_an_edit_by_another_program_is_not_overwritten(served: Project) -> None:
