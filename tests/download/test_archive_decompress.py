@@ -21,12 +21,11 @@ import zstandard
 from aava_cli.download.decompress import (
     Compression,
     Reader,
-    by_lbzip2,
     by_python,
-    by_rapidgzip,
     compression_of,
     fastest,
 )
+from aava_cli.download.parallel import by_lbzip2, by_rapidgzip
 from aava_cli.errors import IntegrityError, NetworkError
 
 if TYPE_CHECKING:
