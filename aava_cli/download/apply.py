@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli import __version__
 from aava_cli.backends import BACKENDS
+from aava_cli.download.hasher import is_accelerated
 from aava_cli.download.kept import tell_what_is_kept
 from aava_cli.download.obtain import Obtained, Supplier
 from aava_cli.download.partial import no_space
@@ -20,7 +21,7 @@ from aava_cli.download.publish import publish
 from aava_cli.download.pulled import Pulled, PulledFile, PulledModel
 from aava_cli.download.sources import Resolver
 from aava_cli.download.staging import new_stage
-from aava_cli.download.transfer import Patience
+from aava_cli.download.transfer import Means, Patience
 from aava_cli.download.waiting import hold
 from aava_cli.errors import IntegrityError, NoSpace
 from aava_cli.events import Log
@@ -46,6 +47,7 @@ def apply_pull(
     patience: Patience | None = None,
     *,
     resolver: Resolver | None = None,
+    means: Means | None = None,
 ) -> Pulled:
     """Fetch what *plan* says is missing of *models*; a model is published whole or not at all.
 
@@ -62,7 +64,11 @@ def apply_pull(
     if not any(file.action == "fetch" for model in plan.models for file in model.files):
         return Pulled(tuple(_kept_whole(model, judge) for model in models), 0)
     work = work_folder(judge.settings)
-    supplier = Supplier(work, resolver or Resolver(), judge.emit, patience or Patience())
+    if not is_accelerated():
+        message = "this Python hashes without OpenSSL: checking takes five times as long"
+        judge.emit(Log(message, "warning"))
+    resolver, patience, means = resolver or Resolver(), patience or Patience(), means or Means()
+    supplier = Supplier(work, resolver, judge.emit, patience, means)
     with tell_what_is_kept(work, models):
         pulled = [_pull_model(model, judge, supplier) for model in models]
     return Pulled(tuple(each for each, _ in pulled), sum(received for _, received in pulled))

@@ -50,6 +50,12 @@ LanguageOption = Annotated[
 ]
 InstalledOption = Annotated[bool, typer.Option("--installed", help="Only what is on disk.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", min=1, max=64, help="Connections; else as many as help.")
+]
+RateOption = Annotated[
+    str | None, typer.Option("--limit-rate", help="Bytes a second, such as `10M` or `500k`.")
+]
 DeepOption = Annotated[bool, typer.Option("--deep", help="Read every byte again.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Even if `.env` selects it, or the daemon has it loaded.")
@@ -144,6 +150,8 @@ def pull(  # noqa: PLR0913 - Typer makes one option of each parameter
     sha256: Sha256Option = None,
     as_: AsOption = None,
     mirror: MirrorOption = None,
+    jobs: JobsOption = None,
+    limit_rate: RateOption = None,
     locked: LockedOption = False,
     dry_run: DryRunOption = False,
     detach: DetachOption = False,
@@ -154,6 +162,7 @@ def pull(  # noqa: PLR0913 - Typer makes one option of each parameter
       aava models pull starter
       aava models pull vosk-en-us qwen25-1-5b --dry-run
       aava models pull starter --detach
+      aava models pull qwen25-1-5b --limit-rate 10M
       cat names | aava models pull -
       aava models pull https://HOST/x.gguf --role llm --sha256 HEX
       aava models pull hf:ORG/REPO@REVISION/FILE.gguf
@@ -166,19 +175,22 @@ def pull(  # noqa: PLR0913 - Typer makes one option of each parameter
     from aava_cli.download.drafting import Wanted
     from aava_cli.download.names import named
     from aava_cli.download.pulling import Pull, pull_models
+    from aava_cli.download.transfer import means_of
 
     session: Session = ctx.obj
+    means = means_of(jobs, limit_rate)
     described = Wanted("", role, backend, sha256, as_)
     chosen = named(names, sys.stdin) if names else ()
     if detach and not dry_run:
         # A name that is misspelt is said at once, not in the log of a job.
         session.catalog().expand(name for name in chosen if ":" not in name)
         options = {"role": role, "backend": backend, "sha256": sha256, "as": as_, "mirror": mirror}
+        options |= {"jobs": None if jobs is None else str(jobs), "limit-rate": limit_rate}
         _detach(
             session, "pull", ("models", "pull", *chosen, *_option_words(options, locked=locked))
         )
         return
-    asked = Pull(chosen, described, mirror, locked, dry_run)
+    asked = Pull(chosen, described, mirror, locked, dry_run, means)
     judge = _judge(session, keep=not dry_run)
     session.output.result(pull_models(asked, session.catalog(), judge))
 

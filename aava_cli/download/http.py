@@ -6,9 +6,10 @@ import base64
 import ipaddress
 import os
 import ssl
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from aava_cli.errors import AavaError, AccessDenied, NetworkError, NotFound
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CONNECT_S = 5.0
 READ_S = 20.0
+_SUCCESS = range(200, 300)
+_BUSY = frozenset({429, 503})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DENIED = frozenset({401, 403, 407})
 _GONE = frozenset({404, 410})
@@ -40,13 +43,24 @@ class Access:
     plain_host: str | None = None
 
 
+class Headers(Protocol):
+    """The headers of an answer, whoever read them."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the header *name*."""
+        ...
+
+
 class Transient(NetworkError):
     """The same request may succeed later; *wait_s* is how long the server asked to wait."""
 
-    def __init__(self, message: str, *, wait_s: float = 0.0, connected: bool = True) -> None:
+    def __init__(
+        self, message: str, *, wait_s: float = 0.0, connected: bool = True, busy: bool = False
+    ) -> None:
         super().__init__(message, hint="run the command again; what was downloaded is kept")
         self.wait_s = wait_s
         self.connected = connected
+        self.busy = busy
 
 
 @contextmanager
@@ -66,7 +80,7 @@ def open_client(access: Access) -> Iterator[httpx.Client]:
     try:
         with httpx.Client(
             headers=[*access.headers, ("Accept-Encoding", "identity")],
-            verify=_trust(access.certificates),
+            verify=trust(access.certificates),
             timeout=timeout,
             follow_redirects=True,
             event_hooks={"request": [refuse_plain_http]},
@@ -119,12 +133,16 @@ def check_status(response: httpx.Response) -> None:
         NotFound: the server has no such thing.
         NetworkError: it answers anything else that is no success.
     """
-    status = response.status_code
-    if response.is_success:
+    check_answer(response.status_code, response.reason_phrase, response.headers)
+
+
+def check_answer(status: int, reason: str, headers: Headers) -> None:
+    """Check that an answer of *status* carries what was asked for, as `check_status` does."""
+    if status in _SUCCESS:
         return
-    message = f"answers {status} {response.reason_phrase}".rstrip()
+    message = f"answers {status} {reason}".rstrip()
     if status in _TRANSIENT:
-        raise Transient(message, wait_s=_retry_after(response))
+        raise Transient(message, wait_s=retry_after(headers), busy=status in _BUSY)
     raise _lasting_failure(status, message)
 
 
@@ -136,10 +154,22 @@ def _lasting_failure(status: int, message: str) -> AavaError:
     return NetworkError(message, hint="run the command again later")
 
 
-def _retry_after(response: httpx.Response) -> float:
-    value = response.headers.get("retry-after", "")
-    # The other form, a date, would need a clock that agrees with the server's.
-    return min(float(value), _LONGEST_WAIT_S) if value.isdecimal() else 0.0
+def retry_after(headers: Headers) -> float:
+    """Return how many seconds the server asks to wait, within reason."""
+    value = (headers.get("retry-after") or "").strip()
+    seconds = float(value) if value.isdecimal() else _until(value, headers.get("date") or "")
+    return min(max(seconds, 0.0), _LONGEST_WAIT_S)
+
+
+def _until(value: str, server_now: str) -> float:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        # The server's own clock: ours need not agree with it.
+        now = parsedate_to_datetime(server_now).timestamp() if server_now else time.time()
+        return parsedate_to_datetime(value).timestamp() - now
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def check_address(url: str, access: Access) -> None:
@@ -189,7 +219,8 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _trust(certificates: Path | None) -> ssl.SSLContext:
+def trust(certificates: Path | None) -> ssl.SSLContext:
+    """Return whom to trust: *certificates*, the environment's, or those that come with certifi."""
     context = ssl.create_default_context(cafile=certificates)
     named = certificates or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
     if not named:

@@ -11,7 +11,7 @@ from aava_cli.download.http import without_secrets
 from aava_cli.download.partial import Digest, remove_partial
 from aava_cli.download.progress import Meter, metered
 from aava_cli.download.shelf import About, begun, drop, place_for
-from aava_cli.download.transfer import Download, Fetched, Patience, fetch
+from aava_cli.download.transfer import Download, Fetched, Means, Patience, fetch
 from aava_cli.download.waiting import hold
 from aava_cli.errors import AavaError, AccessDenied, IntegrityError, NetworkError, NotFound
 from aava_cli.events import Log
@@ -47,6 +47,7 @@ class Supplier:
     resolver: Resolver
     emit: Emit
     patience: Patience = field(default_factory=Patience)
+    means: Means = field(default_factory=Means)
 
     def obtain(self, file: RemoteFile, stage: Path, known_sha256: str | None) -> Obtained:
         """Return *file*, taken from its sources in order; what needs room goes to *stage*.
@@ -103,14 +104,14 @@ class Supplier:
 
 def _fetch(supplier: Supplier, source: str, download: Download, task: str) -> Fetched:
     """Return *download*, in a place of this process's own."""
-    work, emit, patience = supplier.work, supplier.emit, supplier.patience
+    work, emit, patience, means = supplier.work, supplier.emit, supplier.patience, supplier.means
     about = About(task, shown(source), download.size_bytes)
     with place_for(work, source, about) as place, metered(task, emit) as meter:
-        fetched = fetch(download, place.path, meter, patience)
+        fetched = fetch(download, place.path, meter, patience, means)
         if place.private or place.holds(fetched.sha256, emit):
             return fetched
         place.start_over()
-        return fetch(download, place.path, meter, patience)
+        return fetch(download, place.path, meter, patience, means)
 
 
 def _open(

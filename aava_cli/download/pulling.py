@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aava_cli.download.presence import Judge
     from aava_cli.download.pulled import Pulled
     from aava_cli.download.sources import Resolver
+    from aava_cli.download.transfer import Means
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Pull:
     mirror: str | None = None
     locked: bool = False
     dry_run: bool = False
+    means: Means | None = None
 
 
 def pull_models(pull: Pull, catalog: Catalog, judge: Judge) -> Pulled | PullPlan:
@@ -54,7 +56,7 @@ def pull_models(pull: Pull, catalog: Catalog, judge: Judge) -> Pulled | PullPlan
     plan = plan_pull(chosen.models, judge.facts(chosen.models))
     if pull.dry_run:
         return plan
-    pulled = apply_pull(plan, chosen.models, judge, resolver=resolver)
+    pulled = apply_pull(plan, chosen.models, judge, resolver=resolver, means=pull.means)
     record_pulled(chosen.drafted, judge.settings, judge.emit)
     return pulled
 
@@ -70,7 +72,7 @@ def _pull_locked(
     plan = plan_pull(models, judge.facts(models))
     if pull.dry_run:
         return plan
-    pulled = apply_pull(plan, models, judge, resolver=resolver)
+    pulled = apply_pull(plan, models, judge, resolver=resolver, means=pull.means)
     # What an archive unpacks to, and folders that people made, are held to the lock as well.
     failure = verify_locked(pull.names, catalog, judge).failure()
     if failure is not None:

@@ -166,22 +166,21 @@ def _send(
 
 
 def _send_file(request: BaseHTTPRequestHandler, served: Served) -> None:
-    start = _wanted_start(request, served)
-    body = served.body[start or 0 :]
-    request.send_response(200 if start is None else 206)
+    wanted = _wanted(request, served)
+    start, end = wanted or (0, len(served.body))
+    request.send_response(200 if wanted is None else 206)
     if served.etag:
         request.send_header("ETag", served.etag)
-    if start is not None:
-        size = len(served.body)
-        exact = f"bytes {start}-{size - 1}/{size}"
+    if wanted is not None:
+        exact = f"bytes {start}-{end - 1}/{len(served.body)}"
         request.send_header("Content-Range", served.content_range or exact)
     for name, value in served.headers.items():
         request.send_header(name, value)
-    _send_body(request, served, body)
+    _send_body(request, served, served.body[start:end])
 
 
 def _send_body(request: BaseHTTPRequestHandler, served: Served, body: bytes) -> None:
-    cut = served.cuts.pop(0) if served.cuts else None
+    cut = _cut_within(served, len(body))
     if served.framing == "length":
         request.send_header("Content-Length", str(len(body)))
     elif served.framing == "chunked":
@@ -203,11 +202,23 @@ def _send_body(request: BaseHTTPRequestHandler, served: Served, body: bytes) -> 
         served.stalled.wait(60)
 
 
-def _wanted_start(request: BaseHTTPRequestHandler, served: Served) -> int | None:
-    """Return where the range begins that was asked for, or None for the whole file."""
-    found = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
+def _cut_within(served: Served, size_bytes: int) -> int | None:
+    """Return where the next cut falls in an answer of *size_bytes*, if it does."""
+    if not served.cuts:
+        return None
+    if served.cuts[0] > size_bytes:
+        served.cuts[0] -= size_bytes
+        return None
+    return served.cuts.pop(0)
+
+
+def _wanted(request: BaseHTTPRequestHandler, served: Served) -> tuple[int, int] | None:
+    """Return the range that was asked for, or None for the whole file."""
+    found = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
     if found is None or served.ignores_range:
         return None
     condition = request.headers.get("If-Range")
-    fits = served.ignores_condition or condition in (None, served.etag)
-    return int(found[1]) if fits else None
+    if not (served.ignores_condition or condition in (None, served.etag)):
+        return None
+    size = len(served.body)
+    return int(found[1]), min(size, int(found[2]) + 1 if found[2] else size)
