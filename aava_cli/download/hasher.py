@@ -22,6 +22,7 @@ class Hasher:
     def __init__(self, descriptor: int, algorithm: str) -> None:
         self.position = 0
         self.failure: OSError | None = None
+        self.is_behind = False
         self._descriptor = descriptor
         self._sha256 = self._named = hashlib.sha256()
         if algorithm != "sha256":
@@ -49,6 +50,8 @@ class Hasher:
         """
         with self._changed:
             while offset == self._queued_to and not (self._spare or self._has_ended):
+                # More connections would only wait here too.
+                self.is_behind = True
                 self._changed.wait()
             if offset != self._queued_to or self._has_ended:
                 return buffer
@@ -56,11 +59,6 @@ class Hasher:
             self._queued_to = offset + size_bytes
             self._changed.notify_all()
             return self._spare.pop()
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether bytes arrive faster than they can be hashed."""
-        return not self._spare
 
     def finish(self, size_bytes: int) -> tuple[str, str]:
         """Return the SHA-256 and the named digest of all *size_bytes*, which are on disk.

@@ -101,12 +101,13 @@ class Pool:
         with work.changed:
             failures, working = tuple(work.failures), len(work.lanes)
             work.failures.clear()
+            ended_early = not working and not work.is_done
         for each in failures:
             if not isinstance(each, Transient) or isinstance(each, StartOver):
                 raise each
             self._governor.refuse(working)
             self._pause_until_s = time.monotonic() + max(each.wait_s, _REFUSED_S)
-        if not working:
+        if ended_early:
             dead = [each.failure for each in work.origins if each.failure is not None]
             ended = Transient("the connections ended before the file did")
             raise (*failures[-1:], *dead, ended)[0]
@@ -115,6 +116,8 @@ class Pool:
         now, work = time.monotonic(), self.work
         with work.changed:
             lanes = tuple(work.lanes)
+        if not lanes:
+            return
         delivering = sum(lane.pace.bytes_per_s > 0 for lane in lanes)
         self._governor.observe(
             now,
@@ -123,15 +126,23 @@ class Pool:
             is_hash_bound=self._partial.hasher.is_behind,
         )
         wanted = self._governor.target
-        if lanes and all(lane.is_stalled for lane in lanes):
-            # Somebody must take over what a stalled connection holds.
-            wanted = max(wanted, len(lanes) + 1)
+        stalled = [lane for lane in lanes if lane.is_stalled]
+        if len(stalled) == len(lanes):
+            self._relieve(stalled[0])
         elif work.budget.is_contended:
             wanted = max(1, min(wanted, len(lanes) - 1))
         if self._may_share() and now >= self._pause_until_s:
             self._open_lanes(wanted - len(lanes))
         for lane in lanes[wanted:]:
             lane.retired = True
+
+    def _relieve(self, lane: Lane) -> None:
+        """Have somebody else take over what *lane* waits for in vain."""
+        budget = self.work.budget
+        if self._may_share() and budget.connections > len(self.work.lanes):
+            self._open_lanes(1)
+        else:
+            lane.abort()
 
     def _may_share(self) -> bool:
         """Return whether more than one connection may be used."""

@@ -202,7 +202,8 @@ class Work:
 
     def _note(self, lane: Lane, failure: BaseException) -> None:
         transient = isinstance(failure, Transient | OSError) or not isinstance(failure, Exception)
-        if not transient and len(self.usable) > 1:
+        others = any(each is not lane.origin for each in self.usable)
+        if not transient and others:
             # Another source has the file as well.
             lane.origin.failure = failure
         else:
