@@ -121,14 +121,13 @@ class Origin:
     def _check_range(self, answer: Answer, claim: Claim, size_bytes: int | None) -> int:
         found = _CONTENT_RANGE.fullmatch(answer.header("content-range"))
         start, last, total = map(int, found.groups()) if found else (-1, -1, -1)
-        if found:
-            self._check_length(total)
         end = total if claim.asked_end is None else min(claim.asked_end, total)
         exact = start == claim.position and start < last + 1 == end
         if not exact or answer.length not in (None, end - start):
             # Whoever gets this wrong is asked for the whole.
             self.has_ranges = False
             raise StartOver("answers with another range than was asked for")
+        self._check_length(total)
         self._check_same(strong_etag(answer), total, size_bytes)
         return total
 

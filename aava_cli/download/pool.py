@@ -43,13 +43,14 @@ class Pool:
     """Lanes that fetch one file together until it is whole, or none of them gets on."""
 
     def __init__(
-        self, partial: Partial, origins: Sequence[Origin], budget: Budget, limits: Limits
+        self, partial: Partial, origins: Sequence[Origin], budget: Budget, limits: Limits, turn: int
     ) -> None:
         self._partial = partial
         self._limits = limits
         size = partial.state.size_bytes if partial.done else partial.binding.size_bytes
         self.work = Work(partial, origins, budget, Board(size, partial.have))
-        self._launched = 0
+        # Each attempt begins with the next source.
+        self._launched = turn
         self._pause_until_s = 0.0
         most = min(budget.connections, limits.jobs or budget.connections)
         self._governor = Governor(most, target=min(most, limits.jobs or 1))
@@ -83,7 +84,8 @@ class Pool:
                 time.sleep(_TICK_S)
         finally:
             budget.want(-1)
-        origin = self.work.usable[0] if opened is None else opened[0]
+        usable = self.work.usable
+        origin = usable[self._launched % len(usable)] if opened is None else opened[0]
         self._launch(Lane(self.work, origin, self._limits.stall_s, opened))
 
     def _is_over(self) -> bool:
@@ -109,6 +111,9 @@ class Pool:
             self._pause_until_s = time.monotonic() + max(each.wait_s, _REFUSED_S)
         if ended_early:
             dead = [each.failure for each in work.origins if each.failure is not None]
+            if dead and work.usable and not failures:
+                self._open_lanes(1)
+                return
             ended = Transient("the connections ended before the file did")
             raise (*failures[-1:], *dead, ended)[0]
 

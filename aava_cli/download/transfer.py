@@ -157,7 +157,7 @@ class _Fetching:
         attempt, most = 0, partial.done
         while not partial.is_whole:
             try:
-                opened = self._receive(origins, opened)
+                opened = self._receive(origins, opened, attempt)
             except Transient as error:
                 opened = None
                 # Bytes that only replace dropped ones are no progress: that could go on for ever.
@@ -166,12 +166,13 @@ class _Fetching:
                 if isinstance(error, StartOver):
                     partial.start_over()
                 # Another source is a better use of the time than a host that is not there.
-                out_of_reach = not error.connected and not partial.done
+                alone = len(origins) == 1
+                out_of_reach = alone and not error.connected and not partial.done
                 if out_of_reach or attempt >= self.patience.attempts:
                     raise
                 self.patience.sleep(self.patience.delay_s(attempt, error.wait_s))
 
-    def _receive(self, origins: list[Origin], opened: Opened | None) -> Opened | None:
+    def _receive(self, origins: list[Origin], opened: Opened | None, turn: int) -> Opened | None:
         """Work until the file is whole; return an answer to begin again with, if there is one."""
         partial = self.partial
         for each in origins:
@@ -179,7 +180,7 @@ class _Fetching:
         if partial.done and not (self._is_proven() and origins[0].has_ranges):
             partial.start_over()
         limits = Limits(self.patience.stall_s, self.means.jobs)
-        pool = Pool(partial, origins, self.means.budget, limits)
+        pool = Pool(partial, origins, self.means.budget, limits, turn)
         try:
             pool.run(self.report, opened)
         except Whole:
