@@ -45,6 +45,11 @@ lint: $(VENV)/.dev
 check-readme: $(VENV)/.dev
 	$(BIN)/pytest --quiet tests/test_readme.py
 
+# The faults of every server and two hundred kills, as `make test` has them but at full size.
+fault-matrix: $(VENV)/.dev
+	AAVA_SPARSE_BYTES=5368709120 AAVA_KILLS=200 \
+	    $(BIN)/pytest -v tests/download/test_faults.py tests/download/test_kills.py
+
 bench-startup: $(VENV)/.run
 	$(BIN)/python benchmarks/startup/run.py
 

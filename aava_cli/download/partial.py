@@ -95,6 +95,9 @@ class Partial:
         # On a full disk even the state file may fail; the one that is there stays true.
         with suppress(OSError):
             self.checkpoint()
+            if not self.done:
+                # Room that was reserved for nothing is of use to others.
+                os.ftruncate(self.descriptor, 0)
         os.close(self._log)
         os.close(self.descriptor)
 
@@ -158,6 +161,16 @@ class Partial:
                 data, offset = data[written:], offset + written
         except OSError as error:
             raise self._no_space(error) from error
+
+    def append(self, data: memoryview) -> None:
+        """Write and record *data* behind all that is there.
+
+        Raises:
+            NoSpace: the file system is full.
+        """
+        start = self.prefix
+        self.write(data, start)
+        self.record(start, start + len(data))
 
     def record(self, start: int, end: int) -> None:
         """Take note that the bytes from *start* up to *end* were written."""

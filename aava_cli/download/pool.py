@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aava_cli.download.partial import Partial
     from aava_cli.download.wire import Answer, Wire
 
-    Report: TypeAlias = Callable[[int, int | None], None]
+    Report: TypeAlias = Callable[[int, int | None, int | None], None]
     Opened: TypeAlias = tuple[Origin, Wire, Answer]
 
 _TICK_S = 0.05
@@ -72,9 +72,13 @@ class Pool:
                     self._check(keeper)
                     self._adapt()
                     if self._partial.done:
-                        report(self._partial.done, self.work.board.size_bytes)
+                        self._report(report)
         finally:
             self._stop()
+
+    def _report(self, report: Report) -> None:
+        partial = self._partial
+        report(partial.done, self.work.board.size_bytes, partial.hasher.position)
 
     def _start(self, opened: Opened | None) -> None:
         budget = self.work.budget

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Download", "Fetched", "Means", "Patience", "Report", "fetch", "means_of"]
 
-Report: TypeAlias = "Callable[[int, int | None], None]"
+Report: TypeAlias = "Callable[[int, int | None, int | None], None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def fetch(
             # The old part or another source may be to blame: one more chance, from scratch.
             partial.start_over()
             sha256 = fetching.complete(())
-        report(partial.done, partial.done)
+        report(partial.done, partial.done, partial.done)
         return Fetched(path, partial.done, sha256, partial.written_bytes)
 
 
@@ -142,11 +142,8 @@ class _Fetching:
                 self.partial.begin(None, size_bytes)
                 buffer = memoryview(bytearray(BUFFER_BYTES))
                 while got := file.readinto(buffer):
-                    start = self.partial.done
-                    self.partial.write(buffer[:got], start)
-                    buffer = self.partial.hasher.swap(start, buffer, got)
-                    self.partial.record(start, start + got)
-                    self.report(self.partial.done, size_bytes)
+                    self.partial.append(buffer[:got])
+                    self.report(self.partial.done, size_bytes, self.partial.hasher.position)
         except (FileNotFoundError, IsADirectoryError) as error:
             raise NotFound(f"`{path}` is no file", hint="check the path of the source") from error
 

@@ -59,7 +59,7 @@ def begin(project: Path, owner: str | None = None) -> Path:
     if owner:
         folder = folder.with_name(f"{folder.name}.{owner}")
     with Partial(folder / "data", Binding(SOURCE, None, None, None)) as partial:
-        partial.write(BODY)
+        partial.append(memoryview(BODY))
     (folder / "about.json").write_text(json.dumps(asdict(ABOUT)))
     return folder
 

@@ -168,8 +168,8 @@ def test_copy_that_changed_under_us_is_noticed(
     binding = Binding(url, None, len(BODY), Digest("sha256", sha256(BODY)))
     left = work / "partial" / f"{partial_path(work, url).name}.1-1-00000000-00000000"
     with Partial(left / "data", binding) as partial:
-        partial.start_over(etag='"one"', size_bytes=len(BODY))
-        partial.write(BODY[:1000])
+        partial.begin('"one"', len(BODY))
+        partial.append(memoryview(BODY)[:1000])
     with pull(project, "mine", "--events") as running:
         assert events_of(running, "progress")["done"] >= 1000
         (own,) = (each for each in (work / "partial").iterdir() if each != left)

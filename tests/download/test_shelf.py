@@ -36,8 +36,7 @@ OTHER_HOST = "1-1-00000000-00000000"
 def write(place: Place, data: bytes) -> None:
     """Download *data* to *place*, and no more for now."""
     with Partial(place.path, Binding(SOURCE, None, 10, None)) as partial:
-        partial.start_over(size_bytes=10)
-        partial.write(data)
+        partial.append(memoryview(data))
 
 
 def fail_after(work: Path, data: bytes) -> Path:

@@ -42,7 +42,7 @@ def patience(waits: Waits) -> Patience:
     return Patience(attempts=3, sleep=waits.append)
 
 
-def unwatched(_done: int, _total: int | None) -> None:
+def unwatched(_done: int, _total: int | None, _verified: int | None) -> None:
     """Ignore progress."""
 
 
