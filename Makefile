@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"

@@ -31,7 +31,7 @@ def main() -> None:
     if chosen.connections and "means" in inspect.signature(fetch).parameters:
         means = import_module("aava_cli.download.transfer").Means
         options["means"] = means(jobs=chosen.connections)
-    fetch(download, chosen.path.absolute(), lambda _done, _total: None, **options)
+    fetch(download, chosen.path.absolute(), lambda *_: None, **options)
     print(json.dumps({"verified_s": time.monotonic()}))
 
 

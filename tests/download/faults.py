@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
@@ -96,6 +97,7 @@ class FaultyServer:
     read: Callable[[int, int], bytes]
     fault: Fault
     protocol: str = "HTTP/1.1"
+    trust: ssl.SSLContext | None = None
     asked: list[Asked] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
     _http: _Quiet = field(init=False)
@@ -103,6 +105,11 @@ class FaultyServer:
 
     def __post_init__(self) -> None:
         self._http = _Quiet(("127.0.0.1", 0), self._handler())
+        if self.trust is not None:
+            listener = self._http.socket
+            self._http.socket = self.trust.wrap_socket(
+                listener, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     @property

@@ -21,6 +21,7 @@ from tests.conftest import free_port
 from tests.download.faults import Asked, FaultyServer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -292,9 +293,18 @@ def hexdigest(body: bytes) -> str:
 
 
 @contextmanager
-def serving(fault: Fault, body: bytes = BODY, protocol: str = "HTTP/1.1") -> Iterator[FaultyServer]:
-    """Serve *body* with *fault* for the block."""
-    server = FaultyServer(len(body), lambda start, end: body[start:end], fault, protocol)
+def serving(
+    fault: Fault,
+    body: bytes = BODY,
+    protocol: str = "HTTP/1.1",
+    trust: ssl.SSLContext | None = None,
+) -> Iterator[FaultyServer]:
+    """Serve *body* with *fault* for the block, over TLS if *trust* has a certificate."""
+
+    def read(start: int, end: int) -> bytes:
+        return body[start:end]
+
+    server = FaultyServer(len(body), read, fault, protocol, trust)
     yield server
     server.close()
 
