@@ -198,20 +198,40 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
     Building what nobody asked for would take longer than most commands.
     """
     app = new_app()
-    named = next((word for word in words or () if not word.startswith("-")), None)
-    for name in [named] if named in _COMMANDS else _COMMANDS:
-        _add_command(app, name, listed_only=words is not None and name != named)
+    named = [word for word in words or () if not word.startswith("-")]
+    if named and named[0] in _COMMANDS:
+        _add_command(app, named[0], lambda group: _narrowed(group, named[1:]))
+        return app
+    for name in _COMMANDS:
+        _add_command(app, name, _listed if words is not None else lambda group: group)
     return app
 
 
-def _add_command(app: typer.Typer, name: str, *, listed_only: bool) -> None:
+def _add_command(app: typer.Typer, name: str, reduce: Callable[[typer.Typer], typer.Typer]) -> None:
     command = getattr(import_module(_COMMANDS[name]), name)
-    if not isinstance(command, typer.Typer):
-        app.command()(command)
-    elif listed_only:
-        app.add_typer(typer.Typer(help=command.info.help), name=name)
+    if isinstance(command, typer.Typer):
+        app.add_typer(reduce(command), name=name)
     else:
-        app.add_typer(command, name=name)
+        app.command()(command)
+
+
+def _narrowed(group: typer.Typer, words: Sequence[str]) -> typer.Typer:
+    """Return *group* with the command that *words* begin with, or whole where they name none."""
+    commands = [each for each in group.registered_commands if _name_of(each) in words[:1]]
+    if not commands:
+        return group
+    narrowed = _listed(group)
+    narrowed.registered_commands = commands
+    return narrowed
+
+
+def _listed(group: typer.Typer) -> typer.Typer:
+    """Return *group* as a list of commands shows it: its help, and nothing in it."""
+    return typer.Typer(help=group.info.help)
+
+
+def _name_of(command: typer.models.CommandInfo) -> str:
+    return command.name or (command.callback.__name__ if command.callback else "")
 
 
 def new_app() -> typer.Typer:

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from aava_cli import __version__
-from aava_cli.app import main, new_app, take_common_options
+from aava_cli.app import build_app, main, new_app, take_common_options
 from aava_cli.errors import Busy, Terminated, UsageError
 from aava_cli.events import Log, Progress
 
@@ -414,3 +414,23 @@ def test_full_disk_under_stdout_is_no_success() -> None:
     done = shell("$AAVA models list > /dev/full")
     assert done.stderr.splitlines()[0].startswith("error: no space left")
     assert done.stderr.splitlines()[-1] == "8"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["switch", "--help"], ["switch"]),
+        (["models", "list"], ["models list"]),
+        (["--help"], ["init", "models", "jobs", "catalog"]),
+    ],
+)
+def test_only_what_is_asked_for_is_built(words: list[str], expected: list[str]) -> None:
+    """Commands that nobody named cost nothing."""
+    app = build_app(words)
+    found = [each.callback.__name__ for each in app.registered_commands if each.callback]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        inner = group.typer_instance.registered_commands
+        found += [f"{group.name} {each.name}" for each in inner] or [str(group.name)]
+    assert set(expected) <= set(found)
+    assert len(found) == len(expected) or words == ["--help"]
