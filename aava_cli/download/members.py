@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["file", "folder", "link", "device", "sparse file"]
 
-STEP_BYTES = 1 << 20
+# Larger pieces are memory that is new each time, which costs more than reading it.
+STEP_BYTES = 128 << 10
 # Weights hardly compress: ten times is a lot, and a bomb is thousands.
 _MAX_RATIO = 100
 _MAX_SMALL_BYTES = 64 << 20
