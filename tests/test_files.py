@@ -320,3 +320,17 @@ def test_private_folder_is_made_private(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o755)
     assert 0o700 == private_folder(folder).stat().st_mode & 0o777
+
+
+def test_holder_that_has_not_written_its_name_yet_is_waited_for(tmp_path: Path) -> None:
+    """Between taking a lock and naming oneself lies a moment; the loser sits it out."""
+    lock = tmp_path / "lock"
+    with exclusive_lock(lock, command="aava switch"):
+        named = lock.with_suffix(".holder")
+        name = named.read_bytes()
+        named.unlink()
+        late = threading.Timer(0.1, named.write_bytes, (name,))
+        late.start()
+        with pytest.raises(Busy, match="`aava switch`"), exclusive_lock(lock, command="x"):
+            pass
+        late.join()

@@ -89,3 +89,11 @@ def test_readme_lists_every_exit_code() -> None:
 def test_readme_is_short() -> None:
     """A reader over SSH gets through it."""
     assert len(README.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("command", sorted(commands()))
+def test_help_begins_with_examples_a_line_each(aava: Aava, command: str) -> None:
+    """Every command shows how it is called, and no control character in words."""
+    shown = aava(*command.split(), "--help").stdout
+    assert "\\b" not in shown
+    assert f"\n    aava {command}" in shown

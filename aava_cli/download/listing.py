@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli.backends import BACKENDS
-from aava_cli.catalog import plain
+from aava_cli.catalog import CLOUD, plain
+from aava_cli.errors import NotFound
 from aava_cli.output import Result, Table, human_bytes
 from aava_cli.store import State, local_models, read_receipt, state_of
 
@@ -105,7 +106,14 @@ class Shown(Result):
 
 
 def list_models(settings: Settings, catalog: Catalog, chosen: Filter) -> Models:
-    """Return the models of *catalog* and on disk that fit *chosen*."""
+    """Return the models of *catalog* and on disk that fit *chosen*.
+
+    Raises:
+        NotFound: no backend has the name that was chosen; the nearest are given.
+    """
+    known = (*BACKENDS, CLOUD)
+    if chosen.backend is not None and plain(chosen.backend) not in map(plain, known):
+        raise NotFound.named("backend", chosen.backend, known, listing="aava models list")
     rows = tuple(_row(settings, model) for model in catalog.models.values() if _fits(model, chosen))
     if chosen.installed:
         rows = tuple(row for row in rows if row.state in ("installed", "found", "damaged"))

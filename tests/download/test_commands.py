@@ -264,3 +264,9 @@ def test_rm_does_not_follow_receipts_out(
     ran = models("rm", "mine")
     assert (1, True) == (ran.exit_code, victim.exists())
     assert "leads out of" in ran.stderr
+
+
+def test_unknown_backend_is_no_empty_list(models: Models) -> None:
+    """A misspelt filter is not a host without models."""
+    ran = models("list", "--backend", "whispr")
+    assert (10, True) == (ran.exit_code, "`whisper_cpp`" in ran.stderr)
