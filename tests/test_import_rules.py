@@ -220,8 +220,8 @@ BROKEN = (
     (exits_in_one_place, "app.py", "import sys\nsys.exit(1)"),
     (exits_in_one_place, "switch/cli.py", "raise SystemExit(1)"),
     (exits_in_one_place, "serve/app.py", "import os\nos._exit(1)"),
-    (names_no_host, "download/sources.py", "INDEX = 'https://index.example.org/simple'"),
-    (names_no_host, "download/sources.py", "# see hub.example.com"),
+    (names_no_host, "download/sources/resolver.py", "INDEX = 'https://index.example.org/simple'"),
+    (names_no_host, "download/sources/resolver.py", "# see hub.example.com"),
     (names_no_machine, "store.py", "MODELS = '/home/someone/models'"),
     (names_no_machine, "store.py", f"MODELS = '{REPOSITORY}/models'"),
 )

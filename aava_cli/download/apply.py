@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from aava_cli import __version__
 from aava_cli.backends import BACKENDS
-from aava_cli.download.hasher import is_accelerated
-from aava_cli.download.kept import tell_what_is_kept
 from aava_cli.download.obtain import Obtained, Supplier
-from aava_cli.download.partial import no_space
 from aava_cli.download.plan import plan_pull
 from aava_cli.download.presence import Judge, contained, recorded_of
 from aava_cli.download.progress import steady
 from aava_cli.download.publish import publish
 from aava_cli.download.pulled import Pulled, PulledFile, PulledModel
-from aava_cli.download.sources import Resolver
-from aava_cli.download.staging import new_stage
-from aava_cli.download.transfer import Means, Patience
-from aava_cli.download.waiting import hold
+from aava_cli.download.sharing.kept import tell_what_is_kept
+from aava_cli.download.sharing.staging import new_stage
+from aava_cli.download.sharing.waiting import hold
+from aava_cli.download.sources.resolver import Resolver
+from aava_cli.download.transfer.fetch import Means, Patience
+from aava_cli.download.transfer.hasher import is_accelerated
+from aava_cli.download.transfer.partial import no_space
 from aava_cli.errors import IntegrityError, NoSpace
 from aava_cli.events import Log
 from aava_cli.modelfiles import check_model

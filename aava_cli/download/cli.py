@@ -119,7 +119,7 @@ def list_(
 
     session: Session = ctx.obj
     if partial:
-        from aava_cli.download.partials import list_partials
+        from aava_cli.download.sharing.partials import list_partials
 
         session.output.result(list_partials(session.settings))
         return
@@ -172,10 +172,10 @@ def pull(  # noqa: PLR0913 - Typer makes one option of each parameter
     An address needs no catalog: the model is checked, and becomes an entry of the project's
     own catalog. `--locked` brings exactly what `aava.lock` says.
     """
-    from aava_cli.download.drafting import Wanted
+    from aava_cli.download.cataloguing.drafting import Wanted
     from aava_cli.download.names import named
     from aava_cli.download.pulling import Pull, pull_models
-    from aava_cli.download.transfer import means_of
+    from aava_cli.download.transfer.fetch import means_of
 
     session: Session = ctx.obj
     means = means_of(jobs, limit_rate)
@@ -303,8 +303,8 @@ def add(  # noqa: PLR0913 - Typer makes one option of each parameter
       aava models add my-llm --source https://HOST/x.gguf --role llm
       aava models add my-voice --source hf:ORG/REPO/x.onnx --backend piper --language en-GB
     """
-    from aava_cli.download.adding import add_to_catalog, draft_from_options
-    from aava_cli.download.drafting import Wanted
+    from aava_cli.download.cataloguing.adding import add_to_catalog, draft_from_options
+    from aava_cli.download.cataloguing.drafting import Wanted
 
     session: Session = ctx.obj
     wanted = Wanted(source, role, backend, sha256, name)
@@ -341,7 +341,7 @@ def export(
     \b
       aava models export starter models.tar
     """
-    from aava_cli.download.export import export_models
+    from aava_cli.download.moving.export import export_models
 
     session: Session = ctx.obj
     chosen = session.catalog().expand(names)
@@ -394,7 +394,7 @@ def audit(
 
     Exit codes: 0 all is as the catalog says, 6 a host could not be asked, 7 a file differs.
     """
-    from aava_cli.download.auditing import audit_catalog
+    from aava_cli.download.cataloguing.auditing import audit_catalog
 
     session: Session = ctx.obj
     known = None if file else session.catalog()

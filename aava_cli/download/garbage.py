@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.digests import DigestCache
-from aava_cli.download import shelf
-from aava_cli.download.lease import leases_folder, parse_claim
+from aava_cli.download.sharing import shelf
+from aava_cli.download.sharing.lease import leases_folder, parse_claim
 from aava_cli.output import Result, Table, human_bytes, human_time
 from aava_cli.processes import liveness, parse_process
 from aava_cli.store import work_folders

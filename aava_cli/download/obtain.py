@@ -6,13 +6,13 @@ import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aava_cli.download.archive import Unpacked, extract_member, unpack
-from aava_cli.download.http import without_secrets
-from aava_cli.download.partial import Digest, remove_partial
+from aava_cli.download.archives.unpack import Unpacked, extract_member, unpack
 from aava_cli.download.progress import Meter, metered
-from aava_cli.download.shelf import About, begun, drop, place_for
-from aava_cli.download.transfer import Download, Fetched, Means, Patience, fetch
-from aava_cli.download.waiting import hold
+from aava_cli.download.sharing.shelf import About, begun, drop, place_for
+from aava_cli.download.sharing.waiting import hold
+from aava_cli.download.sources.http import without_secrets
+from aava_cli.download.transfer.fetch import Download, Fetched, Means, Patience, fetch
+from aava_cli.download.transfer.partial import Digest, remove_partial
 from aava_cli.errors import AavaError, AccessDenied, IntegrityError, NetworkError, NotFound
 from aava_cli.events import Log
 from aava_cli.store import ReceiptFile
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aava_cli.catalog import RemoteFile
-    from aava_cli.download.sources import Resolved, Resolver
+    from aava_cli.download.sources.resolver import Resolved, Resolver
     from aava_cli.events import Emit
     from aava_cli.store import Provenance
 
@@ -165,7 +165,7 @@ def _expecting(download: Download, file: RemoteFile, known_sha256: str | None) -
 def _check_blob(fetched: Fetched, resolved: Resolved) -> None:
     if resolved.blob_sha1 is None:
         return
-    from aava_cli.download.hub import check_blob
+    from aava_cli.download.sources.hub import check_blob
 
     try:
         check_blob(fetched.path, resolved.blob_sha1)

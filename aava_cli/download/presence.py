@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.download.plan import PullFacts
-from aava_cli.download.shelf import begun, kept_bytes
+from aava_cli.download.sharing.shelf import begun, kept_bytes
 from aava_cli.events import ignore
 from aava_cli.store import has_size, read_receipt, work_folders
 

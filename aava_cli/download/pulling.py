@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aava_cli.catalog import Catalog
-    from aava_cli.download.drafting import Wanted
-    from aava_cli.download.importing import Imported
+    from aava_cli.download.cataloguing.drafting import Wanted
+    from aava_cli.download.moving.importing import Imported
     from aava_cli.download.plan import PullPlan
     from aava_cli.download.presence import Judge
     from aava_cli.download.pulled import Pulled
-    from aava_cli.download.sources import Resolver
-    from aava_cli.download.transfer import Means
+    from aava_cli.download.sources.resolver import Resolver
+    from aava_cli.download.transfer.fetch import Means
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ def pull_models(pull: Pull, catalog: Catalog, judge: Judge) -> Pulled | PullPlan
         UsageError: nothing is named, or the options do not fit.
         AavaError: whatever a source, or the lock, has against it.
     """
-    from aava_cli.download.adding import choose_models, record_pulled
     from aava_cli.download.apply import apply_pull
-    from aava_cli.download.mirror import find_mirror
+    from aava_cli.download.cataloguing.adding import choose_models, record_pulled
     from aava_cli.download.plan import plan_pull
-    from aava_cli.download.sources import Resolver
+    from aava_cli.download.sources.mirror import find_mirror
+    from aava_cli.download.sources.resolver import Resolver
 
     resolver = Resolver(mirror=find_mirror(pull.mirror))
     if pull.locked:
@@ -90,13 +90,13 @@ def import_models(
         AavaError: whatever is wrong with what was found.
     """
     if where is None:
-        from aava_cli.download.importing import import_bundle
+        from aava_cli.download.moving.importing import import_bundle
 
         if len(names) != 1:
             hint = "run `aava models import FILE.tar`, or name a place with `--from`"
             raise UsageError("name the one file to import", hint=hint)
         return import_bundle(Path(names[0]), catalog, judge)
-    from aava_cli.download.foreign import Finder, folders_of, import_found
+    from aava_cli.download.moving.foreign import Finder, folders_of, import_found
 
     wanted = catalog.expand(names) if names else tuple(catalog.models.values())
     return import_found(wanted, Finder(folders_of(where), judge), required=bool(names))

@@ -9,9 +9,9 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from aava_cli.download.http import Access
-from aava_cli.download.partial import Digest
-from aava_cli.download.transfer import Download, fetch
+from aava_cli.download.sources.http import Access
+from aava_cli.download.transfer.fetch import Download, fetch
+from aava_cli.download.transfer.partial import Digest
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     options = {}
     # An engine of one connection has no say in their number.
     if chosen.connections and "means" in inspect.signature(fetch).parameters:
-        means = import_module("aava_cli.download.transfer").Means
+        means = import_module("aava_cli.download.transfer.fetch").Means
         options["means"] = means(jobs=chosen.connections)
     fetch(download, chosen.path.absolute(), lambda *_: None, **options)
     print(json.dumps({"verified_s": time.monotonic()}))

@@ -19,13 +19,13 @@ ROOT = Path(__file__).parents[2]
 OURS = """
 import sys
 from pathlib import Path, PurePosixPath
-from aava_cli.download.archive import unpack
+from aava_cli.download.archives.unpack import unpack
 unpack(Path(sys.argv[1]), PurePosixPath("model"), Path("out"), lambda done: None)
 """
 STREAMED = """
 import sys
 from pathlib import Path, PurePosixPath
-from aava_cli.download.archive import unpack_stream
+from aava_cli.download.archives.unpack import unpack_stream
 with open(sys.argv[1], "rb") as packed:
     unpack_stream(packed, PurePosixPath("model"), Path("out"), lambda done: None)
 """

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from aava_cli.download.partial import Digest
-from aava_cli.download.transfer import Download, fetch, means_of
+from aava_cli.download.transfer.fetch import Download, fetch, means_of
+from aava_cli.download.transfer.partial import Digest
 
 
 def run(url: str, path: str, size: str, sha256: str, rate: str | None = None) -> None:

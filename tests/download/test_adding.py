@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aava_cli.download.http import Access
-from aava_cli.download.peek import foreign, refuse_foreign
-from aava_cli.download.transfer import Download
+from aava_cli.download.sources.http import Access
+from aava_cli.download.sources.peek import foreign, refuse_foreign
+from aava_cli.download.transfer.fetch import Download
 from tests.conftest import free_port
 from tests.download.conftest import known, sha256
 from tests.download.server import wheel

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aava_cli.download.archive import Unpacked, extract_member, unpack
+from aava_cli.download.archives.unpack import Unpacked, extract_member, unpack
 from aava_cli.errors import IntegrityError
 from tests.download.conftest import sha256
 from tests.download.server import tarball, wheel

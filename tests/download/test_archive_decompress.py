@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 import zstandard
 
-from aava_cli.download.decompress import (
+from aava_cli.download.archives.decompress import (
     Compression,
     Reader,
     by_python,
     compression_of,
     fastest,
 )
-from aava_cli.download.parallel import by_lbzip2, by_rapidgzip
+from aava_cli.download.archives.parallel import by_lbzip2, by_rapidgzip
 from aava_cli.errors import IntegrityError, NetworkError
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def test_small_files_are_not_worth_a_thread(tmp_path: Path) -> None:
 
 WITHOUT_EXTRAS = """
 import io
-from aava_cli.download.decompress import by_python, fastest
+from aava_cli.download.archives.decompress import by_python, fastest
 from aava_cli.errors import NotPossible
 print([fastest(kind, None).func.__name__ for kind in ("gz", "bz2", "zst")])
 try:

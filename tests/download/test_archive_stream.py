@@ -13,8 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aava_cli.download.archive import Unpacked, can_stream, extract_member, unpack, unpack_stream
-from aava_cli.download.growing import Growing
+from aava_cli.download.archives.growing import Growing
+from aava_cli.download.archives.unpack import (
+    Unpacked,
+    can_stream,
+    extract_member,
+    unpack,
+    unpack_stream,
+)
 from aava_cli.errors import IntegrityError, NetworkError, NoSpace
 from tests.download.conftest import sha256
 from tests.download.hostile import block, compressors, tar

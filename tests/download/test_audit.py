@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from aava_cli.app import main
-from aava_cli.download.asking import Asker
-from aava_cli.download.partial import Digest
-from aava_cli.download.transfer import Patience
+from aava_cli.download.cataloguing.asking import Asker
+from aava_cli.download.transfer.fetch import Patience
+from aava_cli.download.transfer.partial import Digest
 from tests.conftest import Ran, free_port
 from tests.download.apart import COMMIT, Hub, run_apart
 from tests.download.conftest import known, sha256, unknown

@@ -11,8 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aava_cli.catalog import Archive, Model, RemoteFile, parse_catalog
-from aava_cli.download.catalog_edit import FileFacts, append_model, model_table, record_facts
-from aava_cli.download.toml_spans import entries
+from aava_cli.download.cataloguing.catalog_edit import (
+    FileFacts,
+    append_model,
+    model_table,
+    record_facts,
+)
+from aava_cli.download.cataloguing.toml_spans import entries
 from aava_cli.errors import ConfigError, NotPossible
 
 CATALOG = (Path(__file__).parents[2] / "catalog.toml").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aava_cli.backends import BACKENDS
 from aava_cli.catalog import Catalog
-from aava_cli.download.drafting import (
+from aava_cli.download.cataloguing.drafting import (
     Wanted,
     check_new,
     draft_model,
@@ -19,7 +19,7 @@ from aava_cli.download.drafting import (
     is_address,
     slug,
 )
-from aava_cli.download.hub import HubFile, Snapshot
+from aava_cli.download.sources.hub import HubFile, Snapshot
 from aava_cli.errors import AavaError, NotFound, UsageError
 
 if TYPE_CHECKING:

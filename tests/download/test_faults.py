@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from aava_cli.download.http import Access
-from aava_cli.download.partial import Digest
-from aava_cli.download.transfer import Download, Fetched, Means, Patience, fetch, means_of
+from aava_cli.download.sources.http import Access
+from aava_cli.download.transfer.fetch import Download, Fetched, Means, Patience, fetch, means_of
+from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import AavaError, AccessDenied, IntegrityError, NetworkError, NotFound
 from tests.conftest import free_port
 from tests.download.faults import Asked, FaultyServer

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aava_cli.download.foreign import folders_of
-from aava_cli.download.taking import take
+from aava_cli.download.moving.foreign import folders_of
+from aava_cli.download.moving.taking import take
 from aava_cli.errors import NotFound
 from tests.download.apart import Hub, run_apart
 from tests.download.conftest import known, sha256, unknown

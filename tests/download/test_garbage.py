@@ -13,9 +13,9 @@ from uuid import uuid4
 import pytest
 
 from aava_cli.digests import DigestCache
-from aava_cli.download.partial import Binding, Partial
-from aava_cli.download.shelf import About
-from aava_cli.download.waiting import hold
+from aava_cli.download.sharing.shelf import About
+from aava_cli.download.sharing.waiting import hold
+from aava_cli.download.transfer.partial import Binding, Partial
 from aava_cli.events import ignore
 from aava_cli.processes import local_process, this_process
 from tests.daemon.conftest import FakeDaemon, listening, status_of

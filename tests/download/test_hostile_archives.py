@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from aava_cli.download.archive import unpack, unpack_stream
+from aava_cli.download.archives.unpack import unpack, unpack_stream
 from aava_cli.errors import IntegrityError
 from tests.download.hostile import (
     BLOCK,

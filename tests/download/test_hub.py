@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aava_cli.catalog import parse_catalog
-from aava_cli.download.hub import check_blob, git_blob_sha1, is_snapshot, list_snapshot
+from aava_cli.download.sources.hub import check_blob, git_blob_sha1, is_snapshot, list_snapshot
 from aava_cli.errors import IntegrityError, NotFound
 from tests.download.apart import COMMIT, Hub, git_sha1, run_apart
 from tests.tiny_models import write_gguf

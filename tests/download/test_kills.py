@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from aava_cli.download.segments import SEGMENT_BYTES
+from aava_cli.download.transfer.segments import SEGMENT_BYTES
 from tests.download.faults import Asked, FaultyServer
 
 if TYPE_CHECKING:

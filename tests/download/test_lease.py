@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aava_cli.download.lease import Held, Lease, Leases, all_claims, leases_folder, parse_claim
-from aava_cli.download.waiting import hold
+from aava_cli.download.sharing.lease import (
+    Held,
+    Lease,
+    Leases,
+    all_claims,
+    leases_folder,
+    parse_claim,
+)
+from aava_cli.download.sharing.waiting import hold
 from aava_cli.events import Log, Progress, ignore
 from aava_cli.processes import local_process, this_process
 

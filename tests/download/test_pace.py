@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aava_cli.download.extents import Extents
-from aava_cli.download.governor import Governor
-from aava_cli.download.pace import Budget, parse_rate
-from aava_cli.download.segments import Board, Pace
+from aava_cli.download.transfer.extents import Extents
+from aava_cli.download.transfer.governor import Governor
+from aava_cli.download.transfer.pace import Budget, parse_rate
+from aava_cli.download.transfer.segments import Board, Pace
 from aava_cli.errors import UsageError
 
 MIB = 1 << 20

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aava_cli.download.github import Releases, is_asset
-from aava_cli.download.mirror import find_mirror
-from aava_cli.download.partial import Digest
-from aava_cli.download.sources import Resolver
-from aava_cli.download.vosk_list import VoskLists, is_vosk_model
+from aava_cli.download.sources.github import Releases, is_asset
+from aava_cli.download.sources.mirror import find_mirror
+from aava_cli.download.sources.resolver import Resolver
+from aava_cli.download.sources.vosk_list import VoskLists, is_vosk_model
+from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import NetworkError, NotFound, UsageError
 from tests.conftest import free_port
 from tests.download.conftest import known, sha256, unknown

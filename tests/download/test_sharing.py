@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aava_cli.download.partial import Binding, Digest, Partial, partial_path
+from aava_cli.download.transfer.partial import Binding, Digest, Partial, partial_path
 from tests.download.conftest import CatalogFile, known, sha256
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aava_cli.download.partial import Binding, Partial
-from aava_cli.download.shelf import (
+from aava_cli.download.sharing.shelf import (
     About,
     Place,
     about,
@@ -21,6 +20,7 @@ from aava_cli.download.shelf import (
     place_for,
     writer,
 )
+from aava_cli.download.transfer.partial import Binding, Partial
 from aava_cli.events import ignore
 from aava_cli.processes import local_process, this_process
 from tests.download.conftest import sha256

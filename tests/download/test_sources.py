@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aava_cli.download.http import Access, check_address, split_credentials, without_secrets
-from aava_cli.download.npm_registry import ask_npm, find_tarball
-from aava_cli.download.partial import Digest
-from aava_cli.download.pip_index import PipIndexes, ask_pip, find_file
-from aava_cli.download.sources import Resolver
+from aava_cli.download.sources.http import Access, check_address, split_credentials, without_secrets
+from aava_cli.download.sources.npm_registry import ask_npm, find_tarball
+from aava_cli.download.sources.pip_index import PipIndexes, ask_pip, find_file
+from aava_cli.download.sources.resolver import Resolver
+from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import AccessDenied, NetworkError, NotFound, UsageError
 from tests.conftest import free_port
 from tests.download.server import wheel

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aava_cli.download.http import Access
-from aava_cli.download.partial import Digest
-from aava_cli.download.transfer import Download, fetch, means_of
+from aava_cli.download.sources.http import Access
+from aava_cli.download.transfer.fetch import Download, fetch, means_of
+from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import NetworkError
 from tests.download.test_faults import BODY, SIZE, hexdigest, serving
 

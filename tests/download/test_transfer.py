@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aava_cli.download.keeper import Keeper
-from aava_cli.download.partial import Binding, Digest, Partial, no_space, state_path
-from aava_cli.download.transfer import Download, Patience, fetch
+from aava_cli.download.transfer.fetch import Download, Patience, fetch
+from aava_cli.download.transfer.keeper import Keeper
+from aava_cli.download.transfer.partial import Binding, Digest, Partial, no_space, state_path
 from aava_cli.errors import AccessDenied, IntegrityError, NetworkError, NotFound
 from tests.conftest import free_port
 from tests.download.conftest import sha256

@@ -1,0 +1,1 @@
+"""Open archives strictly: what is unsafe in one member refuses the whole."""

@@ -1,0 +1,1 @@
+"""Take models from and to places that are not servers."""

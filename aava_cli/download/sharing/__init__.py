@@ -1,0 +1,1 @@
+"""One download per digest across processes; a lease saves work, and nothing depends on it."""

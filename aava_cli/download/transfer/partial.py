@@ -1,0 +1,328 @@
+"""A download that has begun: its bytes, and a record that never claims more than they are.
+
+Two records are kept. The state claims what was synced; it holds after a power cut. The log claims
+what was written since; it is believed only while the same kernel runs, whose memory has the bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import threading
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aava_cli.download.transfer import disk
+from aava_cli.download.transfer.extents import Extents
+from aava_cli.download.transfer.hasher import Hasher
+from aava_cli.errors import IntegrityError, NoSpace
+from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
+from aava_cli.output import human_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What bytes must hash to."""
+
+    algorithm: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a partial download belongs to; another binding means other bytes."""
+
+    source: str
+    revision: str | None
+    size_bytes: int | None
+    digest: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a download is: *done* bytes, those of *ranges*, are on disk for good."""
+
+    etag: str | None = None
+    size_bytes: int | None = None
+    done: int = 0
+    complete: bool = False
+    ranges: tuple[tuple[int, int], ...] = ()
+    epoch: str = field(default_factory=lambda: os.urandom(8).hex())
+
+
+class Partial:
+    """The bytes of one download, hashed as they arrive; leaving the block keeps them.
+
+    Several threads may write at once; *lock* guards what is known of the bytes.
+    """
+
+    def __init__(self, path: Path, binding: Binding) -> None:
+        self.path = path
+        self.binding = binding
+        self.written_bytes = 0
+        self.lock = threading.RLock()
+        private_folder(path.parent)
+        self._state_file = state_path(path)
+        self.state = self._read_state()
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        self._log = os.open(log_path(path), os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        self.have = self._what_is_there()
+        self.hasher = self._new_hasher()
+        self.hasher.extend(self.prefix)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.hasher.stop()
+        # On a full disk even the state file may fail; the one that is there stays true.
+        with suppress(OSError):
+            self.checkpoint()
+            if not self.done:
+                # Room that was reserved for nothing is of use to others.
+                os.ftruncate(self.descriptor, 0)
+        os.close(self._log)
+        os.close(self.descriptor)
+
+    @property
+    def done(self) -> int:
+        """How many bytes are there, wherever they are."""
+        return self.have.total
+
+    @property
+    def prefix(self) -> int:
+        """How many bytes are there from the start on without a gap."""
+        return self.have.end_from(0)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all bytes are here."""
+        size = self.state.size_bytes
+        expected = self.binding.size_bytes if size is None else size
+        return self.state.complete or self.done == expected
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a digest will prove the whole, whoever sent its parts."""
+        return self.binding.digest is not None
+
+    def start_over(self) -> None:
+        """Drop what was received."""
+        with self.lock:
+            self.state = Progressed()
+            self.have = Extents()
+            # The claims go first: they must never be larger than the file.
+            self._write_state()
+            self._restart_log()
+            os.ftruncate(self.descriptor, 0)
+            self.hasher.stop()
+            self.hasher = self._new_hasher()
+
+    def begin(self, etag: str | None, size_bytes: int | None) -> None:
+        """Make room for what follows, which has *etag* and *size_bytes*.
+
+        Raises:
+            NoSpace: there is no such room; what was received is kept.
+        """
+        with self.lock:
+            self.state = replace(self.state, etag=etag, size_bytes=size_bytes)
+            self._write_state()
+            try:
+                disk.reserve(self.descriptor, size_bytes or 0)
+            except OSError as error:
+                raise self._no_space(error) from error
+
+    def write(self, data: memoryview, offset: int) -> None:
+        """Write *data* to *offset*; `record` it afterwards.
+
+        Raises:
+            NoSpace: the file system is full.
+        """
+        try:
+            while data:
+                written = os.pwrite(self.descriptor, data, offset)
+                data, offset = data[written:], offset + written
+        except OSError as error:
+            raise self._no_space(error) from error
+
+    def append(self, data: memoryview) -> None:
+        """Write and record *data* behind all that is there.
+
+        Raises:
+            NoSpace: the file system is full.
+        """
+        start = self.prefix
+        self.write(data, start)
+        self.record(start, start + len(data))
+
+    def record(self, start: int, end: int) -> None:
+        """Take note that the bytes from *start* up to *end* were written."""
+        with self.lock:
+            self.have.add(start, end)
+            self.written_bytes += end - start
+            os.write(self._log, b"%d %d\n" % (start, end))
+            self.hasher.extend(self.prefix)
+
+    def end_here(self) -> None:
+        """Take the end of what the server sends for the end of the file."""
+        with self.lock:
+            self.state = replace(self.state, size_bytes=self.prefix)
+
+    def checkpoint(self) -> None:
+        """Make all that is there outlast a power cut."""
+        with self.lock:
+            state = replace(self.state, done=self.have.total, ranges=self.have.ranges)
+        if state != self.state:
+            disk.sync(self.descriptor)
+            with self.lock:
+                # Whoever started over meanwhile dropped these bytes.
+                if self.state.epoch == state.epoch:
+                    self.state = replace(self.state, done=state.done, ranges=state.ranges)
+                    self._write_state()
+
+    def finish(self) -> str:
+        """Check all that was received against size and digest, keep it, and return its SHA-256.
+
+        Raises:
+            IntegrityError: it is something else; nothing of it is kept.
+        """
+        sha256, named = self.hasher.finish(self.done)
+        problem = self._problem(named)
+        if problem:
+            self.start_over()
+            raise unlike(problem)
+        self.state = replace(self.state, size_bytes=self.done, complete=True)
+        os.ftruncate(self.descriptor, self.done)
+        os.fsync(self.descriptor)
+        ranges = self.have.ranges
+        self.state = replace(self.state, done=self.done, ranges=ranges)
+        self._write_state()
+        return sha256
+
+    def _problem(self, actual: str) -> str | None:
+        size, digest = self.binding.size_bytes, self.binding.digest
+        if size not in (None, self.done):
+            return f"it has {self.done:,} bytes, expected {size:,}"
+        if digest is None or actual == digest.value:
+            return None
+        return f"its {digest.algorithm} is {actual}, expected {digest.value}"
+
+    def _read_state(self) -> Progressed:
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            loaded = json.loads(self._state_file.read_bytes())
+            state = Progressed(**loaded["state"])
+            ranges = tuple((int(start), int(end)) for start, end in state.ranges)
+            state = replace(state, ranges=ranges)
+            if loaded["binding"] == asdict(self.binding):
+                return state
+            if self._is_same_file(loaded["binding"]):
+                # The tag is the other source's.
+                return replace(state, etag=None)
+        return Progressed()
+
+    def _is_same_file(self, other: dict[str, object]) -> bool:
+        """Return whether a download of another source is to have the very same bytes."""
+        mine = asdict(self.binding)
+        return self.is_pinned and all(mine[key] == other[key] for key in ("digest", "size_bytes"))
+
+    def _write_state(self) -> None:
+        fields = {"binding": asdict(self.binding), "state": asdict(self.state)}
+        atomic_write(self._state_file, json.dumps(fields).encode(), mode=PRIVATE_FILE)
+
+    def _what_is_there(self) -> Extents:
+        there = Extents(self.state.ranges)
+        lines = log_path(self.path).read_bytes().split(b"\n")
+        # A line that a crash cut short has no end, so that the last piece is no whole line.
+        if lines[0] == self._log_head():
+            for line in lines[1:-1]:
+                with suppress(ValueError):
+                    start, end = map(int, line.split())
+                    there.add(start, end)
+        else:
+            self._restart_log()
+        there = there.clipped(os.fstat(self.descriptor).st_size)
+        if not there.total:
+            os.ftruncate(self.descriptor, 0)
+        return there
+
+    def _restart_log(self) -> None:
+        os.ftruncate(self._log, 0)
+        os.write(self._log, self._log_head() + b"\n")
+
+    def _log_head(self) -> bytes:
+        return f"{self.state.epoch} {_boot_id() or os.urandom(8).hex()}".encode()
+
+    def _new_hasher(self) -> Hasher:
+        digest = self.binding.digest
+        return Hasher(self.descriptor, digest.algorithm if digest else "sha256")
+
+    def _no_space(self, error: OSError) -> OSError | NoSpace:
+        size = self.state.size_bytes
+        needed = None if size is None else size - self.done
+        return no_space(error, self.path.parent, needed)
+
+
+@cache
+def _boot_id() -> str:
+    """Return what names the run of the kernel; empty where nothing does."""
+    from pathlib import Path
+
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
+def log_path(path: Path) -> Path:
+    """Return the log of the download *path*."""
+    return path.with_name(path.name + ".log")
+
+
+def state_path(path: Path) -> Path:
+    """Return the state file of the download *path*."""
+    return path.with_name(path.name + ".json")
+
+
+def remove_partial(path: Path) -> None:
+    """Remove the download *path* and its state, begun or complete."""
+    state_path(path).unlink(missing_ok=True)
+    log_path(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def no_space(error: OSError, folder: Path, needed_bytes: int | None) -> OSError | NoSpace:
+    """Return what *error*, met while writing to *folder*, means to the operator."""
+    if error.errno not in _FULL:
+        return error
+    free = human_bytes(shutil.disk_usage(folder).free)
+    need = "need more" if needed_bytes is None else f"need {human_bytes(needed_bytes)} more"
+    message = f"{need}, have {free} free on `{folder}`: {error.strerror}"
+    return NoSpace(message, hint="make room, then run the command again; the download is kept")
+
+
+def unlike(problem: str) -> IntegrityError:
+    """Return the failure of a download that has *problem*."""
+    hint = "run the command again, or look at the source that was named"
+    return IntegrityError(f"the download is not what it should be: {problem}", hint=hint)
+
+
+def partial_path(work: Path, source: str) -> Path:
+    """Return where the download of *source* is kept; members share their package's."""
+    key = hashlib.sha256(source.partition("#")[0].encode()).hexdigest()[:32]
+    return work / "partial" / key
