@@ -76,6 +76,21 @@ class Session:
         path = self.settings.env_file
         return envfile.read(read_text(path), name=str(path)) if path.exists() else {}
 
+    def engine_config(self) -> dict[str, object]:
+        """Return the engine's configuration: the shipped YAML with the operator's overlay.
+
+        Raises:
+            ConfigError: one of them does not parse; the line is named.
+        """
+        from aava_cli import yamlfile
+
+        paths = (self.settings.base_yaml, self.settings.overlay_yaml)
+        texts = [(read_text(path), str(path)) for path in paths if path.exists()]
+        merged: dict[str, object] = {}
+        for text, name in texts:
+            merged = yamlfile.merge(merged, yamlfile.load(text, name=name))
+        return merged
+
     def require_project(self) -> Settings:
         """Return the settings of a project that was set up.
 

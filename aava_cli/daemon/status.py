@@ -76,3 +76,19 @@ def is_native(status: Mapping[str, Any]) -> bool:
 def is_minimal(status: Mapping[str, Any]) -> bool:
     """Return whether the daemon runs without a language model, whatever it is asked."""
     return bool(lookup(status, "config.runtime_mode") == "minimal")
+
+
+def fallbacks(status: Mapping[str, Any], roles: Iterable[Role]) -> tuple[str, ...]:
+    """Return what runs otherwise than configured in *roles*, a sentence each."""
+    wanted = set(roles)
+    found: Mapping[str, Any] = lookup(status, "config.runtime_fallbacks") or {}
+    said = [
+        f"{name}: the daemon fell back: {reason}"
+        for name, reason in found.items()
+        if name not in ROLES or name in wanted
+    ]
+    layers = lookup(status, "models.llm.config") or {}
+    configured, effective = (layers.get(f"gpu_layers_{key}") for key in ("configured", "effective"))
+    if "llm" in wanted and configured and effective == 0:
+        said.append(f"llm: {configured} layers were to be on the GPU, and none is")
+    return tuple(said)

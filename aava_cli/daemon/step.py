@@ -9,13 +9,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.daemon.client import connect
-from aava_cli.daemon.status import Expectation
+from aava_cli.daemon.exchange import Exchange
+from aava_cli.daemon.loads import LoadTimes
+from aava_cli.daemon.status import fallbacks, is_native
 from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, RecoveryDue
 from aava_cli.events import Log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aava_cli.daemon.calls import CallGuard
     from aava_cli.daemon.client import Daemon
     from aava_cli.session import Session
 
@@ -24,6 +27,9 @@ RESTART_GRACE_S = 3.0
 # Undo has to load what was there before; it does not stop where the change was given little time.
 UNDO_TIMEOUT_S = 900.0
 _POLL_S = 0.2
+# The original daemon does not say that it is loading. A request that reached it before is
+# taken up within this time, or holds up the answer to the next one.
+_SETTLE_S = 1.0
 _STARTS_OLD = "a daemon that is started now runs the old models"
 
 
@@ -34,49 +40,46 @@ class LoadFailed(AavaError):
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms the daemon is asked.
+
+    Without *timeout_s* past loads say how long it may take. Without *guard* nobody is asked
+    whether calls are live. With *require_gpu* a model that ends on the processor is a failure.
+    """
+
+    timeout_s: float | None = None
+    guard: CallGuard | None = None
+    require_gpu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AskDaemon:
     """Send `switch_model` and believe only a fresh status; undo sends the inverse request."""
 
     session: Session
     url: str
-    request: Mapping[str, Any]
-    inverse: Mapping[str, Any]
-    after: Expectation
-    before: Expectation
-    timeout_s: float
+    exchange: Exchange
+    terms: Terms = Terms()
     kind: str = "ask-daemon"
 
     @classmethod
     def from_json(cls, session: Session, fields: Mapping[str, Any]) -> AskDaemon:
         """Return the step that `to_json` described, for the daemon of *session*."""
-        return cls(
-            session,
-            fields["url"],
-            fields["request"],
-            fields["inverse"],
-            _expectation(fields["after"]),
-            _expectation(fields["before"]),
-            fields["timeout_s"],
-        )
+        return cls(session, fields["url"], Exchange.from_json(fields))
 
     def to_json(self) -> dict[str, Any]:
         """Return what the journal needs to build this step again."""
-        return {
-            "url": self.url,
-            "request": self.request,
-            "inverse": self.inverse,
-            "after": asdict(self.after),
-            "before": asdict(self.before),
-            "timeout_s": self.timeout_s,
-        }
+        return {"url": self.url, **asdict(self.exchange)}
 
     def check(self) -> None:
-        """Raise if the daemon no longer runs what the plan was made from."""
-        with connect(self.session, url=self.url) as daemon:
-            wrong = self.before.mismatches(daemon.status())
+        """Raise if the daemon no longer runs what the plan was made from, or if calls began."""
+        status = self.status()
+        wrong = self.exchange.before.mismatches(status)
         if wrong:
             message = f"the daemon changed in the meantime: {wrong[0]}"
             raise NotPossible(message, hint="run the same command again")
+        if self.terms.guard is not None:
+            self.terms.guard.require_idle(status)
 
     def apply(self) -> None:
         """Have the new models loaded.
@@ -85,23 +88,36 @@ class AskDaemon:
             LoadFailed: the daemon says no, or says yes and runs something else.
             DaemonUnreachable: it went away or did not answer in time.
         """
+        times = LoadTimes(self.session.settings.state_dir)
+        models = tuple(self.exchange.models.values())
+        timeout_s = self.terms.timeout_s or times.deadline_s(models)
+        begun_s = time.monotonic()
         with connect(self.session, url=self.url) as daemon:
             answer = daemon.request(
-                self._message(self.request), reply="switch_response", timeout_s=self.timeout_s
+                self._message(self.exchange.request), reply="switch_response", timeout_s=timeout_s
             )
+        took_s = time.monotonic() - begun_s
         if answer.get("status") not in ("success", "no_change"):
             text = f"the daemon did not load it: {answer.get('message', 'no reason given')}"
             raise LoadFailed(text, hint="run `aava models verify`, then `aava preflight`")
         self.verify()
+        times.note(models, took_s)
+
+    def status(self) -> dict[str, Any]:
+        """Return a fresh status of the daemon, whatever else it is asked."""
+        # On a new connection: replies on an old one may have queued up behind a load.
+        with connect(self.session, url=self.url) as daemon:
+            return daemon.status()
 
     def verify(self) -> None:
         """Raise `LoadFailed` unless a fresh status says that the new models run."""
-        # A new connection: replies on the old one may have queued up behind the load.
-        with connect(self.session, url=self.url) as daemon:
-            wrong = self.after.mismatches(daemon.status())
+        status = self.status()
+        wrong = self.exchange.after.mismatches(status)
         if wrong:
             text = f"the daemon did not do as asked: {wrong[0]}"
             raise LoadFailed(text, hint="run `aava status` to see what it runs")
+        if self.terms.require_gpu and (fallen := fallbacks(status, self.exchange.models)):
+            raise LoadFailed(fallen[0], hint="run `aava preflight --only gpu` to see why")
 
     def undo(self, *, recovering: bool) -> None:
         """Have the old models loaded again, and verify it by a fresh status.
@@ -136,16 +152,18 @@ class AskDaemon:
 
     def _send_inverse(self) -> tuple[str, ...]:
         with connect(self.session, url=self.url) as daemon:
-            wrong = self.before.mismatches(self._settled_status(daemon))
+            wrong = self.exchange.before.mismatches(self._settled_status(daemon))
             if not wrong:
                 return ()
             # The answer is no fact: a daemon that says no may already run the old models.
             with suppress(NotPossible):
                 daemon.request(
-                    self._message(self.inverse), reply="switch_response", timeout_s=UNDO_TIMEOUT_S
+                    self._message(self.exchange.inverse),
+                    reply="switch_response",
+                    timeout_s=UNDO_TIMEOUT_S,
                 )
         with connect(self.session, url=self.url) as daemon:
-            return self.before.mismatches(daemon.status())
+            return self.exchange.before.mismatches(daemon.status())
 
     def _settled_status(self, daemon: Daemon) -> dict[str, Any]:
         """Return a status that no load under way can still change.
@@ -154,17 +172,18 @@ class AskDaemon:
             RecoveryDue: the daemon is still loading when the time is over.
         """
         deadline = time.monotonic() + UNDO_TIMEOUT_S
-        while (status := daemon.status()).get("loading"):
+        status = daemon.status()
+        if not is_native(status):
+            time.sleep(_SETTLE_S)
+            return daemon.status()
+        while status.get("loading"):
             if time.monotonic() >= deadline:
                 message = "the daemon is still loading what it was asked for"
                 raise RecoveryDue(message, hint="wait, then run `aava recover`")
             time.sleep(_POLL_S)
+            status = daemon.status()
         return status
 
     @staticmethod
     def _message(fields: Mapping[str, Any]) -> dict[str, Any]:
         return {"type": "switch_model", "request_id": uuid.uuid4().hex, **fields}
-
-
-def _expectation(fields: Mapping[str, Any]) -> Expectation:
-    return Expectation(fields["values"], tuple(fields["loaded"]))

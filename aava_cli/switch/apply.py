@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aava_cli.daemon.calls import require_idle
 from aava_cli.daemon.client import connect
-from aava_cli.daemon.step import AskDaemon
+from aava_cli.daemon.status import fallbacks
+from aava_cli.daemon.step import AskDaemon, Terms
+from aava_cli.events import Log
 from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
@@ -98,10 +99,8 @@ def preview_switch(session: Session, choices: tuple[Choice, ...]) -> SwitchPlan:
     return plan
 
 
-def apply_switch(
-    session: Session, choices: tuple[Choice, ...], *, timeout_s: float, force: bool = False
-) -> Switched:
-    """Make *choices* the selection and the runtime; *force* says that live calls may be cut.
+def apply_switch(session: Session, choices: tuple[Choice, ...], terms: Terms) -> Switched:
+    """Make *choices* the selection and the runtime, on *terms* that spare live calls.
 
     Raises:
         Busy: another command is changing this project, or calls are live.
@@ -114,15 +113,17 @@ def apply_switch(
         state, plan = _plan(session, choices)
         if plan.is_empty:
             return Switched((), reloaded=False)
-        if plan.request:
-            require_idle(session, state.status, force=force)
-        ask = _ask_step(session, state, plan, timeout_s)
+        ask = AskDaemon(session, state.url, plan.exchange, terms)
+        if terms.guard is not None and plan.exchange.request:
+            terms.guard.drain(ask.status)
         # The daemon comes first: a model that does not load never touches a file, and an undo,
         # which runs backwards, leaves old files for a daemon that starts again in the middle.
         carry_out(
             (*_daemon_steps(ask), *_file_steps(session, state, plan)), journal, verify=ask.verify
         )
-        return Switched(plan.changes, reloaded=bool(plan.request))
+        for fallen in fallbacks(ask.status(), plan.exchange.models):
+            session.output.emit(Log(fallen, "warning"))
+        return Switched(plan.changes, reloaded=bool(plan.exchange.request))
 
 
 def _plan(session: Session, choices: tuple[Choice, ...]) -> tuple[State, SwitchPlan]:
@@ -134,14 +135,8 @@ def _plan(session: Session, choices: tuple[Choice, ...]) -> tuple[State, SwitchP
     return state, plan
 
 
-def _ask_step(session: Session, state: State, plan: SwitchPlan, timeout_s: float) -> AskDaemon:
-    return AskDaemon(
-        session, state.url, plan.request, plan.inverse, plan.after, plan.before, timeout_s
-    )
-
-
 def _daemon_steps(ask: AskDaemon) -> tuple[Step, ...]:
-    return (ask,) if ask.request else ()
+    return (ask,) if ask.exchange.request else ()
 
 
 def _file_steps(session: Session, state: State, plan: SwitchPlan) -> tuple[Step, ...]:

@@ -16,17 +16,27 @@ if TYPE_CHECKING:
     from aava_cli.switch.choose import Choice
 
 
+DrainOption = Annotated[
+    str | None,
+    typer.Option("--drain", metavar="SPAN", help="Wait so long for calls to end: `10m`."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Go on even if it cuts live calls.")]
+
+
 def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     ctx: typer.Context,
     stt: Annotated[str | None, typer.Option(metavar="WHAT", help="Speech to text.")] = None,
     llm: Annotated[str | None, typer.Option(metavar="WHAT", help="Language model.")] = None,
     tts: Annotated[str | None, typer.Option(metavar="WHAT", help="Text to speech.")] = None,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", min=1, help="Seconds for the daemon to load.")
-    ] = 600.0,
+        float | None,
+        typer.Option("--timeout", min=1, help="Seconds to load; else as past loads say."),
+    ] = None,
+    drain: DrainOption = None,
     *,
-    force: Annotated[
-        bool, typer.Option("--force", help="Switch even if it cuts live calls.")
+    force: ForceOption = False,
+    require_gpu: Annotated[
+        bool, typer.Option("--require-gpu", help="A model on the processor is a failure.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and stop.")
@@ -43,6 +53,9 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     daemon change together; success is judged from a fresh status. After any failure all three
     are as before.
     """
+    from aava_cli.ages import parse_span
+    from aava_cli.daemon.calls import CallGuard
+    from aava_cli.daemon.step import Terms
     from aava_cli.switch.apply import apply_switch, preview_switch
 
     session: Session = ctx.obj
@@ -50,7 +63,9 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     if dry_run:
         session.output.result(preview_switch(session, choices))
     else:
-        session.output.result(apply_switch(session, choices, timeout_s=timeout_s, force=force))
+        guard = CallGuard(session, force, None if drain is None else parse_span(drain))
+        terms = Terms(timeout_s, guard, require_gpu)
+        session.output.result(apply_switch(session, choices, terms))
 
 
 def _choices(session: Session, names: Mapping[Role, str | None]) -> tuple[Choice, ...]:

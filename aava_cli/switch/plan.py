@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aava_cli import envfile, yamlfile
 from aava_cli.backends import BACKENDS, Selection, running_in
+from aava_cli.daemon.exchange import Exchange
 from aava_cli.daemon.status import Expectation, is_minimal, is_native, loaded_roles, slots_of
 from aava_cli.errors import NotPossible
 from aava_cli.output import Result, Table
@@ -56,15 +57,12 @@ class SwitchPlan(Result):
     changes: tuple[Change, ...]
     env: str
     yaml: str | None
-    request: Mapping[str, Any]
-    inverse: Mapping[str, Any]
-    after: Expectation
-    before: Expectation
+    exchange: Exchange
 
     @property
     def is_empty(self) -> bool:
         """Whether files and daemon already are as wished."""
-        return not self.changes and not self.request
+        return not self.changes and not self.exchange.request
 
     def text(self) -> Iterable[str | Table]:
         """Yield what would change."""
@@ -73,7 +71,9 @@ class SwitchPlan(Result):
             return
         rows = tuple((each.where, each.key, each.old or "-", each.new) for each in self.changes)
         yield Table(("where", "key", "now", "then"), rows)
-        yield "the daemon loads other models" if self.request else "the daemon is left alone"
+        yield (
+            "the daemon loads other models" if self.exchange.request else "the daemon is left alone"
+        )
 
 
 def plan_switch(wanted: tuple[Selection, ...], state: State) -> SwitchPlan:
@@ -101,10 +101,13 @@ def plan_switch(wanted: tuple[Selection, ...], state: State) -> SwitchPlan:
         ),
         env=envfile.edit(state.env, new_env, name=state.env_name),
         yaml=_edit_yaml(state, new_yaml),
-        request=_request(moving),
-        inverse=_request(running[each.backend.role] for each in moving),
-        after=_expectation({**running, **chosen}.values(), {*loaded, *chosen}),
-        before=_expectation(running.values(), loaded),
+        exchange=Exchange(
+            request=_request(moving),
+            inverse=_request(running[each.backend.role] for each in moving),
+            after=_expectation({**running, **chosen}.values(), {*loaded, *chosen}),
+            before=_expectation(running.values(), loaded),
+            models={each.backend.role: each.model for each in moving},
+        ),
     )
 
 

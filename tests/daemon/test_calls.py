@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aava_cli.daemon.calls import ActiveCalls, count_calls, require_idle
+from aava_cli.daemon.calls import ActiveCalls, CallGuard, count_calls
 from aava_cli.errors import Busy
 from aava_cli.output import Output
 from aava_cli.session import Session
@@ -25,15 +25,17 @@ TOKEN = "only-the-engine-knows"  # noqa: S105 - made up
 
 
 @contextmanager
-def engine(project: Path, body: bytes, *, code: int = 200) -> Iterator[None]:
-    """Run an engine's health server that answers *body* to those who know the token."""
+def engine(project: Path, *bodies: bytes, code: int = 200) -> Iterator[list[bytes]]:
+    """Run an engine's health server that answers *bodies* in turn to those who know the token."""
+    left = list(bodies)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             known = self.headers["Authorization"] == f"Bearer {TOKEN}"
             self.send_response(code if known and self.path == "/sessions/stats" else 403)
             self.end_headers()
-            self.wfile.write(body)
+            # The last answer is repeated.
+            self.wfile.write(left.pop(0) if len(left) > 1 else left[0])
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - its signature
             del format, args
@@ -41,7 +43,7 @@ def engine(project: Path, body: bytes, *, code: int = 200) -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         configure(project, server.server_address[1])
-        yield
+        yield left
         server.shutdown()
 
 
@@ -89,24 +91,64 @@ def test_engine_that_is_down_blocks(project: Path, port: int) -> None:
     """Unknown is busy where an engine is configured."""
     configure(project, port)
     with pytest.raises(Busy, match="not known whether calls are active"):
-        require_idle(session_of(project), NATIVE, force=False)
+        CallGuard(session_of(project)).require_idle(NATIVE)
 
 
 def test_active_calls_block_with_their_number(project: Path) -> None:
     """Exit 5 says how many, and who said so."""
     status = {**NATIVE, "active_sessions": 2}
     with pytest.raises(Busy, match="2 active calls, says the daemon"):
-        require_idle(session_of(project), status, force=False)
+        CallGuard(session_of(project)).require_idle(status)
 
 
 def test_force_goes_on_and_says_what_it_cuts(project: Path) -> None:
     """An operator may cut calls, and reads that it happened."""
     stderr = io.StringIO()
     status = {**NATIVE, "active_sessions": 2}
-    require_idle(session_of(project, stderr), status, force=True)
+    CallGuard(session_of(project, stderr), force=True).require_idle(status)
     assert "warning: going on although calls may be cut: 2 active calls" in stderr.getvalue()
 
 
 def test_no_call_is_no_obstacle(project: Path) -> None:
     """Zero is zero."""
-    require_idle(session_of(project), NATIVE, force=False)
+    CallGuard(session_of(project)).require_idle(NATIVE)
+
+
+def stats(*counts: int) -> tuple[bytes, ...]:
+    """Return answers of the engine with these numbers of calls."""
+    return tuple(json.dumps({"active_calls": count}).encode() for count in counts)
+
+
+def test_draining_waits_until_it_stays_quiet(project: Path) -> None:
+    """One reading of zero is not enough: a call that is handed over is counted nowhere."""
+    stderr = io.StringIO()
+    with engine(project, *stats(2, 2, 0, 1, 0, 0, 0)) as left:
+        guard = CallGuard(session_of(project, stderr), drain_s=60.0)
+        guard.drain(lambda: NATIVE)
+    assert stats(0) == tuple(left)
+    told = [line for line in stderr.getvalue().splitlines() if "waiting for calls" in line]
+    assert [" 2 active calls", " 1 active call"] == [
+        line.split(":")[-1].split(",")[0] for line in told
+    ]
+
+
+def test_draining_ends_with_its_time(project: Path) -> None:
+    """Who still talks then is not cut."""
+    with engine(project, *stats(1)), pytest.raises(Busy, match="1 active call, says the engine"):
+        CallGuard(session_of(project), drain_s=0.0).drain(lambda: NATIVE)
+
+
+def test_draining_with_force_cuts_what_is_left(project: Path) -> None:
+    """First they may end, then they are cut, and that is said."""
+    stderr = io.StringIO()
+    with engine(project, *stats(1)):
+        guard = CallGuard(session_of(project, stderr), force=True, drain_s=0.0)
+        guard.drain(lambda: NATIVE)
+    assert "going on although calls may be cut: 1 active call" in stderr.getvalue()
+
+
+def test_without_draining_there_is_one_reading(project: Path) -> None:
+    """Nobody waits who did not ask for it."""
+    with engine(project, *stats(0, 1)) as left:
+        CallGuard(session_of(project)).drain(lambda: NATIVE)
+    assert stats(1) == tuple(left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,7 @@ from aava_cli.backends import BACKENDS
 from aava_cli.daemon.status import (
     Expectation,
     Slot,
+    fallbacks,
     is_minimal,
     is_native,
     loaded_roles,
@@ -17,6 +18,9 @@ from aava_cli.daemon.status import (
 )
 from aava_cli.roles import ROLES
 from tests.daemon.conftest import status_of
+
+if TYPE_CHECKING:
+    from aava_cli.roles import Role
 
 RUNNING = status_of("vosk", "/app/models/a")
 WANTED = {"stt_backend": "vosk", "models.stt.path": "/app/models/a"}
@@ -90,3 +94,29 @@ def test_kind_of_daemon_is_told_by_its_reply() -> None:
         is_minimal(RUNNING),
         is_minimal({"config": {"runtime_mode": "minimal"}}),
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "roles", "expected"),
+    [
+        ({}, ("stt", "llm", "tts"), ()),
+        ({"stt": "no CUDA"}, ("stt",), ("stt: the daemon fell back: no CUDA",)),
+        ({"stt": "no CUDA"}, ("llm",), ()),
+        ({"melotts": "no CUDA"}, ("llm",), ("melotts: the daemon fell back: no CUDA",)),
+    ],
+)
+def test_fallback_of_a_role_is_said(
+    said: dict[str, str], roles: tuple[Role, ...], expected: tuple[str, ...]
+) -> None:
+    """What is not of a known role may concern any of them."""
+    assert expected == fallbacks({"config": {"runtime_fallbacks": said}}, roles)
+
+
+def test_layers_that_are_not_on_the_gpu_are_said() -> None:
+    """They were asked for, and the daemon tells that none is there."""
+    config = {"gpu_layers_configured": -1, "gpu_layers_effective": 0}
+    status = {"models": {"llm": {"config": config}}}
+    assert ("llm: -1 layers were to be on the GPU, and none is",) == fallbacks(status, ("llm",))
+    assert fallbacks(status, ("stt",)) == ()
+    config["gpu_layers_effective"] = 12
+    assert fallbacks(status, ("llm",)) == ()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aava_cli.daemon.exchange import Exchange
 from aava_cli.daemon.status import Expectation
-from aava_cli.daemon.step import AskDaemon, LoadFailed
+from aava_cli.daemon.step import AskDaemon, LoadFailed, Terms
 from aava_cli.errors import DaemonUnreachable, NotPossible, RecoveryDue, RolledBack
 from aava_cli.journal import Journal
 from aava_cli.transaction import carry_out, recover
@@ -34,11 +35,14 @@ def step(session: Session) -> AskDaemon:
     return AskDaemon(
         session,
         session.settings.daemon_url or "ws://127.0.0.1:" + session.env()["LOCAL_WS_PORT"],
-        {"stt_backend": "vosk", "stt_model_path": NEW},
-        {"stt_backend": "vosk", "stt_model_path": OLD},
-        after=expected(NEW),
-        before=expected(OLD),
-        timeout_s=30.0,
+        Exchange(
+            {"stt_backend": "vosk", "stt_model_path": NEW},
+            {"stt_backend": "vosk", "stt_model_path": OLD},
+            after=expected(NEW),
+            before=expected(OLD),
+            models={"stt": NEW},
+        ),
+        Terms(timeout_s=30.0),
     )
 
 
@@ -168,7 +172,7 @@ def test_undo_waits_for_a_daemon_that_starts_again(step: AskDaemon, port: int) -
     step.undo(recovering=False)
     ended.set()
     supervisor.join()
-    assert [{"type": "status"}] == fake.asked
+    assert {"status"} == {each["type"] for each in fake.asked}
 
 
 def test_daemon_that_stays_away_needs_recovery(step: AskDaemon) -> None:
@@ -192,7 +196,7 @@ def test_recovery_does_not_take_silence_for_absence(step: AskDaemon, port: int) 
 def test_step_survives_the_journal(step: AskDaemon, session: Session) -> None:
     """Another process builds the same step from JSON."""
     fields = json.loads(json.dumps({"kind": step.kind, **step.to_json()}))
-    assert step == AskDaemon.from_json(session, fields)
+    assert replace(step, terms=Terms()) == AskDaemon.from_json(session, fields)
 
 
 def test_failed_load_is_rolled_back_and_verified(
@@ -222,7 +226,7 @@ def test_death_during_the_load_is_recovered_from_once_it_is_down(
 
 def test_slow_load_ends_at_its_deadline(step: AskDaemon, port: int) -> None:
     """A timeout is no success."""
-    impatient = replace(step, timeout_s=0.2)
+    impatient = replace(step, terms=Terms(timeout_s=0.2))
 
     def talk(connection: ServerConnection) -> None:
         for frame in connection:
@@ -234,3 +238,33 @@ def test_slow_load_ends_at_its_deadline(step: AskDaemon, port: int) -> None:
         pytest.raises(DaemonUnreachable, match=r"did not answer `switch_model` in 0\.2 s"),
     ):
         impatient.apply()
+
+
+def test_learned_time_bounds_the_next_load(step: AskDaemon, daemon: FakeDaemon) -> None:
+    """What a load took is kept for the next one of this model."""
+    step.session.settings.state_dir.mkdir(exist_ok=True)
+    step.apply()
+    kept = json.loads((step.session.settings.state_dir / "loads.json").read_bytes())
+    assert ([NEW], 1) == (list(kept), len(kept[NEW]))
+    assert daemon.running == status_of("vosk", NEW)
+
+
+def test_model_on_the_processor_fails_where_the_gpu_is_required(
+    step: AskDaemon, daemon: FakeDaemon
+) -> None:
+    """It is loaded, and not as it was asked for."""
+    fallen = status_of("vosk", NEW)
+    fallen["config"]["runtime_fallbacks"] = {"stt": "CUDA is not usable"}
+    daemon.after_switch[NEW] = fallen
+    with pytest.raises(LoadFailed, match="stt: the daemon fell back: CUDA is not usable"):
+        replace(step, terms=Terms(require_gpu=True)).apply()
+    step.apply()
+
+
+def test_original_daemon_is_looked_at_twice(step: AskDaemon, daemon: FakeDaemon) -> None:
+    """It does not say that it loads; an old status may be followed by the new model."""
+    late = threading.Timer(0.3, lambda: setattr(daemon, "running", status_of("vosk", NEW)))
+    late.start()
+    step.undo(recovering=True)
+    late.join()
+    assert [OLD] == switches(daemon)
