@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix crash-sweep clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -49,6 +49,10 @@ check-readme: $(VENV)/.dev
 fault-matrix: $(VENV)/.dev
 	AAVA_SPARSE_BYTES=5368709120 AAVA_KILLS=200 \
 	    $(BIN)/pytest -v tests/download/test_faults.py tests/download/test_kills.py
+
+# A switch killed, or failing, at every one of its system calls; `make test` tries a sample.
+crash-sweep: $(VENV)/.dev
+	AAVA_CRASH_POINTS=0 $(BIN)/pytest -v tests/switch/test_crash_sweep.py
 
 bench-startup: $(VENV)/.run
 	$(BIN)/python benchmarks/startup/run.py
