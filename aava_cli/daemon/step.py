@@ -100,7 +100,7 @@ class AskDaemon:
         if answer.get("status") not in ("success", "no_change"):
             text = f"the daemon did not load it: {answer.get('message', 'no reason given')}"
             raise LoadFailed(text, hint="run `aava models verify`, then `aava preflight`")
-        self.verify()
+        self._judge()
         times.note(models, took_s)
 
     def status(self) -> dict[str, Any]:
@@ -110,14 +110,21 @@ class AskDaemon:
             return daemon.status()
 
     def verify(self) -> None:
-        """Raise `LoadFailed` unless a fresh status says that the new models run."""
+        """Raise `LoadFailed` unless a fresh status says that the new models run; warn how else."""
+        for fallen in self._judge():
+            self.session.output.emit(Log(fallen, "warning"))
+
+    def _judge(self) -> tuple[str, ...]:
+        """Return how the new models run otherwise than configured; raises as `verify` does."""
         status = self.status()
         wrong = self.exchange.after.mismatches(status)
         if wrong:
             text = f"the daemon did not do as asked: {wrong[0]}"
             raise LoadFailed(text, hint="run `aava status` to see what it runs")
-        if self.terms.require_gpu and (fallen := fallbacks(status, self.exchange.models)):
+        fallen = fallbacks(status, self.exchange.models)
+        if fallen and self.terms.require_gpu:
             raise LoadFailed(fallen[0], hint="run `aava preflight --only gpu` to see why")
+        return fallen
 
     def undo(self, *, recovering: bool) -> None:
         """Have the old models loaded again, and verify it by a fresh status.

@@ -7,9 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aava_cli.daemon.client import connect
-from aava_cli.daemon.status import fallbacks
 from aava_cli.daemon.step import AskDaemon, Terms
-from aava_cli.events import Log
 from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
@@ -121,8 +119,6 @@ def apply_switch(session: Session, choices: tuple[Choice, ...], terms: Terms) ->
         carry_out(
             (*_daemon_steps(ask), *_file_steps(session, state, plan)), journal, verify=ask.verify
         )
-        for fallen in fallbacks(ask.status(), plan.exchange.models):
-            session.output.emit(Log(fallen, "warning"))
         return Switched(plan.changes, reloaded=bool(plan.exchange.request))
 
 
