@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aava_cli.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 HEADER = "# added by aava"
 
@@ -39,6 +39,15 @@ class _Chunk:
     value: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A binding that a later one of the same *key* makes void; *line* counts from 1."""
+
+    key: str
+    line: int
+    value: str | None
+
+
 def read(text: str, *, name: str = ".env") -> dict[str, str]:
     """Return what the program will see: the last duplicate, nothing expanded, no bare `KEY`.
 
@@ -60,15 +69,34 @@ def line_of(text: str, key: str) -> int | None:
     places = [index for index, each in enumerate(chunks) if each.key == key]
     if not places:
         return None
-    before = "".join(each.source for each in chunks[: places[-1]])
-    return 1 + len(_LINE_END.findall(before))
+    return _line_at(chunks, places[-1])
 
 
-def edit(text: str, changes: Mapping[str, str | None], *, name: str = ".env") -> str:
+def duplicates(text: str, keys: Iterable[str], *, name: str = ".env") -> tuple[Duplicate, ...]:
+    """Return the bindings of *keys* that mean nothing, because a later one has the same key.
+
+    Raises:
+        ConfigError: a line is not a binding.
+
+    """
+    chunks = _chunks(text.lstrip(_BOM), name)
+    last = {each.key: place for place, each in enumerate(chunks)}
+    wanted = set(keys)
+    return tuple(
+        Duplicate(each.key, _line_at(chunks, place), each.value)
+        for place, each in enumerate(chunks)
+        if each.key in wanted and each.key is not None and place < last[each.key]
+    )
+
+
+def edit(
+    text: str, changes: Mapping[str, str | None], *, name: str = ".env", tidy: bool = False
+) -> str:
     """Set or remove (`None`) keys and leave every other byte as it is.
 
     A value is written so that Docker Compose, python-dotenv and `sh` read the same; where
-    it already reads as wanted, nothing is touched.
+    it already reads as wanted, nothing is touched. With *tidy* the earlier duplicates of the
+    keys go as well. The comment of a line that goes stays.
 
     Raises:
         ConfigError: a line is not a binding, or the result would not read as meant.
@@ -81,6 +109,9 @@ def edit(text: str, changes: Mapping[str, str | None], *, name: str = ".env") ->
     after = before
     for key, value in changes.items():
         after = _changed(after, key, value, newline)
+        if tidy:
+            after = _tidied(after, key)
+    after = _without_idle_header(before, after, newline)
     edited = "".join(each.source for each in after)
     _verify(before, _chunks(edited, name), changes, name)
     return text[: len(text) - len(body)] + edited
@@ -103,6 +134,11 @@ def _chunks(body: str, name: str) -> list[_Chunk]:
     return [each for each in found if each.source]
 
 
+def _line_at(chunks: Sequence[_Chunk], place: int) -> int:
+    before = "".join(each.source for each in chunks[:place])
+    return 1 + len(_LINE_END.findall(before))
+
+
 def _values(chunks: Sequence[_Chunk]) -> dict[str, str]:
     last = {each.key: each.value for each in chunks}
     return {key: value for key, value in last.items() if key is not None and value is not None}
@@ -114,7 +150,7 @@ def _changed(chunks: list[_Chunk], key: str, value: str | None, newline: str) ->
     if _values(chunks).get(key) == value:
         return chunks
     if value is None:
-        return [each for each in chunks if each.key != key]
+        return _without(chunks, {place for place, each in enumerate(chunks) if each.key == key})
     binding = f"{key}={_spelled(key, value)}"
     places = [index for index, each in enumerate(chunks) if each.key == key]
     if not places:
@@ -125,17 +161,52 @@ def _changed(chunks: list[_Chunk], key: str, value: str | None, newline: str) ->
     return chunks
 
 
+def _tidied(chunks: list[_Chunk], key: str) -> list[_Chunk]:
+    places = [place for place, each in enumerate(chunks) if each.key == key]
+    return _without(chunks, set(places[:-1]))
+
+
+def _without(chunks: Sequence[_Chunk], places: set[int]) -> list[_Chunk]:
+    """Return *chunks* without the bindings at *places*; their comments stay."""
+    left = (
+        _Chunk(_comment_line(each.source, "")) if place in places else each
+        for place, each in enumerate(chunks)
+    )
+    return [each for each in left if each.source]
+
+
+def _without_idle_header(
+    before: Sequence[_Chunk], after: list[_Chunk], newline: str
+) -> list[_Chunk]:
+    """Return *after* without our header, where its last key has gone and nothing follows."""
+    if not _ends_in_header(after) or _ends_in_header(before):
+        return after
+    above = after[:-1]
+    if above and not above[-1].source.strip():
+        above[-1] = _Chunk(above[-1].source.removesuffix(newline))
+    return [each for each in above if each.source]
+
+
+def _ends_in_header(chunks: Sequence[_Chunk]) -> bool:
+    return bool(chunks) and chunks[-1].source.strip() == HEADER
+
+
 def _rewritten(source: str, binding: str, newline: str) -> str:
     head = _HEAD.sub(r"\1", source)
     line_end = source[len(source.rstrip("\r\n")) :]
+    # Other readers take a comment behind a value for part of the value.
+    return _comment_line(source, newline) + head + binding + line_end
+
+
+def _comment_line(source: str, newline: str) -> str:
+    """Return the comment behind a binding as a line of its own, or nothing."""
     quoted = _COMMENT_AFTER_QUOTES.match(source)
     inline = quoted or _COMMENT_AFTER_SPACE.match(source)
-    rewritten = head + binding + line_end
     if not inline or not inline[1]:
-        return rewritten
-    # Other readers take a comment behind a value for part of the value.
-    indent = head.removesuffix(head.lstrip())
-    return indent + inline[1] + (line_end or newline) + rewritten
+        return ""
+    indent = source[: len(source) - len(source.lstrip())]
+    line_end = source[len(source.rstrip("\r\n")) :]
+    return indent + inline[1] + (line_end or newline)
 
 
 def _inserted(chunks: list[_Chunk], new: _Chunk, newline: str) -> list[_Chunk]:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from aava_cli import yamlsplice, yamltext
 from aava_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
     import yaml
+
+
+class Null(Enum):
+    """A null that is written out; in an overlay it deletes the key below."""
+
+    NULL = "null"
+
+
+NULL: Final = Null.NULL
+Scalar: TypeAlias = "str | int | float | bool | date | Literal[Null.NULL]"
 
 _BOM = "\ufeff"
 _NULL = "tag:yaml.org,2002:null"
@@ -60,8 +72,8 @@ def merge(base: Mapping[str, object], overlay: Mapping[str, object]) -> dict[str
     return merged
 
 
-def edit(text: str, changes: Mapping[tuple[str, ...], str | None], *, name: str) -> str:
-    """Set a string or remove (`None`) the key at each path; leave every other byte as it is.
+def edit(text: str, changes: Mapping[tuple[str, ...], Scalar | None], *, name: str) -> str:
+    """Set a value or remove (`None`) the key at each path; leave every other byte as it is.
 
     A mapping that loses its last key becomes `{}`: left without a value it would be null,
     which in an overlay deletes the key below, while `{}` changes nothing below. Missing
@@ -78,7 +90,8 @@ def edit(text: str, changes: Mapping[tuple[str, ...], str | None], *, name: str)
     for path, value in changes.items():
         changed = _with(wanted, path, value)
         if not _same(changed, wanted):
-            edited = yamlsplice.splice(edited, path, value, name=name)
+            raw = None if value is None else _spelled(value)
+            edited = yamlsplice.splice(edited, path, raw, name=name)
             wanted = changed
     if edited is not body:
         _verify(edited, wanted, changes, name)
@@ -140,8 +153,14 @@ def _constructed(root: yaml.Node | None, name: str) -> dict[str, object]:
     return data or {}
 
 
+def _spelled(value: Scalar) -> str:
+    if isinstance(value, str):
+        return yamltext.scalar(value)
+    return yamltext.spelled(None if value is NULL else value)
+
+
 def _with(
-    data: Mapping[str, object], path: tuple[str, ...], value: str | None
+    data: Mapping[str, object], path: tuple[str, ...], value: Scalar | None
 ) -> dict[str, object]:
     changed = dict(data)
     key, *rest = path
@@ -152,7 +171,7 @@ def _with(
     elif value is None:
         changed.pop(key, None)
     else:
-        changed[key] = value
+        changed[key] = None if value is NULL else value
     return changed
 
 
@@ -170,7 +189,7 @@ def _same(ours: object, theirs: object) -> bool:
 def _verify(
     edited: str,
     wanted: Mapping[str, object],
-    changes: Mapping[tuple[str, ...], str | None],
+    changes: Mapping[tuple[str, ...], Scalar | None],
     name: str,
 ) -> None:
     paths = ", ".join(f"`{'.'.join(path)}`" for path in changes)

@@ -39,22 +39,24 @@ _COMMENT = re.compile(r"[ \t]+#.*")
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What is to be written where nothing is yet: a value below one or more new keys."""
+    """What is to be written where nothing is yet: a value as YAML, below one or more new keys."""
 
     keys: tuple[str, ...]
-    value: str
+    raw: str
 
     def flow(self) -> str:
         opened = ": {".join(scalar(key) for key in self.keys)
-        return f"{opened}: {scalar(self.value)}" + "}" * (len(self.keys) - 1)
+        return f"{opened}: {self.raw}" + "}" * (len(self.keys) - 1)
 
     def block(self, pad: str, step: int, newline: str) -> str:
         lines = (f"{pad}{' ' * step * depth}{scalar(key)}:" for depth, key in enumerate(self.keys))
-        return f"{newline.join(lines)} {scalar(self.value)}{newline}"
+        return f"{newline.join(lines)} {self.raw}{newline}"
 
 
-def splice(text: str, path: tuple[str, ...], value: str | None, *, name: str) -> str:
-    """Set or remove (`None`) the key at *path* in *text*, which loads; the caller verifies.
+def splice(text: str, path: tuple[str, ...], raw: str | None, *, name: str) -> str:
+    """Set to *raw*, which is YAML, or remove (`None`) the key at *path* in *text*, which loads.
+
+    The caller verifies. A single value can be set, and `{}`.
 
     Raises:
         ConfigError: the path leads through an alias or something that is not a mapping.
@@ -64,22 +66,23 @@ def splice(text: str, path: tuple[str, ...], value: str | None, *, name: str) ->
 
     root = yaml.compose(text, Loader=loader())
     trail = _trail(root, path)
-    _refuse_shared(root, trail if value is not None else trail[:-1], path, name)
+    _refuse_shared(root, trail if raw is not None else trail[:-1], path, name)
     target = _value(trail) if trail else root
     line = 1 + target.start_mark.line if target else 1
-    if value is None:
+    if raw is None:
         if len(trail) < len(path):
             raise _refusal(name, line, path, "a key of its own, found one that `<<` brings")
         return _removed(text, trail)
-    entry = _Entry(path[len(trail) :], value)
+    entry = _Entry(path[len(trail) :], raw)
     if not trail and not isinstance(target, yaml.MappingNode):
         return _begun(text, target, entry)
     if entry.keys and isinstance(target, yaml.MappingNode):
         return _added(text, target, trail, entry)
     if entry.keys and target and target.tag == _NULL:
         return _filled(text, target, trail, entry)
-    if not entry.keys and isinstance(target, yaml.ScalarNode):
-        return _replaced(text, target, scalar(value))
+    empty = isinstance(target, yaml.MappingNode) and not target.value
+    if not entry.keys and target and (isinstance(target, yaml.ScalarNode) or empty):
+        return _replaced(text, target, raw)
     expected = "a mapping" if entry.keys else "a single value, found a collection"
     raise _refusal(name, line, path[: len(trail)], expected)
 

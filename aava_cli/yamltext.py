@@ -43,6 +43,13 @@ def scalar(value: str) -> str:
     return dumped.removesuffix("\n")
 
 
+def spelled(value: object) -> str:
+    """Return a number, a truth, a date or null as YAML."""
+    import yaml
+
+    return yaml.safe_dump(value).splitlines()[0]
+
+
 def last_token(text: str, limit: int) -> yaml.Token:
     """Return the last token with any text that ends at or before *limit*: never a comment."""
     import yaml

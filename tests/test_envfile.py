@@ -253,7 +253,8 @@ def test_broken_line_is_named(text: str, line: int) -> None:
     ("text", "changes", "expected"),
     [
         pytest.param("A=1\nA=2\n", {"A": "3"}, "A=1\nA=3\n", id="last duplicate"),
-        pytest.param("A=1\nB=1\nA=2 # c\n", {"A": None}, "B=1\n", id="every duplicate goes"),
+        pytest.param("A=1\nB=1\nA=2\n", {"A": None}, "B=1\n", id="every duplicate goes"),
+        pytest.param("A=1\nB=2\t# c", {"B": None}, "A=1\n# c", id="comment of what goes"),
         pytest.param("\n\n  A=1\nB=2", {"A": None}, "\n\nB=2", id="blank lines stay"),
         pytest.param("  export  A = 1", {"A": "2"}, "  export  A=2", id="export, no line end"),
         pytest.param("A=1 # c\r\nB=2\n", {"A": "2"}, "# c\r\nA=2\r\nB=2\n", id="CRLF line"),
@@ -308,6 +309,56 @@ def test_new_keys_share_one_header() -> None:
     assert edited == "A=1\n\n# added by aava\nX_A=1\nX_B=3\nY=2\n"
 
 
+@given(env_texts(), st.dictionaries(KEYS, ACCEPTED, min_size=1, max_size=4))
+@settings(max_examples=300)
+def test_added_keys_can_be_removed_without_a_trace(text: str, added: dict[str, str]) -> None:
+    """Only the line end that the last line may have lacked is left of them, and no header."""
+    present = {chunk.key for chunk in envfile._chunks(text.lstrip("\ufeff"), ".env")}
+    fresh: dict[str, str | None] = {key: added[key] for key in added.keys() - present}
+    gone = envfile.edit(envfile.edit(text, fresh), dict.fromkeys(fresh))
+    assert gone.startswith(text)
+    assert gone.removeprefix(text) in ("", "\n", "\r\n", "\r")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A=1\n# added by aava\nX=1\n# mine\n", "A=1\n# added by aava\n# mine\n"),
+        ("A=1\n\n# added by aava\nX=1\nY=1\n", "A=1\n\n# added by aava\nY=1\n"),
+        ("# mine\n# added by aava\nX=1\n", "# mine\n"),
+        ("# added by aava\nX=1\n", ""),
+        ("X=1\n# added by aava\n", "# added by aava\n"),
+    ],
+)
+def test_header_goes_with_the_last_key_under_it(text: str, expected: str) -> None:
+    """It stays where something still stands below, and where it stood idle before."""
+    assert expected == envfile.edit(text, {"X": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("A=1\nB=2\nA=3\n", "B=2\nA=4\n", id="rewritten"),
+        pytest.param("A=4\n A=3 # why\r\nA=4\n", " # why\r\nA=4\n", id="already so"),
+        pytest.param("A=1\nA\n", "A=4\n", id="bare key last"),
+        pytest.param("B=1\nB=2\n", "B=1\nB=2\n\n# added by aava\nA=4\n", id="others stay"),
+    ],
+)
+def test_tidy_removes_what_a_later_line_overrides(text: str, expected: str) -> None:
+    """Of the keys that change, the last binding is left, and every comment."""
+    assert expected == envfile.edit(text, {"A": "4"}, tidy=True)
+
+
+def test_duplicates_are_found_with_their_lines() -> None:
+    """Each line that a later one overrides, of the keys that were asked for."""
+    text = "\ufeffA=1\n\nexport A='2'\nB=1\nB=2\nA\nA=3\nC=1\n"
+    assert (
+        envfile.Duplicate("A", 1, "1"),
+        envfile.Duplicate("A", 3, "2"),
+        envfile.Duplicate("A", 6, None),
+    ) == envfile.duplicates(text, ("A", "C"))
+
+
 def test_only_the_needed_lines_differ() -> None:
     """In a file of several hundred lines a switch changes as many lines as keys."""
     lines = [f"# section {i}\nLOCAL_K{i}=value {i}   # about {i}\n#OLD_{i}=\n" for i in range(220)]
@@ -317,7 +368,7 @@ def test_only_the_needed_lines_differ() -> None:
     assert Counter(["LOCAL_K7=value 7   # about 7", "LOCAL_K200=value 200   # about 200"]) == (
         before - after
     )
-    assert Counter(["# about 7", "LOCAL_K7=new"]) == after - before
+    assert Counter(["# about 7", "LOCAL_K7=new", "# about 200"]) == after - before
 
 
 @pytest.mark.parametrize("after", ["A=2\nB=1\n", "A=3\nB=2\n", "A=3\n", "A=3\nB=1\nC=1\n"])

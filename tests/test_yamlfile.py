@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC
 from typing import TypeAlias
 
 import pytest
@@ -15,7 +16,7 @@ from aava_cli import yamlfile, yamltext
 from aava_cli.errors import ConfigError
 
 Tree: TypeAlias = "dict[str, Tree | str | None]"
-Changes: TypeAlias = "dict[tuple[str, ...], str | None]"
+Changes: TypeAlias = "dict[tuple[str, ...], yamlfile.Scalar | None]"
 
 KEYS = st.sampled_from(("a", "b", "local", "stt_model", "yes", "null", "ключ", "two words", "1"))
 AWKWARD = st.text(
@@ -104,14 +105,14 @@ def model(tree: object, path: tuple[str, ...], value: str | None) -> object:
 
 
 def possible(tree: object, path: tuple[str, ...]) -> bool:
-    """Say whether a value can be set at *path*: parents are mappings, the place is not."""
+    """Say whether a value can be set at *path*: parents are mappings, the place holds none."""
     for key in path:
         if tree is None:
             return True
         if not isinstance(tree, dict):
             return False
         tree = tree.get(key)
-    return not isinstance(tree, dict)
+    return not isinstance(tree, dict) or not tree
 
 
 def changed_lines(before: str, after: str) -> tuple[int, int]:
@@ -195,6 +196,30 @@ def test_equal_values_change_nothing(tree: Tree, data: st.DataObject) -> None:
     same: Changes = {(key,): value for key, value in tree.items() if isinstance(value, str)}
     same[("absent", "too")] = None
     assert text == yamlfile.edit(text, same, name="x.yaml")
+
+
+SCALARS = (
+    st.integers()
+    | st.booleans()
+    | st.floats()
+    | st.just(yamlfile.NULL)
+    | st.dates()
+    | st.datetimes(timezones=st.none() | st.just(UTC))
+)
+
+
+@given(SCALARS, st.sampled_from(("k: old\n", "{k: old}\n", "o:\n  k: old # c\n", "k: {}", "")))
+@settings(max_examples=300)
+def test_other_scalars_read_back(value: yamlfile.Scalar, text: str) -> None:
+    """A number, a truth, a date and a null are what they were, and no string."""
+    path = ("o", "k") if text.startswith("o") else ("k",)
+    edited = yamlfile.edit(text, {path: value}, name="x.yaml")
+    found: object = yamlfile.load(edited, name="x.yaml")
+    for key in path:
+        assert isinstance(found, dict)
+        found = found[key]
+    assert yamlfile._same(None if value is yamlfile.NULL else value, found)
+    assert edited == yamlfile.edit(edited, {path: value}, name="x.yaml")
 
 
 @given(VALUES, st.sampled_from(("k: old\n", "{k: old}\n", "o:\n  k: old # c\n")))
