@@ -30,6 +30,10 @@ class Engine:
     urls: tuple[str, ...]
     token: str | None = field(default=None, repr=False)
 
+    def is_listening(self) -> bool:
+        """Return whether anything listens where the engine should."""
+        return any(map(_accepts, self.urls))
+
     def active_calls(self) -> int | None:
         """Return how many calls are live, or None if that cannot be learned.
 
@@ -71,6 +75,19 @@ class Engine:
             is_good = answer.status_code == httpx.codes.OK and isinstance(content, dict)
             return content if is_good else None
         return None
+
+
+def _accepts(url: str) -> bool:
+    import socket
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        socket.create_connection(address, timeout=_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def find_engine(session: Session) -> Engine | None:
