@@ -143,7 +143,8 @@ def test_failing_at_any_call_it_ends_all_old_or_all_new(
     sweep: Sweep, error: str, told: Callable[[str], None]
 ) -> None:
     """One call fails; the exit code says which state there is, and it is that one."""
-    points = sweep.measure()
+    # What is printed is told after the fact, and may be lost without changing it.
+    points = [point for point in sweep.measure() if not point.about.startswith(("1<", "2<"))]
     ends: Counter[str] = Counter()
     for point in sampled(points, 0.5):
         ran = sweep.command.spoiled(point, f"error={error}", sweep.trace)
