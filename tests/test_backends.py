@@ -12,6 +12,7 @@ from aava_cli.backends import (
     BACKENDS,
     Backend,
     Selection,
+    Setting,
     backend_in_env,
     backend_in_status,
     backend_named,
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
 EVERY = pytest.mark.parametrize("backend", BACKENDS.values(), ids=lambda each: str(each.name))
 VALUES = {
     "text": st.text("abcXYZ019/._-", min_size=1),
+    "path": st.text("abcXYZ019._-/", min_size=1).map(lambda text: f"/{text}"),
+    "language": st.sampled_from(("de", "en-US", "zh_Hans")),
+    "url": st.sampled_from(("wss://host/path", "http://127.0.0.1:8880/v1")),
     "integer": st.integers(0, 99_999).map(str),
+    "number": st.integers(0, 400).map(lambda hundredths: str(hundredths / 100)),
     "flag": st.sampled_from(("0", "1")),
 }
+TYPES = {"integer": int, "number": float, "flag": bool}
 
 
 @st.composite
@@ -38,7 +44,12 @@ def selections(draw: st.DrawFn) -> Selection:
     """Any backend with values for some of its settings."""
     backend = draw(st.sampled_from(tuple(BACKENDS.values())))
     chosen = draw(st.lists(st.sampled_from(backend.settings), unique_by=lambda each: each.option))
-    return Selection(backend, {each.option: draw(VALUES[each.kind]) for each in chosen})
+    return Selection(backend, {each.option: draw(values_of(each)) for each in chosen})
+
+
+def values_of(setting: Setting) -> st.SearchStrategy[str]:
+    """Any value that *setting* may have."""
+    return st.sampled_from(setting.choices) if setting.choices else VALUES[setting.kind]
 
 
 def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,8 +133,13 @@ def test_expected_status_reads_back_as_what_runs(selection: Selection) -> None:
     """A daemon that says what is expected runs what was selected, as far as it can tell."""
     status = nested(selection.expected())
     told = {each.option for each in selection.backend.settings if each.status}
+    running = running_in(selection.backend, status)
     expected = {key: value for key, value in selection.values.items() if key in told}
-    assert expected == running_in(selection.backend, status).values
+    assert expected == {key: value for key, value in running.values.items() if key in expected}
+    asked = {each.option for each in selection.backend.settings if each.request} - told
+    believed = running_in(selection.backend, status, selection.env()).values
+    untold = {key: value for key, value in selection.values.items() if key in asked}
+    assert untold == {key: value for key, value in believed.items() if key in untold}
     assert selection.backend is backend_in_status(selection.backend.role, status)
 
 
@@ -131,11 +147,10 @@ def test_expected_status_reads_back_as_what_runs(selection: Selection) -> None:
 def test_request_holds_each_value_at_its_place(selection: Selection) -> None:
     """Every setting that can be asked for is asked for, in its own type."""
     request = selection.request()
-    kinds = {"text": str, "integer": int, "flag": bool}
     for option in selection.values:
         setting = selection.backend.setting(option)
         if setting.request:
-            assert type(lookup(request, setting.request)) is kinds[setting.kind]
+            assert type(lookup(request, setting.request)) is TYPES.get(setting.kind, str)
     if selection.backend.key:
         assert selection.backend.name == request[selection.backend.key]
 

@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 _BACKENDS = {"stt_backend": "LOCAL_STT_BACKEND", "tts_backend": "LOCAL_TTS_BACKEND"}
 
-_LLM = {
-    f"llm_config.{option}": f"LOCAL_LLM_{option.upper()}"
-    for option in (
-        *("model_path", "context", "threads", "batch", "max_tokens", "temperature", "top_p"),
-        *("repeat_penalty", "gpu_layers", "chat_format", "system_prompt"),
-    )
-}
-
 _RUNTIME = {
     f"{prefix}{option}": key
     for prefix in ("", "runtime_config.")
@@ -121,7 +113,7 @@ def _fields(values: Values) -> dict[str, str]:
         # What `.env` calls the backend in use may not exist.
         if values[key] in BACKENDS:
             fields |= _fields_of(BACKENDS[values[key]])
-    return fields | _LLM | _RUNTIME | {"llm_model_path": "LOCAL_LLM_MODEL_PATH"}
+    return fields | _fields_of(BACKENDS["llama"]) | _RUNTIME
 
 
 def _own_fields_of(backend: Backend) -> dict[str, str]:
@@ -146,10 +138,9 @@ def _fields_of(backend: Backend) -> dict[str, str]:
 
 def _path_fields() -> Iterator[str]:
     """Yield every field that may hold a path, whichever backends are in use."""
-    named = {"llm_model_path": "LOCAL_LLM_MODEL_PATH", **_LLM}
     for backend in BACKENDS.values():
         model = backend.setting(backend.model).env
-        fields = named | _own_fields_of(backend) | _fields_of(backend)
+        fields = _own_fields_of(backend) | _fields_of(backend)
         yield from (field for field, key in fields.items() if key == model or key.endswith("_PATH"))
 
 

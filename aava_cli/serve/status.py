@@ -14,6 +14,8 @@ from aava_cli.serve.engines import is_available
 from aava_cli.serve.values import is_on, model_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aava_cli.serve.models import Models
     from aava_cli.serve.slot import Slot
 
@@ -21,6 +23,7 @@ Reply = dict[str, Any]
 
 # The registry and the capabilities call the same engines by different names.
 _REGISTRY_NAMES = {"llama": "llama_cpp"}
+_TYPES: Mapping[str, str] = {"integer": "integer", "number": "number", "flag": "boolean"}
 
 
 def status_reply(models: Models, *, started_at_s: float, active_sessions: int) -> Reply:
@@ -213,7 +216,7 @@ def _registry_name(backend: Backend) -> str:
 def _schema(backend: Backend) -> Reply:
     return {
         ("model_path" if each.option == backend.model else each.option): {
-            "type": {"text": "string", "flag": "boolean"}.get(each.kind, each.kind),
+            "type": _TYPES.get(each.kind, "string"),
             "required": each.option == backend.model,
             "description": f"`{each.env}` in `.env`",
         }

@@ -23,8 +23,9 @@ FIELDS = st.sampled_from(
 
 
 def _sample(backend: Backend) -> dict[str, str]:
-    kinds = {"text": "/app/models/x", "integer": "4000", "flag": "1"}
-    return {each.option: kinds[each.kind] for each in backend.settings}
+    kinds = {"integer": "4000", "number": "0.5", "flag": "1", "language": "de"}
+    values = {each.option: kinds.get(each.kind, "/app/models/x") for each in backend.settings}
+    return {**values, **dict(each.when for each in backend.settings if each.when)}
 
 
 @pytest.mark.parametrize("backend", BACKENDS.values(), ids=lambda backend: backend.name)
