@@ -6,25 +6,38 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aava_cli import yamlfile
 from aava_cli.daemon.client import connect
-from aava_cli.daemon.step import AskDaemon, Terms
+from aava_cli.daemon.enginestep import ReloadEngine
+from aava_cli.daemon.status import is_native
+from aava_cli.daemon.step import AskDaemon
+from aava_cli.docker.recreate import RecreateService
 from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
+from aava_cli.settings import is_compose_project
 from aava_cli.steps import WriteFile
 from aava_cli.switch.choose import check_installed
-from aava_cli.switch.plan import State, plan_switch
+from aava_cli.switch.container import replace_container
+from aava_cli.switch.plan import Runtime, State, plan_switch
+from aava_cli.switch.routing import NO_ROUTING
 from aava_cli.transaction import carry_out, recover
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+    from typing import TypeAlias
 
+    from aava_cli.daemon.step import Terms
     from aava_cli.journal import StepLoader
+    from aava_cli.roles import Role
     from aava_cli.session import Session
     from aava_cli.steps import Step
     from aava_cli.switch.choose import Choice
-    from aava_cli.switch.plan import Change, SwitchPlan
+    from aava_cli.switch.plan import Change, SwitchPlan, Way
+    from aava_cli.switch.routing import Routing
+
+    Prove: TypeAlias = Callable[[tuple[Role, ...]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class Switched(Result):
     """What a switch changed; nothing, where everything already was as wished."""
 
     changes: tuple[Change, ...]
+    way: Way
     reloaded: bool
 
     def text(self) -> Iterable[str]:
@@ -45,7 +59,10 @@ class Switched(Result):
         files = sorted({change.where for change in self.changes} - {"daemon"})
         if files:
             yield f"written: {', '.join(files)}"
-        yield "the daemon runs the selected models, verified by a fresh status"
+        if self.reloaded:
+            yield "the daemon runs the selected models, verified by a fresh status"
+        else:
+            yield "the daemon was not asked for anything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +80,40 @@ class RecoveredState(Result):
             yield f"`{self.command}` was undone; the old state is back"
 
 
-def read_state(session: Session) -> State:
-    """Return what a plan is made from, as it is now.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted: models, and what the engine does with them; *offline* in files alone."""
+
+    choices: tuple[Choice, ...] = ()
+    routing: Routing = NO_ROUTING
+    offline: bool = False
+
+
+def read_state(session: Session, *, offline: bool = False) -> State:
+    """Return what a plan is made from, as it is now; *offline* does not ask the daemon.
 
     Raises:
         ConfigError: a file is not UTF-8.
         DaemonUnreachable: the daemon does not answer.
     """
     settings = session.settings
-    with connect(session) as daemon:
-        url, status, capabilities = daemon.url, daemon.status(), daemon.capabilities()
-    overlay = settings.overlay_yaml
+    base, overlay = settings.base_yaml, settings.overlay_yaml
     return State(
-        url=url,
         env=read_text(settings.env_file),
         env_name=str(settings.env_file),
         yaml=_overlay_text(overlay),
         yaml_name=str(overlay),
-        status=status,
-        capabilities=capabilities,
+        runtime=None if offline else _read_runtime(session),
+        base=yamlfile.load(read_text(base), name=str(base)) if base.exists() else {},
+        merged=session.engine_config(),
     )
+
+
+def _read_runtime(session: Session) -> Runtime:
+    with connect(session) as daemon:
+        status = daemon.status()
+        in_container = not is_native(status) and is_compose_project(session.settings.project)
+        return Runtime(daemon.url, status, daemon.capabilities(), in_container)
 
 
 def _overlay_text(overlay: Path) -> str | None:
@@ -91,14 +122,19 @@ def _overlay_text(overlay: Path) -> str | None:
     return read_text(overlay) if overlay.exists() else ""
 
 
-def preview_switch(session: Session, choices: tuple[Choice, ...]) -> SwitchPlan:
-    """Return what a switch to *choices* would do, and do nothing of it; raises as a plan does."""
-    _state, plan = _plan(session, choices)
+def preview_switch(session: Session, wish: Wish) -> SwitchPlan:
+    """Return what a switch to *wish* would do, and do nothing of it; raises as a plan does."""
+    _state, plan = _plan(session, wish)
     return plan
 
 
-def apply_switch(session: Session, choices: tuple[Choice, ...], terms: Terms) -> Switched:
-    """Make *choices* the selection and the runtime, on *terms* that spare live calls.
+def apply_switch(
+    session: Session, wish: Wish, terms: Terms, *, prove: Prove | None = None
+) -> Switched:
+    """Make *wish* the selection and the runtime, on *terms* that spare live calls.
+
+    *prove* is called with the roles that changed, before the switch is final; what it raises
+    undoes the switch.
 
     Raises:
         Busy: another command is changing this project, or calls are live.
@@ -108,31 +144,50 @@ def apply_switch(session: Session, choices: tuple[Choice, ...], terms: Terms) ->
     with session.lock():
         journal = Journal(session.settings.state_dir)
         journal.require_none()
-        state, plan = _plan(session, choices)
+        state, plan = _plan(session, wish)
         if plan.is_empty:
-            return Switched((), reloaded=False)
-        ask = AskDaemon(session, state.url, plan.exchange, terms)
-        if terms.guard is not None and plan.exchange.request:
-            terms.guard.drain(ask.status)
-        # The daemon comes first: a model that does not load never touches a file, and an undo,
-        # which runs backwards, leaves old files for a daemon that starts again in the middle.
-        carry_out(
-            (*_daemon_steps(ask), *_file_steps(session, state, plan)), journal, verify=ask.verify
-        )
-        return Switched(plan.changes, reloaded=bool(plan.exchange.request))
+            return Switched((), plan.way, reloaded=False)
+        steps, verify = _steps(session, state, plan, terms)
+
+        def verify_all() -> None:
+            verify()
+            if prove is not None:
+                prove(tuple(plan.exchange.models))
+
+        carry_out(steps, journal, verify=verify_all)
+        return Switched(plan.changes, plan.way, reloaded=plan.way != "files")
 
 
-def _plan(session: Session, choices: tuple[Choice, ...]) -> tuple[State, SwitchPlan]:
-    state = read_state(session)
-    plan = plan_switch(tuple(choice.selection for choice in choices), state)
+def _plan(session: Session, wish: Wish) -> tuple[State, SwitchPlan]:
+    state = read_state(session, offline=wish.offline or not wish.choices)
+    wanted = tuple(choice.selection for choice in wish.choices)
+    plan = plan_switch(wanted, state, wish.routing)
     # What the daemon cannot run need not be installed first.
-    for choice in choices:
+    for choice in wish.choices:
         check_installed(session, choice)
     return state, plan
 
 
-def _daemon_steps(ask: AskDaemon) -> tuple[Step, ...]:
-    return (ask,) if ask.exchange.request else ()
+def _steps(
+    session: Session, state: State, plan: SwitchPlan, terms: Terms
+) -> tuple[tuple[Step, ...], Callable[[], None]]:
+    """Return the steps of *plan*, and what must hold after them; waits for calls to end."""
+    files = _file_steps(session, state, plan)
+    engine = (ReloadEngine(session, files, plan.routing),) if plan.routing else ()
+    if plan.way == "files" or state.runtime is None:
+        return (*files, *engine), _nothing
+    ask = AskDaemon(session, state.runtime.url, plan.exchange, terms)
+    if terms.guard is not None:
+        terms.guard.drain(ask.status)
+    if plan.way == "recreate":
+        return (*files, replace_container(session, files, terms), *engine), ask.verify
+    # The daemon comes first: a model that does not load never touches a file, and an undo,
+    # which runs backwards, leaves old files for a daemon that starts again in the middle.
+    return (ask, *files, *engine), ask.verify
+
+
+def _nothing() -> None:
+    """Verify nothing: what files say was compared when they were written."""
 
 
 def _file_steps(session: Session, state: State, plan: SwitchPlan) -> tuple[Step, ...]:
@@ -160,6 +215,8 @@ def recover_project(session: Session) -> RecoveredState:
         "write-file": WriteFile.from_json,
         "ask-daemon": partial(AskDaemon.from_json, session),
     }
+    kinds["recreate-service"] = partial(RecreateService.from_json, kinds)
+    kinds["reload-engine"] = partial(ReloadEngine.from_json, session, kinds)
     with session.lock():
         if not journal.is_open:
             return RecoveredState(None, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from aava_cli.roles import Role
     from aava_cli.session import Session
     from aava_cli.switch.choose import Choice
+    from aava_cli.switch.routing import Routing
 
 
 DrainOption = Annotated[
@@ -28,15 +30,28 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     stt: Annotated[str | None, typer.Option(metavar="WHAT", help="Speech to text.")] = None,
     llm: Annotated[str | None, typer.Option(metavar="WHAT", help="Language model.")] = None,
     tts: Annotated[str | None, typer.Option(metavar="WHAT", help="Text to speech.")] = None,
+    *,
+    provider: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The engine's default provider.")
+    ] = None,
+    pipeline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The engine's active pipeline, or `none`.")
+    ] = None,
     timeout_s: Annotated[
         float | None,
         typer.Option("--timeout", min=1, help="Seconds to load; else as past loads say."),
     ] = None,
     drain: DrainOption = None,
-    *,
     force: ForceOption = False,
     require_gpu: Annotated[
         bool, typer.Option("--require-gpu", help="A model on the processor is a failure.")
+    ] = False,
+    pull: Annotated[bool, typer.Option("--pull", help="Pull first what is not installed.")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Prove the new models with a sentence, or undo.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Change files only; no daemon is asked.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and stop.")
@@ -48,33 +63,45 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
       aava switch --stt whisper_cpp:ggml-base.en
       aava switch --tts piper:en_US-joe-medium --llm smollm2-135m
       aava switch --stt faster_whisper --dry-run
+      aava switch --llm smollm2-135m --pull --smoke --drain 10m
+      aava switch --provider local_hybrid --pipeline none
 
     WHAT is a backend, `backend:model`, or a model's name. `.env`, the YAML overlay and the
     daemon change together; success is judged from a fresh status. After any failure all three
-    are as before.
+    are as before. Where calls are live nothing is changed, unless `--drain` or `--force` say so.
     """
     from aava_cli.ages import parse_span
     from aava_cli.daemon.calls import CallGuard
     from aava_cli.daemon.step import Terms
-    from aava_cli.switch.apply import apply_switch, preview_switch
+    from aava_cli.flows import prove_roles, pull_missing
+    from aava_cli.switch.apply import Wish, apply_switch, preview_switch
+    from aava_cli.switch.routing import Routing
 
     session: Session = ctx.obj
-    choices = _choices(session, {"stt": stt, "llm": llm, "tts": tts})
+    named: dict[Role, str | None] = {"stt": stt, "llm": llm, "tts": tts}
+    routing = Routing(provider, pipeline)
+    wish = Wish(_choices(session, named, routing), routing, offline)
     if dry_run:
-        session.output.result(preview_switch(session, choices))
-    else:
-        guard = CallGuard(session, force, None if drain is None else parse_span(drain))
-        terms = Terms(timeout_s, guard, require_gpu)
-        session.output.result(apply_switch(session, choices, terms))
+        session.output.result(preview_switch(session, wish))
+        return
+    if pull:
+        pull_missing(session, wish.choices)
+    guard = CallGuard(session, force, None if drain is None else parse_span(drain))
+    terms = Terms(timeout_s, guard, require_gpu)
+    prove = partial(prove_roles, session) if smoke else None
+    session.output.result(apply_switch(session, wish, terms, prove=prove))
 
 
-def _choices(session: Session, names: Mapping[Role, str | None]) -> tuple[Choice, ...]:
+def _choices(
+    session: Session, names: Mapping[Role, str | None], routing: Routing
+) -> tuple[Choice, ...]:
     from aava_cli.switch.choose import choose
 
     named = {role: name for role, name in names.items() if name is not None}
-    if not named or not all(named.values()):
-        empty = next((f"`--{role}` names nothing" for role in named), "nothing to switch")
-        raise UsageError(empty, hint="name a model: `aava switch --stt WHAT`")
+    empty = [f"--{role}" for role, name in named.items() if not name]
+    if empty or not (named or routing):
+        message = f"`{empty[0]}` names nothing" if empty else "nothing to switch"
+        raise UsageError(message, hint="name a model: `aava switch --stt WHAT`")
     session.require_project()
     return tuple(choose(session, role, name) for role, name in named.items())
 

@@ -32,6 +32,9 @@ class Routing:
         return (self.provider, self.pipeline) != (None, None)
 
 
+NO_ROUTING = Routing()
+
+
 def plan_routing(
     wanted: Routing,
     base: Mapping[str, object],

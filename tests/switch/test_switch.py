@@ -73,7 +73,7 @@ def test_the_same_switch_again_changes_and_reloads_nothing(switch: Aava, served:
     switch(*ALL_THREE)
     before = served.files, served.daemon.status()["models"]
     run = switch(*ALL_THREE, "--json")
-    assert {"changes": [], "reloaded": False} == json.loads(run.stdout)["result"]
+    assert {"changes": [], "way": "files", "reloaded": False} == json.loads(run.stdout)["result"]
     assert (0, before) == (run.exit_code, (served.files, served.daemon.status()["models"]))
 
 

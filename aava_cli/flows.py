@@ -1,0 +1,51 @@
+"""Verbs composed: the one module that may import several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aava_cli.roles import Role
+    from aava_cli.session import Session
+    from aava_cli.switch.choose import Choice
+
+
+def pull_missing(session: Session, choices: Iterable[Choice]) -> None:
+    """Have the models of *choices* on disk, as far as a catalog knows them.
+
+    Raises:
+        AavaError: whatever a pull has against it; nothing was switched.
+    """
+    from aava_cli.digests import DigestCache
+    from aava_cli.download.cataloguing.drafting import Wanted
+    from aava_cli.download.presence import Judge
+    from aava_cli.download.pulling import Pull, pull_models
+
+    names = tuple(choice.model_id for choice in choices if choice.model_id is not None)
+    if names:
+        judge = Judge(
+            session.settings, DigestCache(session.settings.state_dir), session.output.emit
+        )
+        pull_models(Pull(names, Wanted("")), session.catalog(), judge)
+
+
+def prove_roles(session: Session, roles: tuple[Role, ...]) -> None:
+    """Have the running models of *roles* do their work once; what is heard is said by ours.
+
+    Raises:
+        SmokeFailed: one did not.
+    """
+    from aava_cli.daemon.client import connect
+    from aava_cli.smoke.trial import SENTENCE, parse_roles, plan_smoke, run_smoke
+
+    if not roles:
+        return
+    # Speech is needed to be heard, whoever makes it.
+    wanted = {*roles, "tts"} if "stt" in roles else {*roles}
+    save = session.settings.state_dir / "smoke.wav"
+    plan = plan_smoke(SENTENCE, parse_roles(",".join(wanted)), save=save)
+    failure = run_smoke(plan, lambda: connect(session)).failure()
+    if failure is not None:
+        raise failure
