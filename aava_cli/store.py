@@ -143,6 +143,8 @@ def local_models(settings: Settings, backend: Backend) -> tuple[Path, ...]:
     for pattern in backend.installed:
         matches = settings.models_dir.glob(pattern.rstrip("/"))
         found.update(each for each in matches if each.is_dir() == pattern.endswith("/"))
+    if backend.holds:
+        found.update(each.parent for each in settings.models_dir.glob(backend.holds))
     return tuple(sorted(each for each in found if not each.name.startswith(".")))
 
 

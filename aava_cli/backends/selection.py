@@ -90,6 +90,16 @@ class Selection:
             and (setting.kind == "path" or setting.option == self.backend.model)
         }
 
+    def lacks(self) -> tuple[Setting, ...]:
+        """Return the settings without which it cannot run, and which have no value."""
+        known = {setting.option: setting for setting in self.backend.settings}
+        return tuple(
+            setting
+            for setting in known.values()
+            if setting.required and setting.option not in self.values
+            if _counts(setting, known, self.values)
+        )
+
     def needs_restart(self, env: Mapping[str, str]) -> tuple[Setting, ...]:
         """Return the settings that only a daemon which is started again takes from `.env`.
 

@@ -73,7 +73,7 @@ class Setting:
         if self.choices:
             return f"one of {len(self.choices)}, such as `{'`, `'.join(self.choices[:3])}`"
         if self.least is not None and self.most is not None:
-            return f"{_EXPECTED[self.kind]} from {self.least:,g} to {self.most:,g}"
+            return f"{_EXPECTED[self.kind]} from {self.least:,.10g} to {self.most:,.10g}"
         return _EXPECTED[self.kind]
 
     def parse(self, text: str) -> str:

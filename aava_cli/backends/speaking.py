@@ -163,7 +163,6 @@ _SILERO = Backend(
             "SILERO_MODEL_PATH",
             request="silero_model_path",
             status="silero.model_path",
-            kind="path",
             about="the engine's own store",
             default="/app/models/tts/silero",
         ),

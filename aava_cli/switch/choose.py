@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli import store
-from aava_cli.backends import BACKENDS, Selection, backend_named, selected_in
-from aava_cli.errors import IntegrityError, NotFound, NotPossible, UsageError
-from aava_cli.modelfiles import check_model
+from aava_cli.backends import BACKENDS, Selection, backend_in_env, backend_named, selected_in
+from aava_cli.errors import NotFound, NotPossible, UsageError
+from aava_cli.roles import ROLES
 from aava_cli.settings import CONTAINER_MODELS, container_path
+from aava_cli.switch.installed import check_files
+from aava_cli.switch.options import parse_options, with_options
+from aava_cli.voicefiles import model_root, options_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from aava_cli.backends import Backend
+    from aava_cli.backends import Backend, Values
     from aava_cli.catalog import Model
     from aava_cli.roles import Role
     from aava_cli.session import Session
@@ -29,14 +32,62 @@ class Choice:
     model_id: str | None = None
 
 
-def choose(session: Session, role: Role, text: str) -> Choice:
-    """Return what *text* selects for *role*: `backend`, `backend:model` or a model's name.
+def choose_all(
+    session: Session, names: Mapping[Role, str], options: Iterable[str]
+) -> tuple[Choice, ...]:
+    """Return what *names* select by role, with *options* such as `llm.context=4096`.
+
+    A role that has options and no name keeps the model that `.env` selects.
 
     Raises:
-        NotFound: nothing goes by that name; the nearest names are given.
-        UsageError: the model is for another role.
-        NotPossible: the model runs in the cloud.
+        NotFound: nothing goes by a name; the nearest names are given.
+        UsageError: a model is for another role, or a value is out of range.
+        NotPossible: a model runs in the cloud.
     """
+    by_role = parse_options(options)
+    return tuple(
+        choose(session, role, names.get(role), by_role.get(role, {}))
+        for role in ROLES
+        if role in names or role in by_role
+    )
+
+
+_NO_OPTIONS: Values = {}
+
+
+def choose(session: Session, role: Role, text: str | None, options: Values = _NO_OPTIONS) -> Choice:
+    """Return what *text* selects for *role*: `backend`, `backend:model` or a model's name.
+
+    Without *text* it is what `.env` selects. Raises as `choose_all` does.
+    """
+    found = _selected(session, role) if text is None else _named(session, role, text)
+    chosen = with_options(_rooted(session, found.selection), options)
+    # Another model than the catalog's is no longer vouched for by its entry.
+    same = chosen.model == found.selection.model
+    return Choice(chosen, found.model_id if same else None)
+
+
+def _selected(session: Session, role: Role) -> Choice:
+    env = session.env()
+    backend = backend_in_env(role, env)
+    selection = selected_in(backend, env) if backend else None
+    if selection is None or not selection.model:
+        message = f"`.env` selects no {role} model that options could be for"
+        raise NotFound(message, hint=f"name one as well: `aava switch --{role} WHAT`")
+    return Choice(selection)
+
+
+def _rooted(session: Session, selection: Selection) -> Selection:
+    """Return *selection* with the folder that the daemon will say it loaded."""
+    path = _host_path(session, selection)
+    root = model_root(selection.backend, path) if path else None
+    if path is None or root is None or root == path:
+        return selection
+    named = f"{selection.model.rstrip('/')}/{root.name}"
+    return Selection(selection.backend, {**selection.values, selection.backend.model: named})
+
+
+def _named(session: Session, role: Role, text: str) -> Choice:
     head, colon, tail = text.partition(":")
     if colon:
         named = backend_named(head, role=role)
@@ -54,23 +105,7 @@ def check_installed(session: Session, choice: Choice) -> None:
         NotFound: it is not installed.
         IntegrityError: a file of it is not what it should be.
     """
-    backend, path = choice.selection.backend, _host_path(session, choice.selection)
-    if not choice.selection.model:
-        message = f"no model of `{backend.name}` is installed"
-        hint = f"run `aava models list --backend {backend.name}`, then `aava models pull NAME`"
-        raise NotFound(message, hint=hint)
-    if path is None:
-        return
-    if not path.exists():
-        name = choice.model_id or path.name
-        message = f"`{name}` is not installed: there is no `{path}`"
-        raise NotFound(message, hint=f"run `aava models pull {name}`")
-    try:
-        check_model(backend, path)
-    except IntegrityError as error:
-        again = f"run `aava models pull {choice.model_id}` to fetch it again"
-        hint = again if choice.model_id else f"replace `{path}` by a whole copy"
-        raise IntegrityError(error.message, hint=hint) from error
+    check_files(session, choice.selection, choice.model_id)
 
 
 def _backend_if_named(text: str, role: Role) -> Backend | None:
@@ -129,8 +164,13 @@ def _placed_by_hand(
 def _selection_of_file(session: Session, backend: Backend, path: Path) -> Selection:
     from pathlib import PurePosixPath
 
-    relative = PurePosixPath(path.relative_to(session.settings.models_dir))
-    return Selection(backend, {backend.model: container_path(relative)})
+    model = container_path(PurePosixPath(path.relative_to(session.settings.models_dir)))
+    # What the files say of themselves need not be said by whoever put them there.
+    said = {
+        option: f"{model.rpartition('/')[0]}/{value}" if option == "vocoder" else value
+        for option, value in options_of(backend, path).items()
+    }
+    return Selection(backend, {backend.model: model, **said})
 
 
 def _selection_of(model: Model, backends: tuple[Backend, ...]) -> Selection:
@@ -157,7 +197,10 @@ def _usual_choices(session: Session, backend: Backend) -> Iterator[Choice]:
     yield Choice(selected_in(backend, session.env()))
     models = [each for each in session.catalog().models.values() if each.backend == backend.name]
     for model in sorted(models, key=lambda each: not each.recommended):
-        yield Choice(_selection_of(model, (backend,)), model.id)
+        choice = Choice(_selection_of(model, (backend,)), model.id)
+        # Nobody's words go to somebody else's computer unless that was asked for by name.
+        if not choice.selection.is_elsewhere:
+            yield choice
     for owner, path in _placed_by_hand(session, (backend,)):
         yield Choice(_selection_of_file(session, owner, path))
 

@@ -10,12 +10,11 @@ import typer
 from aava_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aava_cli.roles import Role
     from aava_cli.session import Session
     from aava_cli.switch.choose import Choice
-    from aava_cli.switch.routing import Routing
 
 
 DrainOption = Annotated[
@@ -25,11 +24,18 @@ DrainOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Go on even if it cuts live calls.")]
 
 
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="ROLE.OPTION=VALUE", help="An option; may be repeated."),
+]
+
+
 def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     ctx: typer.Context,
     stt: Annotated[str | None, typer.Option(metavar="WHAT", help="Speech to text.")] = None,
     llm: Annotated[str | None, typer.Option(metavar="WHAT", help="Language model.")] = None,
     tts: Annotated[str | None, typer.Option(metavar="WHAT", help="Text to speech.")] = None,
+    options: SetOption = None,
     *,
     provider: Annotated[
         str | None, typer.Option(metavar="NAME", help="The engine's default provider.")
@@ -64,9 +70,11 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
       aava switch --tts piper:en_US-joe-medium --llm smollm2-135m
       aava switch --stt faster_whisper --dry-run
       aava switch --llm smollm2-135m --pull --smoke --drain 10m
+      aava switch --set stt.language=de --set llm.context=4096 --set llm.gpu_layers=-1
       aava switch --provider local_hybrid --pipeline none
 
-    WHAT is a backend, `backend:model`, or a model's name. `.env`, the YAML overlay and the
+    WHAT is a backend, `backend:model`, or a model's name. Each backend has options of its own:
+    run `aava backends NAME` to see them with their ranges. `.env`, the YAML overlay and the
     daemon change together; success is judged from a fresh status. After any failure all three
     are as before. Where calls are live nothing is changed, unless `--drain` or `--force` say so.
     """
@@ -80,7 +88,9 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     session: Session = ctx.obj
     named: dict[Role, str | None] = {"stt": stt, "llm": llm, "tts": tts}
     routing = Routing(provider, pipeline)
-    wish = Wish(_choices(session, named, routing), routing, offline)
+    _require_something({**named, "provider": provider, "pipeline": pipeline}, options or ())
+    session.require_project()
+    wish = Wish(_choices(session, named, options or ()), routing, offline)
     if dry_run:
         session.output.result(preview_switch(session, wish))
         return
@@ -93,17 +103,39 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
 
 
 def _choices(
-    session: Session, names: Mapping[Role, str | None], routing: Routing
+    session: Session, names: Mapping[Role, str | None], options: Sequence[str]
 ) -> tuple[Choice, ...]:
-    from aava_cli.switch.choose import choose
+    from aava_cli.switch.choose import choose_all
 
     named = {role: name for role, name in names.items() if name is not None}
-    empty = [f"--{role}" for role, name in named.items() if not name]
-    if empty or not (named or routing):
-        message = f"`{empty[0]}` names nothing" if empty else "nothing to switch"
-        raise UsageError(message, hint="name a model: `aava switch --stt WHAT`")
-    session.require_project()
-    return tuple(choose(session, role, name) for role, name in named.items())
+    return choose_all(session, named, options)
+
+
+def _require_something(names: Mapping[str, str | None], options: Sequence[str]) -> None:
+    empty = [f"`--{option}` names nothing" for option, name in names.items() if name == ""]
+    nothing = ["nothing to switch"] if not options and set(names.values()) == {None} else []
+    for problem in (*empty, *nothing):
+        raise UsageError(problem, hint="name a model: `aava switch --stt WHAT`")
+
+
+def backends(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="One of them, with its options.")] = None,
+) -> None:
+    """List the engines, or the options of one with their types and ranges.
+
+    \b
+      aava backends
+      aava backends llama
+      aava backends faster_whisper --json
+
+    Nothing is asked of the daemon: `aava status` shows what it runs.
+    """
+    from aava_cli.backends import backend_named
+    from aava_cli.switch.listing import described, listed
+
+    session: Session = ctx.obj
+    session.output.result(described(backend_named(name)) if name else listed())
 
 
 def recover(ctx: typer.Context) -> None:

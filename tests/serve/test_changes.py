@@ -24,7 +24,10 @@ FIELDS = st.sampled_from(
 
 def _sample(backend: Backend) -> dict[str, str]:
     kinds = {"integer": "4000", "number": "0.5", "flag": "1", "language": "de"}
-    values = {each.option: kinds.get(each.kind, "/app/models/x") for each in backend.settings}
+    values = {
+        each.option: each.choices[0] if each.choices else kinds.get(each.kind, "/app/models/x")
+        for each in backend.settings
+    }
     return {**values, **dict(each.when for each in backend.settings if each.when)}
 
 
