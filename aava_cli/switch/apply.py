@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aava_cli.backups import keep_version
 from aava_cli.daemon.calls import require_idle
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.step import AskDaemon
@@ -13,12 +14,13 @@ from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
 from aava_cli.steps import WriteFile
+from aava_cli.store import prepare_state
 from aava_cli.switch.choose import check_installed
 from aava_cli.switch.plan import State, plan_switch
 from aava_cli.transaction import carry_out, recover
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from aava_cli.journal import StepLoader
@@ -92,16 +94,29 @@ def _overlay_text(overlay: Path) -> str | None:
     return read_text(overlay) if overlay.exists() else ""
 
 
-def preview_switch(session: Session, choices: tuple[Choice, ...]) -> SwitchPlan:
-    """Return what a switch to *choices* would do, and do nothing of it; raises as a plan does."""
-    _state, plan = _plan(session, choices)
-    return plan
+def make_plan(
+    session: Session, choices: tuple[Choice, ...], *, tidy: bool = False
+) -> tuple[State, SwitchPlan]:
+    """Return how things are and what a switch to *choices* would do, and do nothing of it.
+
+    Raises as a plan does, and where a model is not installed.
+    """
+    state = read_state(session)
+    plan = plan_switch(tuple(choice.selection for choice in choices), state, tidy=tidy)
+    # What the daemon cannot run need not be installed first.
+    for choice in choices:
+        check_installed(session, choice)
+    return state, plan
 
 
 def apply_switch(
-    session: Session, choices: tuple[Choice, ...], *, timeout_s: float, force: bool = False
+    session: Session,
+    planned: Callable[[], tuple[State, SwitchPlan]],
+    *,
+    timeout_s: float,
+    force: bool = False,
 ) -> Switched:
-    """Make *choices* the selection and the runtime; *force* says that live calls may be cut.
+    """Carry out what is *planned* under the lock; *force* says that live calls may be cut.
 
     Raises:
         Busy: another command is changing this project, or calls are live.
@@ -111,7 +126,7 @@ def apply_switch(
     with session.lock():
         journal = Journal(session.settings.state_dir)
         journal.require_none()
-        state, plan = _plan(session, choices)
+        state, plan = planned()
         if plan.is_empty:
             return Switched((), reloaded=False)
         if plan.request:
@@ -119,19 +134,10 @@ def apply_switch(
         ask = _ask_step(session, state, plan, timeout_s)
         # The daemon comes first: a model that does not load never touches a file, and an undo,
         # which runs backwards, leaves old files for a daemon that starts again in the middle.
-        carry_out(
-            (*_daemon_steps(ask), *_file_steps(session, state, plan)), journal, verify=ask.verify
-        )
+        files = _file_steps(session, state, plan)
+        _keep_versions(session, files)
+        carry_out((*_daemon_steps(ask), *files), journal, verify=ask.verify)
         return Switched(plan.changes, reloaded=bool(plan.request))
-
-
-def _plan(session: Session, choices: tuple[Choice, ...]) -> tuple[State, SwitchPlan]:
-    state = read_state(session)
-    plan = plan_switch(tuple(choice.selection for choice in choices), state)
-    # What the daemon cannot run need not be installed first.
-    for choice in choices:
-        check_installed(session, choice)
-    return state, plan
 
 
 def _ask_step(session: Session, state: State, plan: SwitchPlan, timeout_s: float) -> AskDaemon:
@@ -144,7 +150,14 @@ def _daemon_steps(ask: AskDaemon) -> tuple[Step, ...]:
     return (ask,) if ask.request else ()
 
 
-def _file_steps(session: Session, state: State, plan: SwitchPlan) -> tuple[Step, ...]:
+def _keep_versions(session: Session, files: Iterable[WriteFile]) -> None:
+    state_dir = prepare_state(session.settings)
+    for step in files:
+        if step.old is not None:
+            keep_version(state_dir, step.path.name, step.old)
+
+
+def _file_steps(session: Session, state: State, plan: SwitchPlan) -> tuple[WriteFile, ...]:
     settings = session.settings
     texts = (
         (settings.env_file, state.env, plan.env),

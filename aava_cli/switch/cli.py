@@ -1,7 +1,8 @@
-"""The commands `aava switch` and `aava recover`."""
+"""The commands `aava switch`, `aava recover`, `aava history` and `aava undo`."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from aava_cli.switch.choose import Choice
 
 
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and stop.")]
+
+
 def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     ctx: typer.Context,
     stt: Annotated[str | None, typer.Option(metavar="WHAT", help="Speech to text.")] = None,
@@ -28,9 +32,10 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     force: Annotated[
         bool, typer.Option("--force", help="Switch even if it cuts live calls.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, and stop.")
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="Remove lines of `.env` that later ones override.")
     ] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Change the running models, or change nothing.
 
@@ -43,14 +48,16 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     daemon change together; success is judged from a fresh status. After any failure all three
     are as before.
     """
-    from aava_cli.switch.apply import apply_switch, preview_switch
+    from aava_cli.switch.apply import apply_switch, make_plan
 
     session: Session = ctx.obj
     choices = _choices(session, {"stt": stt, "llm": llm, "tts": tts})
+    planned = partial(make_plan, session, choices, tidy=tidy)
     if dry_run:
-        session.output.result(preview_switch(session, choices))
+        _state, plan = planned()
+        session.output.result(plan)
     else:
-        session.output.result(apply_switch(session, choices, timeout_s=timeout_s, force=force))
+        session.output.result(apply_switch(session, planned, timeout_s=timeout_s, force=force))
 
 
 def _choices(session: Session, names: Mapping[Role, str | None]) -> tuple[Choice, ...]:
@@ -76,3 +83,53 @@ def recover(ctx: typer.Context) -> None:
 
     session: Session = ctx.obj
     session.output.result(recover_project(session))
+
+
+def history(ctx: typer.Context) -> None:
+    """Show what was changed, when, and by which command.
+
+    \b
+      aava history
+      aava history --json
+
+    The number is what `aava undo` takes back. Secrets are not shown.
+    """
+    from aava_cli.switch.past import tell_history
+
+    session: Session = ctx.obj
+    session.output.result(tell_history(session))
+
+
+def undo(
+    ctx: typer.Context,
+    number: Annotated[
+        int, typer.Argument(min=1, help="The change, as `aava history` numbers it.")
+    ] = 1,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds for the daemon to load.")
+    ] = 600.0,
+    *,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also what others changed since, and if it cuts live calls."),
+    ] = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Take the last change back, or all since an earlier one.
+
+    \b
+      aava undo
+      aava undo --dry-run
+      aava undo 3              the last three
+
+    It is a switch like any other: all or nothing, in the history, and can be undone. Values
+    that somebody else has changed since are a reason to stop.
+    """
+    from aava_cli.switch.past import apply_undo, preview_undo
+
+    session: Session = ctx.obj
+    session.require_project()
+    if dry_run:
+        session.output.result(preview_undo(session, number, force=force))
+    else:
+        session.output.result(apply_undo(session, number, timeout_s=timeout_s, force=force))

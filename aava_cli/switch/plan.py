@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ from aava_cli.backends import BACKENDS, Selection, running_in
 from aava_cli.daemon.status import Expectation, is_minimal, is_native, loaded_roles, slots_of
 from aava_cli.errors import NotPossible
 from aava_cli.output import Result, Table
+from aava_cli.redact import shown
 from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One value that will differ."""
+    """One value that will differ, as it may be shown; None where there is none."""
 
     where: str
     key: str
     old: str | None
-    new: str
+    new: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +72,57 @@ class SwitchPlan(Result):
         if self.is_empty:
             yield "nothing to change"
             return
-        rows = tuple((each.where, each.key, each.old or "-", each.new) for each in self.changes)
+        rows = tuple(
+            (each.where, each.key, each.old or "-", each.new or "-") for each in self.changes
+        )
         yield Table(("where", "key", "now", "then"), rows)
         yield "the daemon loads other models" if self.request else "the daemon is left alone"
 
 
-def plan_switch(wanted: tuple[Selection, ...], state: State) -> SwitchPlan:
-    """Return what brings *wanted* about from *state*.
+def plan_switch(wanted: tuple[Selection, ...], state: State, *, tidy: bool = False) -> SwitchPlan:
+    """Return what brings *wanted* about from *state*; *tidy* removes void lines of its keys.
 
     Raises:
         NotPossible: the daemon cannot run a backend; nothing may be touched.
         ConfigError: `.env` or the YAML overlay does not parse.
         UsageError: a value cannot be written to `.env`.
     """
+    env = envfile.read(state.env, name=state.env_name)
+    chosen = tuple(with_resets(each, env) for each in wanted)
+    new_env = _merged(each.env() for each in chosen)
+    plan = plan_texts(
+        chosen,
+        envfile.edit(state.env, new_env, name=state.env_name, tidy=tidy),
+        _edit_yaml(state, _merged(each.yaml() for each in chosen)),
+        state,
+    )
+    void = envfile.duplicates(state.env, new_env if tidy else (), name=state.env_name)
+    return replace(plan, changes=(*map(_tidying, void), *plan.changes))
+
+
+def plan_texts(
+    wanted: tuple[Selection, ...], env: str, yaml: str | None, state: State
+) -> SwitchPlan:
+    """Return what makes *env* and *yaml* the texts of the files and has the daemon run *wanted*.
+
+    Raises:
+        NotPossible: the daemon cannot run a backend; nothing may be touched.
+        ConfigError: a text does not parse.
+    """
     for selection in wanted:
         _require_able(selection.backend, state)
-    env = envfile.read(state.env, name=state.env_name)
-    chosen = {each.backend.role: _with_resets(each, env) for each in wanted}
+    chosen = {each.backend.role: each for each in wanted}
     running = _running_selections(state.status)
     moving = tuple(each for each in chosen.values() if not _already_runs(each, state.status))
     loaded = loaded_roles(state.status, ROLES)
-    new_env = _merged(each.env() for each in chosen.values())
-    new_yaml = _merged(each.yaml() for each in chosen.values())
     return SwitchPlan(
         changes=(
-            *_env_changes(env, new_env),
-            *_yaml_changes(state, new_yaml),
+            *env_changes(state.env, env, name=state.env_name),
+            *yaml_changes(state.yaml, yaml, name=state.yaml_name),
             *_runtime_changes({role: running[role] for role in loaded if role in running}, moving),
         ),
-        env=envfile.edit(state.env, new_env, name=state.env_name),
-        yaml=_edit_yaml(state, new_yaml),
+        env=env,
+        yaml=yaml,
         request=_request(moving),
         inverse=_request(running[each.backend.role] for each in moving),
         after=_expectation({**running, **chosen}.values(), {*loaded, *chosen}),
@@ -134,7 +156,7 @@ def _install_hint(backend: Backend, status: Mapping[str, Any]) -> str:
     )
 
 
-def _with_resets(selection: Selection, env: Mapping[str, str]) -> Selection:
+def with_resets(selection: Selection, env: Mapping[str, str]) -> Selection:
     """Return *selection* with what an earlier model asked for taken back."""
     resets = {
         setting.option: setting.reset
@@ -177,21 +199,35 @@ def _edit_yaml(state: State, values: Mapping[tuple[str, ...], str]) -> str | Non
     return yamlfile.edit(state.yaml, values, name=state.yaml_name)
 
 
-def _env_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[Change]:
-    for key, value in new.items():
-        if old.get(key) != value:
-            yield Change(".env", key, old.get(key), value)
+def env_changes(old: str, new: str, *, name: str = ".env") -> Iterable[Change]:
+    """Yield the values in which two texts of `.env` differ."""
+    yield from _differences(".env", envfile.read(old, name=name), envfile.read(new, name=name))
 
 
-def _yaml_changes(state: State, new: Mapping[tuple[str, ...], str]) -> Iterable[Change]:
-    if state.yaml is None:
-        return
-    where = PurePath(state.yaml_name).name
-    old = yamlfile.load(state.yaml, name=state.yaml_name)
-    for path, value in new.items():
-        present = _at(old, path)
-        if present != value:
-            yield Change(where, ".".join(path), None if present is None else str(present), value)
+def yaml_changes(old: str | None, new: str | None, *, name: str) -> Iterable[Change]:
+    """Yield the values in which two texts of the YAML overlay differ."""
+    trees = (yamlfile.leaves(yamlfile.load(text or "", name=name)) for text in (old, new))
+    before, after = (
+        {".".join(map(str, path)): value for path, value in tree.items()} for tree in trees
+    )
+    if old != new:
+        yield from _differences(PurePath(name).name, before, after)
+
+
+def _differences(
+    where: str, old: Mapping[str, object], new: Mapping[str, object]
+) -> Iterable[Change]:
+    for key in {**new, **old}:
+        if key not in old or key not in new or old[key] != new[key]:
+            before, after = (
+                shown(key, str(values[key])) if key in values else None for values in (old, new)
+            )
+            yield Change(where, key, before, after)
+
+
+def _tidying(void: envfile.Duplicate) -> Change:
+    value = None if void.value is None else shown(void.key, void.value)
+    return Change(".env", f"{void.key} in line {void.line}", value, None)
 
 
 def _runtime_changes(
@@ -204,13 +240,6 @@ def _runtime_changes(
 
 def _name(selection: Selection | None) -> str:
     return str(selection) if selection and selection.model else "nothing"
-
-
-def _at(tree: Mapping[str, object], path: tuple[str, ...]) -> object:
-    value: object = tree
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def _merged(parts: Iterable[Mapping[Key, Value]]) -> dict[Key, Value]:
