@@ -68,6 +68,8 @@ _COMMANDS = {
     "smoke": "aava_cli.smoke.cli",
     "serve": "aava_cli.serve.cli",
     "recover": "aava_cli.switch.cli",
+    "history": "aava_cli.switch.cli",
+    "undo": "aava_cli.switch.cli",
     "jobs": "aava_cli.jobs.cli",
     "catalog": "aava_cli.download.cli",
 }

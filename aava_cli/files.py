@@ -177,5 +177,7 @@ def _read_holder(lock: Path) -> Holder | None:
 
 
 def command_line() -> str:
-    """Return this process's command as a person would type it."""
-    return " ".join(["aava", *sys.argv[1:]])
+    """Return this process's command as a person would type it, without its secrets."""
+    from aava_cli.redact import shown_word
+
+    return " ".join(["aava", *map(shown_word, sys.argv[1:])])

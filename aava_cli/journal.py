@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     StepLoader: TypeAlias = Callable[[Mapping[str, Any]], Step]
 
 JOURNAL = "journal.json"
-_HISTORY = "history"
+HISTORY = "history"
 _HISTORY_LENGTH = 50
 _SCHEMA = 1
 
@@ -45,7 +45,7 @@ class Journal:
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / JOURNAL
-        self._history = state_dir / _HISTORY
+        self._history = state_dir / HISTORY
 
     def require_none(self) -> None:
         """Raise `RecoveryDue` if a change was interrupted and waits for recovery."""

@@ -72,6 +72,17 @@ def merge(base: Mapping[str, object], overlay: Mapping[str, object]) -> dict[str
     return merged
 
 
+def leaves(tree: Mapping[str, object]) -> dict[tuple[str, ...], object]:
+    """Return the values of *tree* by path of keys; what holds others is none, and so is `{}`."""
+    found: dict[tuple[str, ...], object] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= {(key, *path): below for path, below in leaves(value).items()}
+        else:
+            found[(key,)] = value
+    return found
+
+
 def edit(text: str, changes: Mapping[tuple[str, ...], Scalar | None], *, name: str) -> str:
     """Set a value or remove (`None`) the key at each path; leave every other byte as it is.
 

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 
 def status(ctx: typer.Context) -> None:
-    """Show what is selected beside what runs.
+    """Show what is selected beside what runs, and where they drift apart.
 
     \b
       aava status
       aava status --json
 
+    Selected is what `.env` says; the YAML overlay and a container's own environment are shown
+    where there are any. Drift is no failure: `drift` of `--json` tells it.
     Exit code 11: the daemon does not answer; 4: an interrupted change waits for `aava recover`.
     """
     from aava_cli.daemon.overview import project_status

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aava_cli import yamlfile
+from aava_cli.backups import keep_version
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.enginestep import ReloadEngine
 from aava_cli.daemon.status import is_native
@@ -17,9 +18,11 @@ from aava_cli.output import Result
 from aava_cli.session import read_text
 from aava_cli.settings import is_compose_project
 from aava_cli.steps import WriteFile
+from aava_cli.store import prepare_state
 from aava_cli.switch.choose import check_installed
 from aava_cli.switch.container import replace_container
-from aava_cli.switch.plan import Runtime, State, plan_switch
+from aava_cli.switch.moves import Runtime
+from aava_cli.switch.plan import State, plan_switch
 from aava_cli.switch.routing import NO_ROUTING
 from aava_cli.transaction import carry_out, recover
 
@@ -33,8 +36,10 @@ if TYPE_CHECKING:
     from aava_cli.roles import Role
     from aava_cli.session import Session
     from aava_cli.steps import Step
+    from aava_cli.switch.changes import Change
     from aava_cli.switch.choose import Choice
-    from aava_cli.switch.plan import Change, SwitchPlan, Way
+    from aava_cli.switch.moves import Way
+    from aava_cli.switch.plan import SwitchPlan
     from aava_cli.switch.routing import Routing
 
     Prove: TypeAlias = Callable[[tuple[Role, ...]], None]
@@ -87,6 +92,7 @@ class Wish:
     choices: tuple[Choice, ...] = ()
     routing: Routing = NO_ROUTING
     offline: bool = False
+    tidy: bool = False
 
 
 def read_state(session: Session, *, offline: bool = False) -> State:
@@ -105,7 +111,6 @@ def read_state(session: Session, *, offline: bool = False) -> State:
         yaml_name=str(overlay),
         runtime=None if offline else _read_runtime(session),
         base=yamlfile.load(read_text(base), name=str(base)) if base.exists() else {},
-        merged=session.engine_config(),
     )
 
 
@@ -122,16 +127,29 @@ def _overlay_text(overlay: Path) -> str | None:
     return read_text(overlay) if overlay.exists() else ""
 
 
-def preview_switch(session: Session, wish: Wish) -> SwitchPlan:
-    """Return what a switch to *wish* would do, and do nothing of it; raises as a plan does."""
-    _state, plan = _plan(session, wish)
-    return plan
+def make_plan(session: Session, wish: Wish) -> tuple[State, SwitchPlan]:
+    """Return how things are and what a switch to *wish* would do, and do nothing of it.
+
+    Raises as a plan does, and where a model is not installed.
+    """
+    # Who only tells the engine something needs no daemon.
+    state = read_state(session, offline=wish.offline or not wish.choices)
+    wanted = tuple(choice.selection for choice in wish.choices)
+    plan = plan_switch(wanted, state, wish.routing, tidy=wish.tidy)
+    # What the daemon cannot run need not be installed first.
+    for choice in wish.choices:
+        check_installed(session, choice)
+    return state, plan
 
 
 def apply_switch(
-    session: Session, wish: Wish, terms: Terms, *, prove: Prove | None = None
+    session: Session,
+    planned: Callable[[], tuple[State, SwitchPlan]],
+    terms: Terms,
+    *,
+    prove: Prove | None = None,
 ) -> Switched:
-    """Make *wish* the selection and the runtime, on *terms* that spare live calls.
+    """Carry out what is *planned* under the lock, on *terms* that spare live calls.
 
     *prove* is called with the roles that changed, before the switch is final; what it raises
     undoes the switch.
@@ -144,7 +162,7 @@ def apply_switch(
     with session.lock():
         journal = Journal(session.settings.state_dir)
         journal.require_none()
-        state, plan = _plan(session, wish)
+        state, plan = planned()
         if plan.is_empty:
             return Switched((), plan.way, reloaded=False)
         steps, verify = _steps(session, state, plan, terms)
@@ -158,21 +176,12 @@ def apply_switch(
         return Switched(plan.changes, plan.way, reloaded=plan.way != "files")
 
 
-def _plan(session: Session, wish: Wish) -> tuple[State, SwitchPlan]:
-    state = read_state(session, offline=wish.offline or not wish.choices)
-    wanted = tuple(choice.selection for choice in wish.choices)
-    plan = plan_switch(wanted, state, wish.routing)
-    # What the daemon cannot run need not be installed first.
-    for choice in wish.choices:
-        check_installed(session, choice)
-    return state, plan
-
-
 def _steps(
     session: Session, state: State, plan: SwitchPlan, terms: Terms
 ) -> tuple[tuple[Step, ...], Callable[[], None]]:
     """Return the steps of *plan*, and what must hold after them; waits for calls to end."""
     files = _file_steps(session, state, plan)
+    _keep_versions(session, files)
     engine = (ReloadEngine(session, files, plan.routing),) if plan.routing else ()
     if plan.way == "files" or state.runtime is None:
         return (*files, *engine), _nothing
@@ -190,7 +199,14 @@ def _nothing() -> None:
     """Verify nothing: what files say was compared when they were written."""
 
 
-def _file_steps(session: Session, state: State, plan: SwitchPlan) -> tuple[Step, ...]:
+def _keep_versions(session: Session, files: Iterable[WriteFile]) -> None:
+    state_dir = prepare_state(session.settings)
+    for step in files:
+        if step.old is not None:
+            keep_version(state_dir, step.path.name, step.old)
+
+
+def _file_steps(session: Session, state: State, plan: SwitchPlan) -> tuple[WriteFile, ...]:
     settings = session.settings
     texts = (
         (settings.env_file, state.env, plan.env),

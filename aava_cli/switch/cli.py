@@ -1,7 +1,8 @@
-"""The commands `aava switch` and `aava recover`."""
+"""The commands `aava switch`, `aava recover`, `aava history` and `aava undo`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +13,17 @@ from aava_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aava_cli.daemon.step import Terms
     from aava_cli.roles import Role
     from aava_cli.session import Session
     from aava_cli.switch.choose import Choice
 
 
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and stop.")]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", min=1, help="Seconds to load; else as past loads say."),
+]
 DrainOption = Annotated[
     str | None,
     typer.Option("--drain", metavar="SPAN", help="Wait so long for calls to end: `10m`."),
@@ -43,10 +50,7 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     pipeline: Annotated[
         str | None, typer.Option(metavar="NAME", help="The engine's active pipeline, or `none`.")
     ] = None,
-    timeout_s: Annotated[
-        float | None,
-        typer.Option("--timeout", min=1, help="Seconds to load; else as past loads say."),
-    ] = None,
+    timeout_s: TimeoutOption = None,
     drain: DrainOption = None,
     force: ForceOption = False,
     require_gpu: Annotated[
@@ -59,9 +63,10 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     offline: Annotated[
         bool, typer.Option("--offline", help="Change files only; no daemon is asked.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, and stop.")
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="Remove lines of `.env` that later ones override.")
     ] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Change the running models, or change nothing.
 
@@ -78,28 +83,35 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     daemon change together; success is judged from a fresh status. After any failure all three
     are as before. Where calls are live nothing is changed, unless `--drain` or `--force` say so.
     """
-    from aava_cli.ages import parse_span
-    from aava_cli.daemon.calls import CallGuard
-    from aava_cli.daemon.step import Terms
     from aava_cli.flows import prove_roles, pull_missing
-    from aava_cli.switch.apply import Wish, apply_switch, preview_switch
+    from aava_cli.switch.apply import Wish, apply_switch, make_plan
     from aava_cli.switch.routing import Routing
 
     session: Session = ctx.obj
     named: dict[Role, str | None] = {"stt": stt, "llm": llm, "tts": tts}
-    routing = Routing(provider, pipeline)
-    _require_something({**named, "provider": provider, "pipeline": pipeline}, options or ())
+    _require_something(
+        {"stt": stt, "llm": llm, "tts": tts, "provider": provider, "pipeline": pipeline}, options
+    )
     session.require_project()
-    wish = Wish(_choices(session, named, options or ()), routing, offline)
+    choices = _choices(session, named, options or ())
+    planned = partial(make_plan, session, Wish(choices, Routing(provider, pipeline), offline, tidy))
     if dry_run:
-        session.output.result(preview_switch(session, wish))
+        session.output.result(planned()[1])
         return
     if pull:
-        pull_missing(session, wish.choices)
-    guard = CallGuard(session, force, None if drain is None else parse_span(drain))
-    terms = Terms(timeout_s, guard, require_gpu)
+        pull_missing(session, choices)
+    terms = replace(_terms(session, timeout_s, drain, force=force), require_gpu=require_gpu)
     prove = partial(prove_roles, session) if smoke else None
-    session.output.result(apply_switch(session, wish, terms, prove=prove))
+    session.output.result(apply_switch(session, planned, terms, prove=prove))
+
+
+def _terms(session: Session, timeout_s: float | None, drain: str | None, *, force: bool) -> Terms:
+    from aava_cli.ages import parse_span
+    from aava_cli.daemon.calls import CallGuard
+    from aava_cli.daemon.step import Terms
+
+    guard = CallGuard(session, force, None if drain is None else parse_span(drain))
+    return Terms(timeout_s, guard)
 
 
 def _choices(
@@ -111,7 +123,7 @@ def _choices(
     return choose_all(session, named, options)
 
 
-def _require_something(names: Mapping[str, str | None], options: Sequence[str]) -> None:
+def _require_something(names: Mapping[str, str | None], options: Sequence[str] | None) -> None:
     empty = [f"`--{option}` names nothing" for option, name in names.items() if name == ""]
     nothing = ["nothing to switch"] if not options and set(names.values()) == {None} else []
     for problem in (*empty, *nothing):
@@ -150,3 +162,53 @@ def recover(ctx: typer.Context) -> None:
 
     session: Session = ctx.obj
     session.output.result(recover_project(session))
+
+
+def history(ctx: typer.Context) -> None:
+    """Show what was changed, when, and by which command.
+
+    \b
+      aava history
+      aava history --json
+
+    The number is what `aava undo` takes back. Secrets are not shown.
+    """
+    from aava_cli.switch.past import tell_history
+
+    session: Session = ctx.obj
+    session.output.result(tell_history(session))
+
+
+def undo(
+    ctx: typer.Context,
+    number: Annotated[
+        int, typer.Argument(min=1, help="The change, as `aava history` numbers it.")
+    ] = 1,
+    *,
+    timeout_s: TimeoutOption = None,
+    drain: DrainOption = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also what others changed since, and if it cuts live calls."),
+    ] = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Take the last change back, or all since an earlier one.
+
+    \b
+      aava undo
+      aava undo --dry-run
+      aava undo 3              the last three
+
+    It is a switch like any other: all or nothing, in the history, and can be undone. Values
+    that somebody else has changed since are a reason to stop.
+    """
+    from aava_cli.switch.past import apply_undo, preview_undo
+
+    session: Session = ctx.obj
+    session.require_project()
+    if dry_run:
+        session.output.result(preview_undo(session, number, force=force))
+    else:
+        terms = _terms(session, timeout_s, drain, force=force)
+        session.output.result(apply_undo(session, number, terms, force=force))

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from aava_cli.yamlfile import Scalar
 
-PROVIDER, PIPELINE = ("default_provider",), ("active_pipeline",)
+KEYS = ("default_provider", "active_pipeline")
+_PROVIDER, _PIPELINE = ((key,) for key in KEYS)
 NO_PIPELINE = "none"
 _ROLES = ("stt", "llm", "tts")
 # What the engine replaces by the environment, where nothing is given instead.
@@ -53,13 +54,13 @@ def plan_routing(
     changes: dict[tuple[str, ...], Scalar | None] = {}
     if wanted.provider is not None:
         _check_provider(wanted.provider, merged, env)
-        changes[PROVIDER] = wanted.provider
+        changes[_PROVIDER] = wanted.provider
     if wanted.pipeline == NO_PIPELINE:
         # Where the shipped configuration names one, only a null takes it away.
-        changes[PIPELINE] = yamlfile.NULL if base.get(PIPELINE[0]) else None
+        changes[_PIPELINE] = yamlfile.NULL if base.get(_PIPELINE[0]) else None
     elif wanted.pipeline is not None:
         _check_pipeline(wanted.pipeline, merged, env)
-        changes[PIPELINE] = wanted.pipeline
+        changes[_PIPELINE] = wanted.pipeline
     return changes
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aava_cli import __version__
+from aava_cli.daemon.environment import container_environment, process_environment
 from aava_cli.daemon.overview import TIMEOUT_S, project_status
 from aava_cli.files import exclusive_lock
 from aava_cli.journal import Journal, Record
@@ -65,6 +69,7 @@ def test_drift_is_named(aava: Aava, daemon: FakeDaemon, project: Path) -> None:
         "vosk:large",
         "drift: the daemon runs another model than `.env` selects",
     ]
+    assert "to make them agree: aava switch --stt vosk\n" in ran.stdout
 
 
 def test_json_has_both_sides(aava: Aava, daemon: FakeDaemon, project: Path) -> None:
@@ -77,12 +82,135 @@ def test_json_has_both_sides(aava: Aava, daemon: FakeDaemon, project: Path) -> N
     assert stt == {
         "role": "stt",
         "selected": "vosk:small",
+        "overlay": None,
+        "container": None,
+        "process": None,
         "running": "vosk:large",
         "loaded": True,
         "loading": False,
         "drift": True,
+        "differs": ["running"],
         "error": None,
     }
+    assert (True, ["aava switch --stt vosk"]) == (
+        answer["result"]["drift"],
+        answer["result"]["hints"],
+    )
+
+
+def test_overlay_is_compared_where_it_names_a_model(
+    aava: Aava, daemon: FakeDaemon, project: Path
+) -> None:
+    """Whoever edits one file forgets the other."""
+    select(project, "vosk", "/app/models/stt/small")
+    daemon.running = status_of("vosk", "/app/models/stt/small")
+    overlay = project / "config" / "ai-agent.local.yaml"
+    overlay.write_text("providers:\n  local:\n    stt_backend: vosk\n    stt_model: /m/large\n")
+    ran = aava("status")
+    assert ran.exit_code == 0
+    header = next(line for line in ran.stdout.splitlines() if line.startswith("role"))
+    assert header.split() == ["role", "selected", "overlay", "running"]
+    assert "drift: the YAML overlay names another model" in ran.stdout
+    assert answer_of(aava)["result"]["roles"][0]["differs"] == ["overlay"]
+    for text in ("providers:\n  local: none\n", "# c\n", "providers: {local: {stt_model: x}}\n"):
+        overlay.write_text(text)
+        assert answer_of(aava)["result"]["drift"] is False
+
+
+def write_docker(folder: Path, project: Path, env: tuple[str, ...], *, exit_code: int = 0) -> None:
+    """Write a `docker` that knows two containers of the service; one is of *project*."""
+    label = "com.docker.compose.project.working_dir"
+    configurations = (
+        {"Env": ["LOCAL_STT_BACKEND=no"], "Labels": {label: "/elsewhere"}},
+        {"Env": env, "Labels": {label: str(project)}},
+    )
+    described = "\n".join(map(json.dumps, configurations))
+    (folder / "described").write_text(described + "\n")
+    program = folder / "docker"
+    program.write_text(
+        "#!/bin/sh\n"
+        f"[ {exit_code} = 0 ] || exit {exit_code}\n"
+        'case "$1" in ps) echo one; echo two;; inspect) cat "$(dirname "$0")/described";; esac\n'
+    )
+    program.chmod(0o755)
+
+
+@pytest.fixture
+def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder whose programs are found first."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def test_container_that_was_made_with_another_model_drifts(
+    aava: Aava, daemon: FakeDaemon, project: Path, bin_folder: Path
+) -> None:
+    """A restart would bring the old model back; only another container reads `.env` again."""
+    select(project, "vosk", "/app/models/stt/small")
+    daemon.running = status_of("vosk", "/app/models/stt/small")
+    env = ("PATH=/bin", "LOCAL_STT_BACKEND=vosk", "LOCAL_STT_MODEL_PATH=/app/models/stt/old", "X")
+    write_docker(bin_folder, project, env)
+    assert answer_of(aava)["result"]["roles"][0]["container"] is None
+    (project / "docker-compose.yml").write_text("services:\n  local_ai_server:\n    image: x\n")
+    ran = aava("status")
+    assert (0, "") == (ran.exit_code, ran.stderr)
+    assert "drift: the container was made with another model" in ran.stdout
+    assert "agree: docker compose up -d --no-build --force-recreate local_ai_server" in ran.stdout
+    stt = answer_of(aava)["result"]["roles"][0]
+    assert ("vosk:old", "vosk:small", ["container"]) == (
+        stt["container"],
+        stt["running"],
+        stt["differs"],
+    )
+
+
+@pytest.mark.usefixtures("daemon")
+def test_engine_that_does_not_answer_is_passed_over(
+    aava: Aava, project: Path, bin_folder: Path
+) -> None:
+    """It fails, it is not there, it is slow, or it knows no container of this project."""
+    (project / "docker-compose.yml").write_text("services:\n  local_ai_server:\n    image: x\n")
+    write_docker(bin_folder, project, (), exit_code=1)
+    assert answer_of(aava)["result"]["roles"][0]["container"] is None
+    (bin_folder / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
+    assert container_environment(project, timeout_s=0.1) is None
+    (bin_folder / "docker").write_text("no program")
+    assert container_environment(project) is None
+    write_docker(bin_folder, project / "moved", ())
+    assert container_environment(project) is None
+
+
+def test_process_of_the_native_daemon_is_looked_at() -> None:
+    """Its own environment, if it is the process that it says and not a namesake."""
+    environ = {"PATH": os.environ["PATH"], "LOCAL_STT_BACKEND": "vosk"}
+    with subprocess.Popen([sys.executable, "-c", "input()"], env=environ, stdin=-1) as process:
+        own = {"version": "1", "pid": process.pid, "uptime_s": 0.0}
+        assert environ == process_environment(own)
+        assert process_environment({**own, "uptime_s": 9e9}) is None
+        assert process_environment({**own, "pid": None}) is None
+        assert process_environment({"pid": process.pid}) is None
+        process.kill()
+    assert process_environment(own) is None
+
+
+def test_status_shows_the_environment_of_a_native_daemon(
+    aava: Aava, daemon: FakeDaemon, project: Path
+) -> None:
+    """What `.env` says wins over it, so it is no drift."""
+    select(project, "vosk", "/app/models/stt/small")
+    environ = {"LOCAL_STT_BACKEND": "vosk", "LOCAL_STT_MODEL_PATH": "/app/models/stt/old"}
+    with subprocess.Popen([sys.executable, "-c", "input()"], env=environ, stdin=-1) as process:
+        daemon.running = {
+            **status_of("vosk", "/app/models/stt/small"),
+            "version": "1",
+            "pid": process.pid,
+            "uptime_s": 0.0,
+        }
+        stt = answer_of(aava)["result"]["roles"][0]
+        process.kill()
+    assert ("vosk:old", False) == (stt["process"], stt["drift"])
 
 
 def test_native_daemon_tells_its_version(aava: Aava, daemon: FakeDaemon) -> None:

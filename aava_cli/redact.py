@@ -1,0 +1,29 @@
+"""Keep secrets out of what is shown and stored."""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+_SECRET = re.compile(
+    # `tokens` are what language models count.
+    r"(?:^|[_.-])(?:apikey|auth|credentials?|keys?|pass(?:wd|words?)?|secrets?|token)(?:$|[_.-])",
+    re.IGNORECASE,
+)
+_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+
+
+def is_secret(name: str) -> bool:
+    """Return whether what is called *name* is likely to be nobody else's business."""
+    return _SECRET.search(name) is not None
+
+
+def shown(name: str, value: str) -> str:
+    """Return *value* of *name* as it may be shown."""
+    return HIDDEN if value and is_secret(name) else _IN_URL.sub(HIDDEN, value)
+
+
+def shown_word(word: str) -> str:
+    """Return one *word* of a command line as it may be shown: `tts.api_key=***`."""
+    name, equals, value = word.partition("=")
+    return f"{name}{equals}{shown(name, value)}" if equals else _IN_URL.sub(HIDDEN, word)
