@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def status(ctx: typer.Context) -> None:
-    """Show what is selected beside what runs, and where they drift apart.
+    """Show what is selected beside what runs, and any drift.
 
     \b
       aava status

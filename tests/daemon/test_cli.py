@@ -124,8 +124,8 @@ def write_docker(folder: Path, project: Path, env: tuple[str, ...], *, exit_code
         {"Env": ["LOCAL_STT_BACKEND=no"], "Labels": {label: "/elsewhere"}},
         {"Env": env, "Labels": {label: str(project)}},
     )
-    described = "\n".join(map(json.dumps, configurations))
-    (folder / "described").write_text(described + "\n")
+    described = ("WARNING: old client", *map(json.dumps, configurations))
+    (folder / "described").write_text("\n".join(described) + "\n")
     program = folder / "docker"
     program.write_text(
         "#!/bin/sh\n"
