@@ -1,0 +1,1 @@
+"""The Compose project and its engine, asked through the `docker` program alone."""
