@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-_OWN_PREFIXES = ("AAVA_", "LOCAL_", "HF_", "XDG_")
+pytest_plugins = ("tests.docker_fixture",)
+
+_OWN_PREFIXES = ("AAVA_", "LOCAL_", "HF_", "XDG_", "COMPOSE_", "INCLUDE_")
 _OWN_NAMES = ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS")
 
 

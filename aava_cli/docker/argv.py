@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
+
+    OnService: TypeAlias = "Callable[[Project, str], Argv]"
 
 Argv: TypeAlias = tuple[str, ...]
 

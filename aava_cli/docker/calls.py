@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aava_cli.docker.argv import Argv
 
 ANSWER_S = 20.0
-_END_S = 5.0
+_END_S = 2.0
 _MARK = "AAVA_WORKS_ON"
 
 
@@ -79,7 +79,8 @@ def started(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             # Compose is a child of `docker`: a signal has to reach both.
             start_new_session=True,
         )

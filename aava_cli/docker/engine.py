@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ from aava_cli.docker.calls import ANSWER_S, ask, run
 from aava_cli.docker.mounts import Mount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+_ELSEWHERE = ("tcp://", "ssh://", "http://", "https://")
 _NANOSECONDS = 1e9
 _DEFAULT_CHECK_S = 30.0
 
@@ -23,10 +25,16 @@ class Engine:
     """The engine that answers; *root* is a folder of its host, which may be another one."""
 
     id: str
+    endpoint: str
     version: str
     root: Path
     runtimes: tuple[str, ...]
     has_gpu_devices: bool
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs on another host, about which this one knows nothing."""
+        return self.endpoint.startswith(_ELSEWHERE)
 
     @property
     def offers_gpu(self) -> bool:
@@ -83,11 +91,17 @@ def require_engine() -> Engine:
     devices = (str(each.get("ID")) for each in info.get("DiscoveredDevices") or ())
     return Engine(
         id=info["ID"],
+        endpoint=_endpoint(),
         version=version["Version"],
         root=Path(info["DockerRootDir"]),
         runtimes=tuple(info.get("Runtimes") or ()),
         has_gpu_devices=any(device.startswith("nvidia.com/gpu") for device in devices),
     )
+
+
+def _endpoint() -> str:
+    # The default context is what `DOCKER_HOST` says, where it says something.
+    return ask(("docker", "context", "inspect", "--format={{.Endpoints.docker.Host}}")).strip()
 
 
 def find_image(reference: str) -> Image | None:
@@ -111,19 +125,40 @@ def remove_tag(tag: str) -> None:
 
 
 def find_container(project: str, service: str) -> Container | None:
-    """Return the container of *service*, running or not; None if Compose made none."""
+    """Return the container of *service*, running or not; None if Compose made none.
+
+    A replacement that was interrupted leaves two: the one that was to come is returned.
+    """
+    containers = find_containers(project, service)
+    return containers[0] if containers else None
+
+
+def find_containers(project: str, service: str) -> tuple[Container, ...]:
+    """Return every container that Compose made for *service*, the newest first."""
     labels = {"project": project, "service": service, "oneoff": "False"}
     filters = (f"--filter=label=com.docker.compose.{key}={value}" for key, value in labels.items())
-    ids = ask(("docker", "ps", "--all", "--quiet", "--no-trunc", *filters)).split()
-    # A replacement that was interrupted leaves two; the newest comes first.
-    return inspect_container(ids[0]) if ids else None
+    listed = ask(("docker", "ps", "--all", "--quiet", "--no-trunc", *filters))
+    return tuple(_still_there(listed.split()))
+
+
+def _still_there(container_ids: Iterable[str]) -> Iterator[Container]:
+    for container_id in container_ids:
+        # One that another program is replacing may be gone by now.
+        with suppress(problems.ContainerMissing):
+            yield inspect_container(container_id)
+
+
+def remove_container(container_id: str) -> None:
+    """Take the container *container_id* away; one that is already gone is fine."""
+    with suppress(problems.ContainerMissing):
+        ask(("docker", "rm", "--force", container_id))
 
 
 def inspect_container(container_id: str) -> Container:
     """Return the container *container_id* as it is now.
 
     Raises:
-        EngineFailed: there is none.
+        ContainerMissing: there is none.
     """
     (found,) = json.loads(ask(("docker", "container", "inspect", container_id)))
     return parse_container(found)

@@ -40,15 +40,17 @@ def wait_until_well(
         _require_alive(container)
         if is_well(container):
             return container
-        if time.monotonic() >= deadline:
-            raise _not_well(container, f"is not healthy after {timeout_s:g} s")
-        time.sleep(pause_s)
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise _not_well(container, f"is not healthy after {timeout_s:.0f} s")
+        time.sleep(min(pause_s, left_s))
         pause_s = min(pause_s * _SLOWER, _LONGEST_POLL_S)
 
 
 def _require_alive(container: Container) -> None:
     if container.restarts:
-        raise _not_well(container, f"ended with {container.exit_code} and was started again")
+        # The exit code is by now that of the one that was started again.
+        raise _not_well(container, "ended, and was started again")
     if container.status in ("exited", "dead", "removing"):
         raise _not_well(container, f"ended with {container.exit_code}")
     if container.health == "unhealthy":

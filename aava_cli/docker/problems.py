@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aava_cli.errors import AavaError
+from aava_cli.errors import AavaError, NoSpace
 
 if TYPE_CHECKING:
     from aava_cli.docker.argv import Argv
@@ -23,35 +24,84 @@ class EngineFailed(AavaError):
 
 
 class ImageMissing(EngineFailed):
-    """The image that a service names was never built here."""
+    """The image that was named is not here."""
 
     code = "image-missing"
 
 
-_NO_ENGINE = ("cannot connect to the docker daemon", "error during connect", "failed to connect")
-_NO_COMPOSE = ("'compose' is not a docker command", "unknown command: docker compose")
-_NO_IMAGE = ("no such image", "pull access denied", "not found: manifest unknown")
+class ContainerMissing(EngineFailed):
+    """The container that was named is gone."""
+
+    code = "container-missing"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A cause: all of *words* are in what was printed; the message may quote its last line."""
+
+    words: tuple[str, ...]
+    kind: type[AavaError]
+    message: str
+    hint: str
+
+    def error(self, line: str) -> AavaError:
+        return self.kind(self.message.format(line=line), hint=self.hint)
+
+
+_START = "run `sudo systemctl start docker`; `docker context ls` shows which engine is asked"
+_COMPOSE_MESSAGE = "`docker` has no Compose of version 2 or later"
+_COMPOSE_HINT = "install the plugin: `sudo apt-get install docker-compose-plugin`"
+
+_KNOWN = (
+    _Known(
+        ("permission denied", "connect to the docker daemon"),
+        EngineUnreachable,
+        "this user may not talk to the Docker engine",
+        "run `sudo usermod -aG docker $USER` and log in again, or use `sudo`",
+    ),
+    *(
+        _Known((words,), EngineUnreachable, "the Docker engine does not answer: {line}", _START)
+        for words in (
+            "cannot connect to the docker daemon",
+            "error during connect",
+            "unable to resolve docker endpoint",
+        )
+    ),
+    # Without the plugin, `docker` takes Compose's options for its own.
+    *(
+        _Known((words,), EngineUnreachable, _COMPOSE_MESSAGE, _COMPOSE_HINT)
+        for words in (
+            "'compose' is not a docker command",
+            "unknown command: docker compose",
+            "unknown flag: --ansi",
+        )
+    ),
+    _Known(("no such image",), ImageMissing, "{line}", "build it: `docker compose build`"),
+    _Known(
+        ("no such container",), ContainerMissing, "{line}", "run `docker ps --all` to see what runs"
+    ),
+    _Known(
+        ("could not select device driver",),
+        EngineFailed,
+        "the engine cannot give a container the GPU: {line}",
+        "run `sudo nvidia-ctk runtime configure --runtime=docker`, then restart Docker",
+    ),
+    _Known(
+        ("no space left on device",),
+        NoSpace,
+        "the engine has no room: {line}",
+        "run `docker system df` to see what takes it; `docker image prune` frees some",
+    ),
+)
 
 
 def problem_of(argv: Argv, stderr: str) -> AavaError:
     """Return what *stderr* of the failed command *argv* says, and what to do about it."""
-    text = stderr.lower()
-    if "permission denied" in text and ("socket" in text or "dial unix" in text):
-        return EngineUnreachable(
-            "this user may not talk to the Docker engine",
-            hint="run `sudo usermod -aG docker $USER` and log in again, or use `sudo`",
-        )
-    if any(words in text for words in _NO_ENGINE):
-        return EngineUnreachable(
-            f"the Docker engine does not answer: {_last_line(stderr)}",
-            hint="run `sudo systemctl start docker`; `docker context ls` shows which one is asked",
-        )
-    # Without the plugin, `docker` takes Compose's options for its own.
-    if any(words in text for words in _NO_COMPOSE) or "unknown flag: --ansi" in text:
-        return no_compose()
-    if any(words in text for words in _NO_IMAGE):
-        return ImageMissing(_last_line(stderr), hint="build it: `aava rebuild`")
-    message = f"`{_shown(argv)}` failed: {_last_line(stderr) or 'no reason given'}"
+    text, line = stderr.lower(), _last_line(stderr)
+    for known in _KNOWN:
+        if all(words in text for words in known.words):
+            return known.error(line)
+    message = f"`{shown(argv)}` failed: {line or 'no reason given'}"
     return EngineFailed(message, hint="run `aava preflight` to see why")
 
 
@@ -60,14 +110,6 @@ def no_docker() -> AavaError:
     return EngineUnreachable(
         "there is no `docker` program on the PATH",
         hint="install Docker, or use the native daemon, which needs none: `aava serve`",
-    )
-
-
-def no_compose() -> AavaError:
-    """Return that `docker` lacks Compose."""
-    return EngineUnreachable(
-        "`docker` has no Compose of version 2 or later",
-        hint="install the plugin: `sudo apt-get install docker-compose-plugin`",
     )
 
 
@@ -81,11 +123,12 @@ def is_podman() -> AavaError:
 
 def no_answer(argv: Argv, timeout_s: float) -> AavaError:
     """Return that *argv* was ended because it took too long."""
-    message = f"`{_shown(argv)}` did not finish in {timeout_s:g} s"
-    return EngineFailed(message, hint="see whether `docker ps` answers; then run `aava recover`")
+    message = f"`{shown(argv)}` did not finish in {timeout_s:g} s"
+    return EngineFailed(message, hint="see whether `docker ps` answers, and try again")
 
 
-def _shown(argv: Argv) -> str:
+def shown(argv: Argv) -> str:
+    """Return the words of *argv* that say what was asked, without its options."""
     return " ".join(word for word in argv if not word.startswith("-"))
 
 

@@ -10,25 +10,36 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from aava_cli.docker import argv
 from aava_cli.docker.argv import SERVICE, Project
 from aava_cli.docker.calls import end_orphans, run
-from aava_cli.docker.engine import find_container, require_engine
+from aava_cli.docker.engine import (
+    find_container,
+    find_containers,
+    remove_container,
+    require_engine,
+)
 from aava_cli.docker.health import is_well, wait_until_well
+from aava_cli.docker.problems import EngineFailed
 from aava_cli.errors import AavaError, NotPossible, RecoveryDue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from aava_cli.docker.argv import Argv
+    from aava_cli.docker.argv import OnService
     from aava_cli.docker.engine import Container, Engine
     from aava_cli.journal import StepLoader
     from aava_cli.steps import Step
-
-    _Command: TypeAlias = Callable[[Project, str], Argv]
 
 # Undo has to load what was there before; it does not stop where the change was given little time.
 UNDO_TIMEOUT_S = 900.0
 
 Condition: TypeAlias = Literal["well", "unwell", "stopped", "absent"]
 """How a container was before the change; undo brings it there again, and no further."""
+
+_BRINGS_BACK: Mapping[Condition, OnService] = {
+    "well": argv.up,
+    "unwell": argv.up,
+    "stopped": argv.create,
+    "absent": argv.remove,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +156,22 @@ class RecreateService:
         if require_engine().id != self.engine_id:
             message = "another Docker engine answers than the one that was changed"
             raise NotPossible(message, hint="set `DOCKER_HOST` or the context as it was then")
-        match self.condition:
-            case "absent":
-                self._compose(argv.remove, UNDO_TIMEOUT_S)
-            case "stopped":
-                self._compose(argv.create, UNDO_TIMEOUT_S)
-            case "well" | "unwell":
-                self._compose(argv.up, UNDO_TIMEOUT_S)
+        try:
+            self._bring_back()
+        except EngineFailed:
+            # What was asked of the engine before a kill may be carried out only now.
+            self._bring_back()
         if self.condition == "well":
             wait_until_well(self.project.name, self.service, timeout_s=UNDO_TIMEOUT_S)
 
-    def _compose(self, command: _Command, timeout_s: float) -> None:
+    def _bring_back(self) -> None:
+        # Compose, interrupted between two containers, stumbles over what it left.
+        for container in find_containers(self.project.name, self.service):
+            if container.status != "running":
+                remove_container(container.id)
+        self._compose(_BRINGS_BACK[self.condition], UNDO_TIMEOUT_S)
+
+    def _compose(self, command: OnService, timeout_s: float) -> None:
         words = command(self.project, self.service)
         run(words, timeout_s=timeout_s, folder=self.project.folder)
 

@@ -1,0 +1,1 @@
+"""The engine and Compose, as the program asks them."""
