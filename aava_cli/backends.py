@@ -311,6 +311,7 @@ _RECORDS = (
             _plain("decoder", "tone_decoder_type", "models.stt.tone_decoder_type"),
             _plain("kenlm", "tone_kenlm_path"),
         ),
+        files="tone",
         installed=("stt/t-one*/",),
     ),
     Backend(
@@ -336,6 +337,7 @@ _RECORDS = (
             _plain("voice", "kokoro_voice", "kokoro.voice"),
             _plain("path", "kokoro_model_path", "kokoro.model_path"),
         ),
+        files="kokoro",
         installed=("tts/kokoro/",),
     ),
     Backend(
@@ -367,6 +369,7 @@ _RECORDS = (
             _plain("path", "matcha_model_path"),
             _plain("vocoder", "matcha_vocoder_path"),
         ),
+        files="matcha",
         installed=("tts/matcha-icefall-*/*model*.onnx",),
     ),
     Backend(

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aava_cli.errors import IntegrityError
-from aava_cli.gguf import BLOCKS, Array, check_extent, parse_header, read_header, tensor_bytes
+from aava_cli.gguf import Array, check_extent, parse_header, read_header
+from aava_cli.quantisation import BLOCKS, tensor_bytes
 from tests.tiny_models import truncate_half, write_gguf
 
 if TYPE_CHECKING:
