@@ -13,6 +13,7 @@ from aava_cli.catalog import parse_catalog
 from aava_cli.download.sources.hub import check_blob, git_blob_sha1, is_snapshot, list_snapshot
 from aava_cli.errors import IntegrityError, NotFound
 from tests.download.apart import COMMIT, Hub, git_sha1, run_apart
+from tests.tiny_folders import faster_whisper
 from tests.tiny_models import write_gguf
 
 if TYPE_CHECKING:
@@ -21,12 +22,7 @@ if TYPE_CHECKING:
     from tests.download.server import Server
 
 WEIGHTS = b"weights" * 1000
-WHISPER = {
-    ".gitattributes": b"*.bin lfs",
-    "model.bin": WEIGHTS,
-    "config.json": b"{}",
-    "vocabulary.txt": b"a\nb\n",
-}
+WHISPER = {".gitattributes": b"*.bin lfs", **faster_whisper()}
 
 
 @pytest.fixture
@@ -47,13 +43,13 @@ def test_whole_repository_is_pulled_at_its_commit(hub: Hub, project: Path) -> No
     hub.add("org/faster-whisper-mini", WHISPER)
     ran = run_apart(project, "models", "pull", "hf:org/faster-whisper-mini", env=hub.env)
     folder = project / "models/stt/faster-whisper-mini"
-    assert (0, {"model.bin", "config.json", "vocabulary.txt"}) == (
+    assert (0, set(faster_whisper())) == (
         ran.exit_code,
         {each.name for each in folder.iterdir()},
     ), ran.stderr
     receipt = json.loads((project / ".aava/receipts/faster-whisper-mini.json").read_bytes())
     vouchers = {each["path"].rpartition("/")[2]: each["provenance"] for each in receipt["files"]}
-    assert {"model.bin": "catalog", "config.json": "hub", "vocabulary.txt": "hub"} == vouchers
+    assert {**dict.fromkeys(faster_whisper(), "hub"), "model.bin": "catalog"} == vouchers
     assert all(f"@{COMMIT}/" in each["source"] for each in receipt["files"])
     entry = own_catalog(project)["faster-whisper-mini"]
     assert ("faster_whisper", "stt/faster-whisper-mini") == (entry["backend"], entry["path"])
