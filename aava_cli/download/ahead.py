@@ -12,18 +12,17 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from aava_cli.download.plan import RESERVE_BYTES, room_factor
+from aava_cli.download.plan import need_of, room_factor
 from aava_cli.download.presence import free_bytes
 from aava_cli.download.sharing.shelf import begun, data_file, kept_prefix, reserved_bytes
 from aava_cli.download.sources.http import Transient
 from aava_cli.download.sources.peek import foreign, kind_of
 from aava_cli.download.sources.ranges import OnDisk, open_source
-from aava_cli.errors import IntegrityError, NoSpace
+from aava_cli.errors import IntegrityError
 from aava_cli.events import Log, ignore
 from aava_cli.gguf import read_beginning
 from aava_cli.modelfiles.ggml import ggml_sizes
 from aava_cli.modelfiles.reader import Reader
-from aava_cli.output import human_bytes
 from aava_cli.quantisation import FILE_TYPES, is_other_type, is_other_weight, named_quantisation
 
 if TYPE_CHECKING:
@@ -85,11 +84,8 @@ def check_room(size_bytes: int, file: RemoteFile, work: Path, source: str) -> No
         NoSpace: it has not; what was downloaded is kept.
     """
     there = max(map(reserved_bytes, begun(work, source)), default=0)
-    need, free = size_bytes * room_factor(file) - there, free_bytes(work)
-    if need > 0 and need + RESERVE_BYTES > free:
-        need += RESERVE_BYTES
-        message = f"need {human_bytes(need)}, have {human_bytes(free)} free on `{work}`"
-        raise NoSpace(message, hint="make room, or run `aava models gc`, then run it again")
+    need = need_of(work, max(0, size_bytes * room_factor(file) - there), free_bytes(work))
+    need.check()
 
 
 def judge(source: Source, names: tuple[PurePosixPath, ...]) -> tuple[str, ...]:

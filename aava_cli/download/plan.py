@@ -71,11 +71,24 @@ class ModelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The room that a pull takes on one disk, and what there is."""
+    """The room that a pull takes on one disk, what it leaves alone, and what there is."""
 
     folder: Path
     need_bytes: int
     free_bytes: int
+    reserve_bytes: int
+
+    def check(self) -> None:
+        """Check that there is room.
+
+        Raises:
+            NoSpace: there is not.
+        """
+        need_bytes = self.need_bytes + self.reserve_bytes
+        if self.need_bytes and need_bytes > self.free_bytes:
+            need, free = human_bytes(need_bytes), human_bytes(self.free_bytes)
+            hint = "make room: `aava models gc` and `aava models list --installed` show where"
+            raise NoSpace(f"need {need}, have {free} free on `{self.folder}`", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,6 @@ class PullPlan(Result):
     disk_bytes: int
     free_bytes: int
     elsewhere: tuple[Need, ...] = ()
-    reserve_bytes: int = RESERVE_BYTES
 
     def text(self) -> Iterator[str | Table]:
         """Yield a row per file, then the sums."""
@@ -115,14 +127,15 @@ class PullPlan(Result):
             NoSpace: one has not.
         """
         for each in self._needs():
-            if each.need_bytes and each.need_bytes + self.reserve_bytes > each.free_bytes:
-                need = human_bytes(each.need_bytes + self.reserve_bytes)
-                message = f"need {need}, have {human_bytes(each.free_bytes)} free"
-                hint = "run `aava models list --installed` to see what takes room"
-                raise NoSpace(f"{message} on `{each.folder}`", hint=hint)
+            each.check()
 
     def _needs(self) -> tuple[Need, ...]:
-        return (Need(self.models_dir, self.disk_bytes, self.free_bytes), *self.elsewhere)
+        return (need_of(self.models_dir, self.disk_bytes, self.free_bytes), *self.elsewhere)
+
+
+def need_of(folder: Path, need_bytes: int, free_bytes: int) -> Need:
+    """Return the room that a pull takes in *folder*; a small disk is not held to a large reserve."""
+    return Need(folder, need_bytes, free_bytes, min(RESERVE_BYTES, free_bytes // 10))
 
 
 def plan_pull(models: Iterable[Model], facts: PullFacts) -> PullPlan:
@@ -144,7 +157,7 @@ def plan_pull(models: Iterable[Model], facts: PullFacts) -> PullPlan:
                     placed_bytes[file.path.parts[0]] += size * _placed_factor(file)
     disk_bytes = max(0, disk_bytes - facts.begun_bytes)
     elsewhere = tuple(
-        Need(facts.models_dir / name, placed_bytes[name], free_bytes)
+        need_of(facts.models_dir / name, placed_bytes[name], free_bytes)
         for name, free_bytes in sorted(facts.elsewhere.items())
     )
     sums = (download_bytes, disk_bytes, facts.free_bytes)
