@@ -255,6 +255,7 @@ def test_header_that_is_longer_than_what_may_be_read() -> None:
         (Counted(data), 1 << 20, 1 << 20),
         (Counted(data, has_ranges=False), 16 << 20, 64 << 10),
         (Counted(data), 1000, 1000),
+        (Counted(with_vocabulary(1_400_000)), 32 << 20, 16 << 20),
     ):
         beginning = read_beginning(source, name="a", most_bytes=most)
         assert ({"general.architecture": "llama"}, None) == (beginning.metadata, beginning.header)

@@ -134,7 +134,7 @@ class PullPlan(Result):
 
 
 def need_of(folder: Path, need_bytes: int, free_bytes: int) -> Need:
-    """Return the room that a pull takes in *folder*; a small disk is not held to a large reserve."""
+    """Return the room that a pull takes in *folder*; of a small disk little is left alone."""
     return Need(folder, need_bytes, free_bytes, min(RESERVE_BYTES, free_bytes // 10))
 
 

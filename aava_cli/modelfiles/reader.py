@@ -30,11 +30,6 @@ class Reader:
         file.seek(0)
         self._file = file
 
-    @property
-    def position(self) -> int:
-        """How many bytes are before this place."""
-        return self.size_bytes - self.left
-
     def damaged(self, problem: str) -> IntegrityError:
         """Return that this file has *problem*."""
         return damaged(self.path, problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from pathlib import PurePosixPath
@@ -58,6 +59,16 @@ def test_whole_repository_is_pulled_at_its_commit(hub: Hub, project: Path) -> No
     model = parse_catalog(text, name="c").find("faster-whisper-mini")
     chosen = {"model": "/app/models/stt/faster-whisper-mini"}
     assert chosen == model.values(PurePosixPath("/app/models"))
+
+
+def test_dry_run_names_the_hub_as_who_vouches(hub: Hub, project: Path) -> None:
+    """Sizes and digests are known before anything is fetched."""
+    hub.add("org/mini", {"a.data": b"x" * 10_000})
+    words = ("models", "pull", "hf:org/mini/a.data", "--role", "stt")
+    ran = run_apart(project, *words, "--backend", "kroko", "--dry-run", "--json", env=hub.env)
+    (file,) = json.loads(ran.stdout)["result"]["models"][0]["files"]
+    digest = f"sha256:{hashlib.sha256(b'x' * 10_000).hexdigest()}"
+    assert (digest, "hub", 10_000) == (file["digest"], file["provenance"], file["size_bytes"])
 
 
 def test_repository_that_was_pulled_can_be_pulled_again(hub: Hub, project: Path) -> None:
