@@ -54,8 +54,6 @@ class Message:
                 raise reader.damaged(f"ends before its {_WHAT} does, at byte {reader.size_bytes:,}")
             yield field
             reader.skip(reader.left - behind, _WHAT)
-        if reader.left != end:
-            raise self.wrong()
 
     def text(self, field: Field, most_bytes: int = 4096) -> str:
         """Return the content of *field* as text, as far as that is short."""
