@@ -199,6 +199,7 @@ _TONE = Backend(
         ),
         *SEGMENTS,
     ),
+    files="tone",
     parts="tone",
     installed=("stt/t-one*/", "stt/tone/"),
 )

@@ -81,6 +81,7 @@ _KOKORO = Backend(
             when=_SERVICE,
         ),
     ),
+    files="kokoro",
     parts="kokoro",
     installed=("tts/kokoro/",),
     elsewhere=_SERVICE,
@@ -223,6 +224,7 @@ _MATCHA = Backend(
             default="0",
         ),
     ),
+    files="matcha",
     parts="matcha",
     installed=("tts/matcha-icefall-*/*model*.onnx",),
 )

@@ -23,10 +23,9 @@ from aava_cli.download.sources.resolver import Resolver
 from aava_cli.download.transfer.fetch import Means, Patience
 from aava_cli.download.transfer.hasher import is_accelerated
 from aava_cli.download.transfer.partial import no_space
-from aava_cli.errors import IntegrityError, NoSpace
+from aava_cli.errors import IntegrityError
 from aava_cli.events import Log
 from aava_cli.modelfiles import check_model
-from aava_cli.output import human_bytes
 from aava_cli.store import Receipt, ReceiptFile, covers, read_receipt, work_folder, write_receipt
 
 if TYPE_CHECKING:
@@ -57,10 +56,7 @@ def apply_pull(
         IntegrityError: all sources of a file have other bytes.
         NoSpace: there is not enough room; what was downloaded is kept.
     """
-    if plan.disk_bytes > plan.free_bytes:
-        need, free = human_bytes(plan.disk_bytes), human_bytes(plan.free_bytes)
-        message = f"need {need}, have {free} free on `{plan.models_dir}`"
-        raise NoSpace(message, hint="run `aava models list --installed` to see what takes room")
+    plan.check_room()
     if not any(file.action == "fetch" for model in plan.models for file in model.files):
         return Pulled(tuple(_kept_whole(model, judge) for model in models), 0)
     work = work_folder(judge.settings)

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from aava_cli.download.ahead import look_ahead
 from aava_cli.download.archives.unpack import Unpacked, extract_member, unpack
 from aava_cli.download.progress import Meter, metered
 from aava_cli.download.sharing.shelf import About, begun, drop, place_for
@@ -89,6 +90,8 @@ class Supplier:
         if resolved.member is None:
             download = _expecting(download, file, known_sha256)
         with hold(self.work, [_shared_name(source, download)], self.emit) as emit:
+            if resolved.member is None:
+                look_ahead(download, file, self.work, source, emit)
             fetched = _fetch(replace(self, emit=emit), source, download, _task(resolved, file))
             _check_blob(fetched, resolved)
             place, unpacked = _open(fetched, resolved, file, stage, emit)

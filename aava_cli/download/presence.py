@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.download.plan import PullFacts
-from aava_cli.download.sharing.shelf import begun, kept_bytes
+from aava_cli.download.sharing.shelf import begun, reserved_bytes
 from aava_cli.events import ignore
 from aava_cli.store import has_size, read_receipt, work_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path, PurePosixPath
 
     from aava_cli.catalog import Model, RemoteFile
@@ -33,7 +33,7 @@ class Judge:
     emit: Emit = ignore
     deep: bool = False
 
-    def facts(self, models: Iterable[Model]) -> PullFacts:
+    def facts(self, models: Collection[Model]) -> PullFacts:
         """Return what there is on disk of *models*, whole or begun.
 
         Raises:
@@ -49,8 +49,9 @@ class Judge:
                 else:
                     folders.update(self._begun(file))
         folder = self.settings.models_dir
-        begun_bytes = sum(map(kept_bytes, folders))
-        return PullFacts(folder, frozenset(good), begun_bytes, free_bytes(folder))
+        begun_bytes = sum(map(reserved_bytes, folders))
+        elsewhere = _other_disks(folder, {file.path for model in models for file in model.files})
+        return PullFacts(folder, frozenset(good), begun_bytes, free_bytes(folder), elsewhere)
 
     def _begun(self, file: RemoteFile) -> Iterator[Path]:
         for work in work_folders(self.settings):
@@ -114,6 +115,15 @@ def free_bytes(folder: Path) -> int:
     """Return the room on the file system that *folder* is, or will be, on."""
     existing = next(each for each in (folder, *folder.parents) if each.is_dir())
     return shutil.disk_usage(existing).free
+
+
+def _other_disks(folder: Path, paths: Iterable[PurePosixPath]) -> dict[str, int]:
+    """Return the room in those folders of *folder* where *paths* lead to another disk."""
+    device = folder.stat().st_dev if folder.is_dir() else None
+    names = {path.parts[0] for path in paths if (folder / path.parts[0]).is_dir()}
+    return {
+        name: free_bytes(folder / name) for name in names if (folder / name).stat().st_dev != device
+    }
 
 
 def contained(settings: Settings, path: PurePosixPath) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from pathlib import PurePosixPath
@@ -13,6 +14,7 @@ from aava_cli.catalog import parse_catalog
 from aava_cli.download.sources.hub import check_blob, git_blob_sha1, is_snapshot, list_snapshot
 from aava_cli.errors import IntegrityError, NotFound
 from tests.download.apart import COMMIT, Hub, git_sha1, run_apart
+from tests.tiny_folders import faster_whisper
 from tests.tiny_models import write_gguf
 
 if TYPE_CHECKING:
@@ -21,12 +23,7 @@ if TYPE_CHECKING:
     from tests.download.server import Server
 
 WEIGHTS = b"weights" * 1000
-WHISPER = {
-    ".gitattributes": b"*.bin lfs",
-    "model.bin": WEIGHTS,
-    "config.json": b"{}",
-    "vocabulary.txt": b"a\nb\n",
-}
+WHISPER = {".gitattributes": b"*.bin lfs", **faster_whisper()}
 
 
 @pytest.fixture
@@ -47,13 +44,13 @@ def test_whole_repository_is_pulled_at_its_commit(hub: Hub, project: Path) -> No
     hub.add("org/faster-whisper-mini", WHISPER)
     ran = run_apart(project, "models", "pull", "hf:org/faster-whisper-mini", env=hub.env)
     folder = project / "models/stt/faster-whisper-mini"
-    assert (0, {"model.bin", "config.json", "vocabulary.txt"}) == (
+    assert (0, set(faster_whisper())) == (
         ran.exit_code,
         {each.name for each in folder.iterdir()},
     ), ran.stderr
     receipt = json.loads((project / ".aava/receipts/faster-whisper-mini.json").read_bytes())
     vouchers = {each["path"].rpartition("/")[2]: each["provenance"] for each in receipt["files"]}
-    assert {"model.bin": "catalog", "config.json": "hub", "vocabulary.txt": "hub"} == vouchers
+    assert {**dict.fromkeys(faster_whisper(), "hub"), "model.bin": "catalog"} == vouchers
     assert all(f"@{COMMIT}/" in each["source"] for each in receipt["files"])
     entry = own_catalog(project)["faster-whisper-mini"]
     assert ("faster_whisper", "stt/faster-whisper-mini") == (entry["backend"], entry["path"])
@@ -62,6 +59,16 @@ def test_whole_repository_is_pulled_at_its_commit(hub: Hub, project: Path) -> No
     model = parse_catalog(text, name="c").find("faster-whisper-mini")
     chosen = {"model": "/app/models/stt/faster-whisper-mini"}
     assert chosen == model.values(PurePosixPath("/app/models"))
+
+
+def test_dry_run_names_the_hub_as_who_vouches(hub: Hub, project: Path) -> None:
+    """Sizes and digests are known before anything is fetched."""
+    hub.add("org/mini", {"a.data": b"x" * 10_000})
+    words = ("models", "pull", "hf:org/mini/a.data", "--role", "stt")
+    ran = run_apart(project, *words, "--backend", "kroko", "--dry-run", "--json", env=hub.env)
+    (file,) = json.loads(ran.stdout)["result"]["models"][0]["files"]
+    digest = f"sha256:{hashlib.sha256(b'x' * 10_000).hexdigest()}"
+    assert (digest, "hub", 10_000) == (file["digest"], file["provenance"], file["size_bytes"])
 
 
 def test_repository_that_was_pulled_can_be_pulled_again(hub: Hub, project: Path) -> None:
