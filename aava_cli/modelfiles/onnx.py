@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _IR_VERSION, _GRAPH, _OPSET, _METADATA = 1, 7, 8, 14
 _WIRES = {_IR_VERSION: VARINT, 2: SIZED, 3: SIZED, 4: SIZED, 5: VARINT, 6: SIZED}
 _WIRES |= {_GRAPH: SIZED, _OPSET: SIZED, _METADATA: SIZED, 20: SIZED, 25: SIZED}
-_NODE, _INITIALIZER = 1, 5
+_NODE, _TENSOR_NAME = 1, 8
 _EXTERNAL_DATA, _DATA_LOCATION, _EXTERNAL = 13, 14, 1
 _KEY, _VALUE = 1, 2
 _OPSET_VERSION = 2
@@ -26,23 +26,29 @@ _IR_VERSIONS, _OPSET_VERSIONS = range(1, 64), range(1, 256)
 
 
 @dataclass(slots=True)
-class Found:
-    """What a model says of itself: its operators' versions, and what was written beside it."""
+class OnnxModel:
+    """What a model says of itself: its versions, what it takes and gives, what lies beside it.
+
+    *metadata* are the properties that its exporter wrote, *external* what is said of each
+    tensor that is kept in another file.
+    """
 
     ir_version: int = 0
     nodes: int = 0
     opsets: list[int] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     external: list[dict[str, str]] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
 
 
-def check_onnx(path: Path) -> Found:
-    """Return what *path* says of itself, once all of it is there.
+def read_onnx(path: Path) -> OnnxModel:
+    """Return what *path* says of itself, without its weights.
 
     Raises:
-        IntegrityError: it is no ONNX model, ends early, or misses a file of weights.
+        IntegrityError: it is no ONNX model, or ends early.
     """
-    found = Found()
+    found = OnnxModel()
     with path.open("rb") as file:
         reader = Reader(path, file)
         if not reader.left:
@@ -50,13 +56,25 @@ def check_onnx(path: Path) -> Found:
         message = Message(reader)
         for each in message.fields(reader.left):
             _read_model(message, each, found)
+    if not found.nodes and not found.outputs:
+        raise damaged(path, "is no ONNX model: it has no graph")
+    return found
+
+
+def check_onnx(path: Path) -> OnnxModel:
+    """Return what *path* says of itself, once an engine could load all of it.
+
+    Raises:
+        IntegrityError: it is no ONNX model, ends early, or misses a file of weights.
+    """
+    found = read_onnx(path)
     _judge(path, found)
     for tensor in found.external:
         _check_external(path, tensor)
     return found
 
 
-def _read_model(message: Message, each: Field, found: Found) -> None:
+def _read_model(message: Message, each: Field, found: OnnxModel) -> None:
     if _WIRES.get(each.number, each.wire) != each.wire:
         raise message.wrong()
     match each.number:
@@ -72,18 +90,39 @@ def _read_model(message: Message, each: Field, found: Found) -> None:
             found.metadata[key] = value
 
 
-def _read_graph(message: Message, graph: Field, found: Found) -> None:
+def _read_graph(message: Message, graph: Field, found: OnnxModel) -> None:
+    weights: set[str] = set()
     for each in message.fields(graph.value):
         found.nodes += each.number == _NODE
-        if each.number == _INITIALIZER and each.wire == SIZED:
-            tensor, is_external = dict[str, str](), False
-            for part in message.fields(each.value):
-                if part.number == _EXTERNAL_DATA and part.wire == SIZED:
-                    key, value = _pair(message, part)
-                    tensor[key] = value
-                is_external |= (part.number, part.value) == (_DATA_LOCATION, _EXTERNAL)
-            if is_external:
-                found.external.append(tensor)
+        if each.wire != SIZED:
+            continue
+        match each.number:
+            case 5:
+                weights.add(_read_tensor(message, each, found))
+            case 11:
+                found.inputs.append(_named(message, each))
+            case 12:
+                found.outputs.append(_named(message, each))
+    # Old exporters list the weights among the inputs.
+    found.inputs = [name for name in found.inputs if name not in weights]
+
+
+def _read_tensor(message: Message, tensor: Field, found: OnnxModel) -> str:
+    name, described, is_external = "", dict[str, str](), False
+    for part in message.fields(tensor.value):
+        if part.number == _TENSOR_NAME and part.wire == SIZED:
+            name = message.text(part)
+        elif part.number == _EXTERNAL_DATA and part.wire == SIZED:
+            key, value = _pair(message, part)
+            described[key] = value
+        is_external |= (part.number, part.value) == (_DATA_LOCATION, _EXTERNAL)
+    if is_external:
+        found.external.append(described)
+    return name
+
+
+def _named(message: Message, value: Field) -> str:
+    return _pair(message, value)[0]
 
 
 def _pair(message: Message, pair: Field) -> tuple[str, str]:
@@ -94,7 +133,7 @@ def _pair(message: Message, pair: Field) -> tuple[str, str]:
     return texts[_KEY], texts[_VALUE]
 
 
-def _judge(path: Path, found: Found) -> None:
+def _judge(path: Path, found: OnnxModel) -> None:
     if found.ir_version not in _IR_VERSIONS:
         raise damaged(path, "is no ONNX model: it has no version of the format")
     if not found.nodes:
