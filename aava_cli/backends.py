@@ -233,6 +233,8 @@ _RECORDS = (
         ),
         files="vosk",
         installed=("stt/vosk-model*/",),
+        package="vosk",
+        distribution="vosk",
     ),
     Backend(
         "sherpa",
@@ -246,6 +248,8 @@ _RECORDS = (
         ),
         files="sherpa",
         installed=("stt/*sherpa*/",),
+        package="sherpa_onnx",
+        distribution="sherpa-onnx~=1.12",
     ),
     Backend(
         "kroko",
@@ -280,6 +284,8 @@ _RECORDS = (
         ),
         model="model",
         files="ctranslate2",
+        package="faster_whisper",
+        distribution="faster-whisper",
     ),
     Backend(
         "whisper_cpp",
@@ -368,6 +374,8 @@ _RECORDS = (
             _plain("vocoder", "matcha_vocoder_path"),
         ),
         installed=("tts/matcha-icefall-*/*model*.onnx",),
+        package="sherpa_onnx",
+        distribution="sherpa-onnx~=1.12",
     ),
     Backend(
         "llama",

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from aava_cli.serve.engines import EngineError
+from aava_cli.serve.engines import EngineError, said_by
 from aava_cli.serve.frames import Frame, receive_frame
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ _COMPLAINTS = ("error", "fail", "exception", "invalid", "abort")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A model to load: which engine, which file, and the options that it is loaded with."""
+    """A model to load: which engine, which file, and the options that it is loaded with.
+
+    A *path* that is not absolute is a name, which means something to the engine alone.
+    """
 
     engine: str
     path: Path
@@ -41,12 +44,14 @@ class Wanted:
 class Worker:
     """One loaded model in its own process; requests are answered one at a time."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, said: Mapping[str, str]) -> None:
         self._process = process
+        self._said = {name: re.compile(pattern) for name, pattern in said.items()}
         # `_spawn` asks for all three pipes.
         self._requests = cast("StreamWriter", process.stdin)
         self._replies = cast("StreamReader", process.stdout)
         self._errors = cast("StreamReader", process.stderr)
+        self._effective: dict[str, str] = {}
         self._turn = asyncio.Lock()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._logging = asyncio.create_task(self._keep_log())
@@ -61,6 +66,25 @@ class Worker:
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    @property
+    def effective(self) -> Mapping[str, str]:
+        """What the engine itself says that it runs with, by option."""
+        return self._effective
+
+    async def load(self, wanted: Wanted, *, timeout_s: float) -> None:
+        """Load *wanted*, and take note of what the engine makes of it.
+
+        Raises:
+            EngineError: it did not load, or took longer than *timeout_s*.
+        """
+        asked = {
+            "engine": wanted.engine,
+            "path": str(wanted.path),
+            "options": dict(wanted.options),
+        }
+        loaded = await self.request(asked, timeout_s=timeout_s)
+        self._effective |= loaded.fields["effective"]
 
     async def request(
         self,
@@ -138,6 +162,9 @@ class Worker:
 
     def _note(self, lines: list[str]) -> None:
         self._log.extend(line.strip() for line in lines if line.strip())
+        for name, pattern in self._said.items():
+            for found in filter(None, map(pattern.search, lines)):
+                self._effective[name] = found[1]
 
     def complaint(self) -> str:
         """Return the first line of the engine's log that complains, else its last line."""
@@ -159,14 +186,9 @@ async def start_worker(wanted: Wanted, *, timeout_s: float = LOAD_TIMEOUT_S) -> 
     Raises:
         EngineError: it did not load, or took longer than *timeout_s*; no process is left.
     """
-    worker = Worker(await _spawn())
-    load = {
-        "engine": wanted.engine,
-        "path": str(wanted.path),
-        "options": dict(wanted.options),
-    }
+    worker = Worker(await _spawn(), said_by(wanted.engine))
     try:
-        await worker.request(load, timeout_s=timeout_s)
+        await worker.load(wanted, timeout_s=timeout_s)
     except EngineError as error:
         lived = worker.alive
         await worker.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aava_cli.preflight.limits import cpu_limit, memory_limit_bytes
+from aava_cli.limits import cpu_limit, memory_limit_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
