@@ -343,6 +343,8 @@ _RECORDS = (
             _plain("path", "kokoro_model_path", "kokoro.model_path"),
         ),
         installed=("tts/kokoro/",),
+        package="sherpa_onnx",
+        distribution="sherpa-onnx~=1.12",
     ),
     Backend(
         "melotts",

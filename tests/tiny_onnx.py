@@ -245,6 +245,59 @@ def _write_vocoder(path: Path, periods: int) -> None:
     )
 
 
+# A Kokoro model: every phoneme becomes a piece of a wave whose loudness is the speaker's.
+
+KOKORO_RATE_HZ = 24_000
+_KOKORO_PIECE = 240
+_KOKORO_STYLES = (510, 1, 4)  # one for each number of phonemes
+
+
+def write_kokoro(folder: Path, voices: Mapping[str, float]) -> Path:
+    """Write a Kokoro model; each of *voices* hums as loud as its number says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    longest, _, width = _KOKORO_STYLES
+    styles = [np.full((longest, width), loudness, "<f4") for loudness in voices.values()]
+    (folder / "voices.bin").write_bytes(np.stack(styles).tobytes())
+    write_phonemes(folder)
+    wave = np.sin(2 * np.pi * 4 * np.arange(_KOKORO_PIECE) / _KOKORO_PIECE).astype(np.float32)
+    _save(
+        folder / "model.onnx",
+        [
+            ("Cast", ["tokens"], ["numbers"], {"to": 1}),
+            ("Mul", ["numbers", "nothing"], ["zeros"], {}),
+            ("Transpose", ["zeros"], ["column"], {"perm": [1, 0]}),
+            ("ReduceMean", ["style"], ["loudness"], {"keepdims": 0}),
+            ("Mul", ["speed", "nothing"], ["ignored"], {}),
+            ("Sum", ["column", "loudness", "ignored"], ["loud"], {}),
+            ("Mul", ["loud", "wave"], ["pieces"], {}),
+            ("Reshape", ["pieces", "line"], ["audio"], {}),
+        ],
+        inputs={
+            "tokens": ("int64", [1, "l"]),
+            "style": ("float", [1, width]),
+            "speed": ("float", [1]),
+        },
+        outputs={"audio": ("float", ["s"])},
+        constants={
+            "nothing": np.array(0, np.float32),
+            "wave": wave,
+            "line": np.array([-1]),
+        },
+        metadata={
+            "model_type": "kokoro",
+            "language": "English",
+            "has_espeak": 1,
+            "sample_rate": KOKORO_RATE_HZ,
+            "version": 1,
+            "voice": "en-us",
+            "style_dim": ",".join(map(str, _KOKORO_STYLES)),
+            "n_speakers": len(voices),
+            "speaker_names": ",".join(voices),
+        },
+    )
+    return folder
+
+
 # What all of them are written with.
 
 _OPSET, _IR_VERSION = 13, 8

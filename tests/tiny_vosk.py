@@ -84,8 +84,7 @@ def _openfst(states: Sequence[Sequence[tuple[int, int, float, int]]]) -> bytes:
     head = struct.pack("<i", magic) + _text("vector") + _text("standard")
     head += struct.pack("<iiQqqq", version, flags, properties, 0, len(states), arcs)
     return head + b"".join(
-        struct.pack("<fq", 0.0, len(state))
-        + b"".join(struct.pack("<iifi", *arc) for arc in state)
+        struct.pack("<fq", 0.0, len(state)) + b"".join(struct.pack("<iifi", *arc) for arc in state)
         for state in states
     )
 

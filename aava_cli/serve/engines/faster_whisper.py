@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+
 class FasterWhisper:
     """A Whisper model in CTranslate2's format."""
 
@@ -43,24 +44,28 @@ def load(path: Path, options: Mapping[str, str]) -> FasterWhisper:
 
     Options: `device` (`cpu`, `cuda`, `auto`), `compute_type`, `language` (a code, or `auto`).
     """
+    asked_device = options.get("device") or "auto"
+    device = _device(asked_device)
+    asked_type = options.get("compute_type") or "default"
+    compute_type = _compute_type(asked_type, device)
+    model = _model(path, device, compute_type)
+    reasons = _fallbacks((asked_device, asked_type), (device, compute_type))
+    return FasterWhisper(model, options.get("language", "en"), "; ".join(reasons))
+
+
+def _model(path: Path, device: str, compute_type: str) -> Any:  # noqa: ANN401 - an untyped package
     from faster_whisper import WhisperModel
 
     if path.is_absolute() and not (path / "tokenizer.json").is_file():
         # The package would ask the hub for another model's.
         raise EngineError(f"`{path}` has no `tokenizer.json`")
-    asked_device = options.get("device") or "auto"
-    device = _device(asked_device)
-    asked_type = options.get("compute_type") or "default"
-    compute_type = _compute_type(asked_type, device)
-    model = WhisperModel(
-        str(path),
-        device=device,
-        compute_type=compute_type,
-        cpu_threads=threads(),
-        local_files_only=True,
-    )
-    reasons = _fallbacks((asked_device, asked_type), (device, compute_type))
-    return FasterWhisper(model, options.get("language", "en"), "; ".join(reasons))
+    how = {"device": device, "compute_type": compute_type, "cpu_threads": threads()}
+    try:
+        return WhisperModel(str(path), local_files_only=True, **how)
+    except OSError as error:
+        if path.is_absolute():
+            raise
+        raise EngineError(f"no model named `{path}` in this host's cache of the hub") from error
 
 
 def _device(asked: str) -> str:
