@@ -90,7 +90,7 @@ def _chain(tokens: Sequence[str]) -> tuple[Matrix, Matrix]:
 
 
 def _weights(name: str) -> Matrix:
-    *_, layer, part = name.split("/")
+    part = name.rpartition("/")[2]
     if part in ("gamma", "beta"):
         return np.full(_WIDTH, part == "gamma", np.float32)
     shapes: dict[str, tuple[int, ...]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -303,9 +303,9 @@ def write_kokoro(folder: Path, voices: Mapping[str, float]) -> Path:
 _OPSET, _IR_VERSION = 13, 8
 
 
-def _save(  # noqa: PLR0913 - the parts of a graph
+def _save(
     path: Path,
-    nodes: Sequence[tuple[str, list[str], list[str], dict[str, object]]],
+    nodes: Sequence[tuple[str, list[str], list[str], dict[str, Any]]],
     *,
     inputs: Mapping[str, tuple[str, Shape]],
     outputs: Mapping[str, tuple[str, Shape]],
