@@ -161,7 +161,7 @@ class Worker:
         self._note([rest])
 
     def _note(self, lines: list[str]) -> None:
-        self._log.extend(line.strip() for line in lines if line.strip())
+        self._log.extend(_printable(line) for line in lines if line.strip())
         for name, pattern in self._said.items():
             for found in filter(None, map(pattern.search, lines)):
                 self._effective[name] = found[1]
@@ -178,6 +178,11 @@ class Worker:
         code = self._process.returncode or 0
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         return ": ".join(filter(None, (f"the engine ended {how}", self.complaint())))
+
+
+def _printable(line: str) -> str:
+    # Engines quote what they find in files, and a file may hold what commands a terminal.
+    return "".join(each if each.isprintable() else "\ufffd" for each in line.strip())
 
 
 async def start_worker(wanted: Wanted, *, timeout_s: float = LOAD_TIMEOUT_S) -> Worker:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any
 
+from aava_cli.gguf import read_header
 from aava_cli.serve.engines import EngineError, Prompt, threads
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def _parameters(path: Path, options: Mapping[str, str]) -> Any:  # noqa: ANN401 
     layers = int(options.get("gpu_layers") or 0)
     asked = CommonParams()
     asked.model.path = str(path)
-    asked.n_ctx = int(options.get("context", "768"))
+    asked.n_ctx = min(int(options.get("context", "768")), _longest_context(path))
     asked.n_batch = int(options.get("batch", "128"))
     asked.n_gpu_layers = _EVERY_LAYER if layers < 0 else layers
     asked.cpuparams.n_threads = int(options.get("threads") or threads())
@@ -86,6 +88,14 @@ def _parameters(path: Path, options: Mapping[str, str]) -> Any:  # noqa: ANN401 
     _choose_template(asked, options.get("chat_format", ""))
     _close_doors(asked)
     return asked
+
+
+def _longest_context(path: Path) -> int:
+    """Return how much the model was trained to remember; memory for more would lie idle."""
+    with path.open("rb") as file:
+        metadata = read_header(file, name=str(path)).metadata
+    longest = metadata.get(f"{metadata.get('general.architecture')}.context_length")
+    return longest if isinstance(longest, int) and longest > 0 else sys.maxsize
 
 
 def _choose_template(asked: Any, name: str) -> None:  # noqa: ANN401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aava_cli.onnxfile import read_metadata
 from aava_cli.serve.engines import EngineError, samples_of, threads
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 _RATE_HZ = 16_000
 _PARTS = ("encoder", "decoder", "joiner")
+# What the engine needs to know of a network of these kinds before it can stream.
+_CHUNK = "decode_chunk_len"
+_STREAM_BY_CHUNKS = ("conformer", "lstm", "zipformer", "zipformer2")
 _WINDOW = 512  # what the detector takes at a time
 _DETECTOR_SECONDS = 60
 # A stream must see what follows a word before it tells the word.
@@ -74,9 +78,12 @@ def load(path: Path, options: Mapping[str, str]) -> Streaming | Whole:
     """
     from sherpa_onnx import OfflineRecognizer, OnlineRecognizer
 
-    files = {part: str(_part(path, part)) for part in _PARTS}
-    known = {**files, "tokens": str(_tokens(path)), "num_threads": threads()}
-    match options.get("type", "online"):
+    files = {part: _part(path, part) for part in _PARTS}
+    known: dict[str, Any] = {part: str(file) for part, file in files.items()}
+    known |= {"tokens": str(_tokens(path)), "num_threads": threads()}
+    kind = options.get("type", "online")
+    _expect_trained_as(kind, files["encoder"])
+    match kind:
         case "online":
             return Streaming(OnlineRecognizer.from_transducer(**known))
         case "offline":
@@ -86,6 +93,16 @@ def load(path: Path, options: Mapping[str, str]) -> Streaming | Whole:
             return whole
         case other:
             raise EngineError(f"a sherpa model is `online` or `offline`, not `{other}`")
+
+
+def _expect_trained_as(kind: str, encoder: Path) -> None:
+    """Refuse a network of the other *kind*, where its properties tell: the engine would end."""
+    properties = read_metadata(encoder)
+    streams = _CHUNK in properties
+    if streams and kind == "offline":
+        raise EngineError(f"`{encoder}` was trained to listen while somebody speaks: `online`")
+    if not streams and kind == "online" and properties.get("model_type") in _STREAM_BY_CHUNKS:
+        raise EngineError(f"`{encoder}` was trained for whole utterances: `offline`")
 
 
 def _part(folder: Path, part: str) -> Path:
