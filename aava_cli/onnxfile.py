@@ -32,8 +32,12 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 def _metadata_of(file: BinaryIO) -> Iterator[bytes]:
     """Yield each property's bytes; weights are skipped."""
+    end = file.seek(0, 2)
+    file.seek(0)
     while (tag := _varint(file, at_end=0)) != 0:
         size_bytes = _size(file, tag & 7)
+        if size_bytes > end - file.tell():
+            raise EOFError
         if tag == _METADATA << 3 | _SIZED and size_bytes < _LARGEST_ENTRY_BYTES:
             yield file.read(size_bytes)
         else:

@@ -34,6 +34,7 @@ MATCHA_HZ = 1400
 def write_models(folder: Path) -> Path:
     """Write under *folder* at least one model for each engine."""
     write_whisper(folder / "stt/ggml-first.bin", "first")
+    write_whisper(folder / "stt/ggml-second.bin", "second")
     write_vosk(folder / "stt/vosk-model-hello", "hello")
     write_vosk(folder / "stt/vosk-model-packed/vosk-model-inside", "inside")
     write_transducer(folder / "stt/sherpa-online", "while you speak")
@@ -41,6 +42,7 @@ def write_models(folder: Path) -> Path:
     write_detector(folder / "vad/silero_vad.onnx")
     write_faster_whisper(folder / "stt/faster-whisper-tiny", "fast enough")
     write_piper(folder / "tts/first.onnx", 400)
+    write_piper(folder / "tts/second.onnx", 800)
     write_matcha(folder / "tts/matcha-icefall-tiny", periods=4)
     write_kokoro(folder / "tts/kokoro", KOKORO_VOICES)
     write_gguf(folder / "llm/first.gguf", "hi there")

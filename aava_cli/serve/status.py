@@ -37,7 +37,7 @@ def status_reply(models: Models, *, started_at_s: float, active_sessions: int) -
             "tts": _model(models.slots["tts"], values, "LOCAL_TTS_BACKEND"),
         },
         **_engines(values),
-        "gpu": _gpu(),
+        "gpu": _gpu(models),
         "config": _config(models, values),
         "version": __version__,
         "pid": os.getpid(),
@@ -140,20 +140,25 @@ def _engines(values: Values) -> Reply:
     }
 
 
-def _gpu() -> Reply:
-    """Say whether a driver is there; whether an engine can use it is not known."""
+def _gpu(models: Models) -> Reply:
+    """Say whether a driver is there, and whether an engine says that it uses it."""
     detected = Path("/dev/nvidiactl").exists()
     return {
         "host_preflight_detected": None,
         "host_preflight_raw": None,
         "runtime_detected": detected,
-        "runtime_usable": False,
+        "runtime_usable": any(map(_uses_gpu, models.slots.values())),
         "source": "device" if detected else "none",
         "name": None,
         "memory_gb": None,
         "error": None if detected else "no NVIDIA driver is loaded",
         "checked_at_epoch_ms": int(time.time() * 1000),
     }
+
+
+def _uses_gpu(slot: Slot) -> bool:
+    on_gpu = slot.effective.get("device") == "cuda"
+    return on_gpu or int(slot.effective.get("gpu_layers", 0)) > 0
 
 
 def _config(models: Models, values: Values) -> Reply:

@@ -22,6 +22,7 @@ from tests.engine_models import (
 )
 from tests.serve.bad_models import BAD_SWITCHES, write_bad_models
 from tests.serve.sounds import encoded, peak, tone
+from tests.tiny_models import write_gguf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,6 +187,28 @@ def test_context_is_no_longer_than_the_model_was_trained_for(
     assert (asked, effective) == (config["context"], config["context_effective"])
     assert (9, 0) == (config["gpu_layers_configured"], config["gpu_layers_effective"])
     assert config["threads"] == config["threads_effective"]
+
+
+def test_threads_are_as_many_as_asked_for(loaded: RunningDaemon) -> None:
+    """The engine itself says how many it started."""
+    before = loaded.status()["models"]["llm"]["config"]["threads"]
+    switch(loaded, llm_config={"threads": 1})
+    config = loaded.status()["models"]["llm"]["config"]
+    switch(loaded, llm_config={"threads": before})
+    assert (1, 1) == (config["threads"], config["threads_effective"])
+
+
+def test_language_model_keeps_to_its_own_template(loaded: RunningDaemon, folder: Path) -> None:
+    """What the GGUF says of conversations is followed, unless another template is chosen."""
+    refusing = "{{ raise_exception('only I know how to talk') }}"
+    write_gguf(folder / "llm/particular.gguf", "as you wish", template=refusing)
+    path = "/app/models/llm/particular.gguf"
+    own = switch(loaded, llm_config={"model_path": path})
+    chosen = switch(loaded, llm_config={"model_path": path, "chat_format": "chatml"})
+    said = answered(loaded)
+    switch(loaded, llm_config={"model_path": "/app/models/llm/first.gguf", "chat_format": ""})
+    assert ("error", "success", "as you wish") == (own["status"], chosen["status"], said)
+    assert "chat template parsing error" in own["message"]
 
 
 @pytest.mark.parametrize(("request_fields", "fault"), BAD_SWITCHES)
