@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.serve.engines.sherpa_voice import sounds_in
 from tests.daemon_fixture import RunningDaemon, start_daemon, write_env
 from tests.engine_models import (
     KOKORO_HZ,
@@ -240,3 +241,14 @@ def test_name_means_a_model_in_the_cache_of_the_hub(folder: Path, tmp_path: Path
         assert ("fast enough", "tiny") == (heard(daemon), daemon.status()["models"]["stt"]["path"])
     finally:
         daemon.stop()
+
+
+def test_voice_takes_what_it_finds_of_how_words_sound(tmp_path: Path) -> None:
+    """Data of espeak, lexicons, or both; of two kinds of English the American one."""
+    names = ("lexicon-gb-en.txt", "lexicon-us-en.txt", "lexicon-zh.txt")
+    for name in names:
+        (tmp_path / name).touch()
+    lexicons = f"{tmp_path / names[1]},{tmp_path / names[2]}"
+    assert {"lexicon": lexicons} == sounds_in(tmp_path)
+    (tmp_path / "phontab").touch()
+    assert {"lexicon": lexicons, "data_dir": str(tmp_path)} == sounds_in(tmp_path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.serve.engines import EngineError, samples_of, threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 
 class FasterWhisper:
@@ -44,28 +44,33 @@ def load(path: Path, options: Mapping[str, str]) -> FasterWhisper:
 
     Options: `device` (`cpu`, `cuda`, `auto`), `compute_type`, `language` (a code, or `auto`).
     """
+    from faster_whisper import WhisperModel
+
     asked_device = options.get("device") or "auto"
     device = _device(asked_device)
     asked_type = options.get("compute_type") or "default"
     compute_type = _compute_type(asked_type, device)
-    model = _model(path, device, compute_type)
+    model = WhisperModel(
+        _folder(path), device=device, compute_type=compute_type, cpu_threads=threads()
+    )
     reasons = _fallbacks((asked_device, asked_type), (device, compute_type))
     return FasterWhisper(model, options.get("language", "en"), "; ".join(reasons))
 
 
-def _model(path: Path, device: str, compute_type: str) -> Any:  # noqa: ANN401 - an untyped package
-    from faster_whisper import WhisperModel
+def _folder(path: Path) -> str:
+    from faster_whisper import download_model
 
-    if path.is_absolute() and not (path / "tokenizer.json").is_file():
+    folder = path
+    if not path.is_absolute():
+        try:
+            folder = Path(download_model(str(path), local_files_only=True))
+        except OSError as error:
+            message = f"no model named `{path}` in this host's cache of the hub"
+            raise EngineError(message) from error
+    if not (folder / "tokenizer.json").is_file():
         # The package would ask the hub for another model's.
-        raise EngineError(f"`{path}` has no `tokenizer.json`")
-    how = {"device": device, "compute_type": compute_type, "cpu_threads": threads()}
-    try:
-        return WhisperModel(str(path), local_files_only=True, **how)
-    except OSError as error:
-        if path.is_absolute():
-            raise
-        raise EngineError(f"no model named `{path}` in this host's cache of the hub") from error
+        raise EngineError(f"`{folder}` has no `tokenizer.json`")
+    return str(folder)
 
 
 def _device(asked: str) -> str:
