@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LOAD_TIMEOUT_S = 900.0
 REQUEST_TIMEOUT_S = 120.0
 _GOODBYE_S = 10.0
+_LOG_DELAY_S = 2.0
 _LOG_LINES = 200
 _LONGEST_LINE = 2000
 _STAMP = re.compile(r"^[\d.]+ [A-Z] ")
@@ -44,14 +46,16 @@ class Wanted:
 class Worker:
     """One loaded model in its own process; requests are answered one at a time."""
 
-    def __init__(self, process: Process, said: Mapping[str, str]) -> None:
+    def __init__(self, process: Process, said: dict[str, str]) -> None:
         self._process = process
         self._said = {name: re.compile(pattern) for name, pattern in said.items()}
         # `_spawn` asks for all three pipes.
         self._requests = cast("StreamWriter", process.stdin)
         self._replies = cast("StreamReader", process.stdout)
         self._errors = cast("StreamReader", process.stderr)
+        self._last_said = next(reversed(said), None)
         self._effective: dict[str, str] = {}
+        self._all_said = asyncio.Event()
         self._turn = asyncio.Lock()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._logging = asyncio.create_task(self._keep_log())
@@ -85,6 +89,14 @@ class Worker:
         }
         loaded = await self.request(asked, timeout_s=timeout_s)
         self._effective |= loaded.fields["effective"]
+        if self._said:
+            await self._hear_all()
+
+    async def _hear_all(self) -> None:
+        """Wait a moment for what the engine says in its log, which may come after its answer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOG_DELAY_S):
+                await self._all_said.wait()
 
     async def request(
         self,
@@ -104,7 +116,7 @@ class Worker:
         exchange.add_done_callback(self._forget)
         reply = await asyncio.shield(exchange)
         if "error" in reply.fields:
-            raise EngineError(reply.fields["error"])
+            raise EngineError(_printable(reply.fields["error"]))
         return reply
 
     def _forget(self, exchange: asyncio.Task[Frame]) -> None:
@@ -165,6 +177,8 @@ class Worker:
         for name, pattern in self._said.items():
             for found in filter(None, map(pattern.search, lines)):
                 self._effective[name] = found[1]
+                if name == self._last_said:
+                    self._all_said.set()
 
     def complaint(self) -> str:
         """Return the first line of the engine's log that complains, else its last line."""
@@ -180,9 +194,10 @@ class Worker:
         return ": ".join(filter(None, (f"the engine ended {how}", self.complaint())))
 
 
-def _printable(line: str) -> str:
-    # Engines quote what they find in files, and a file may hold what commands a terminal.
-    return "".join(each if each.isprintable() else "\ufffd" for each in line.strip())
+def _printable(text: str) -> str:
+    """Return *text* as one line that no terminal takes for commands."""
+    # Engines quote what they find in files.
+    return "".join(each if each.isprintable() else "\ufffd" for each in " ".join(text.split()))
 
 
 async def start_worker(wanted: Wanted, *, timeout_s: float = LOAD_TIMEOUT_S) -> Worker:

@@ -221,6 +221,7 @@ def test_bad_model_is_refused_and_the_old_one_answers(
     reply = switch(loaded, **request_fields)
     assert ("error", []) == (reply["status"], reply["changed"])
     assert fault in reply["message"]
+    assert reply["message"].isprintable()
     after = loaded.status()
     assert (before, {}) == (after["models"], after["config"]["startup_errors"])
     assert ("first", 400, "hi there") == (heard(loaded), hummed_hz(loaded), answered(loaded))

@@ -100,12 +100,15 @@ def load_engine(name: str, path: Path, options: Mapping[str, str]) -> Engine:
     return engine
 
 
-def said_by(name: str) -> Mapping[str, str]:
-    """Return what the engine *name* says in its log: an expression for the value of each option."""
+def said_by(name: str) -> dict[str, str]:
+    """Return what the engine *name* says in its log: an expression for the value of each option.
+
+    The last of them is always said, and after the others.
+    """
     if name not in ENGINES:
         return {}
     module = importlib.import_module(f"{__name__}.{name}")
-    said: Mapping[str, str] = getattr(module, "SAID", {})
+    said: dict[str, str] = getattr(module, "SAID", {})
     return said
 
 

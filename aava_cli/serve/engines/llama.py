@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 # Each of these may be less than what was asked for, and only the log says so.
 SAID = {
-    "context": r"n_ctx_slot = (\d+)",
-    "threads": r"threadpool init, n_threads = (\d+)",
     "gpu_layers": r"offloaded (\d+)/\d+ layers to GPU",
+    "threads": r"threadpool init, n_threads = (\d+)",
+    "context": r"n_ctx_slot = (\d+)",
 }
 
 _EVERY_LAYER = 999  # more than any model has
