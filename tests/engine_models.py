@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tests.serve.sounds import encoded, from_mulaw, loudest_hz, tone
 from tests.tiny_ctranslate2 import write_faster_whisper
 from tests.tiny_models import write_gguf, write_piper, write_whisper
-from tests.tiny_onnx import write_detector, write_kokoro, write_matcha, write_transducer
+from tests.tiny_onnx import write_detector, write_transducer
+from tests.tiny_voices import write_kokoro, write_matcha
 from tests.tiny_vosk import write_vosk
 
 if TYPE_CHECKING:

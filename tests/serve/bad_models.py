@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.tiny_ctranslate2 import write_faster_whisper
 from tests.tiny_models import truncate_half, write_garbage, write_gguf, write_piper, write_whisper
-from tests.tiny_onnx import write_kokoro, write_matcha, write_transducer
+from tests.tiny_onnx import write_transducer
+from tests.tiny_voices import write_kokoro, write_matcha
 from tests.tiny_vosk import write_vosk
 
 if TYPE_CHECKING:
