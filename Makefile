@@ -23,7 +23,7 @@ $(VENV)/.run: $(NEEDS)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) install --constraint constraints.txt --group dev
+	$(PIP) install --constraint constraints.txt --editable '.[all]' --group dev
 	touch $@
 
 dev: $(VENV)/.dev

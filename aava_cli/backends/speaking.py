@@ -83,6 +83,8 @@ _KOKORO = Backend(
     ),
     files="kokoro",
     parts="kokoro",
+    package="sherpa_onnx",
+    distribution="sherpa-onnx~=1.12",
     installed=("tts/kokoro/",),
     elsewhere=_SERVICE,
     fetched=_HUB,
@@ -226,6 +228,8 @@ _MATCHA = Backend(
     ),
     files="matcha",
     parts="matcha",
+    package="sherpa_onnx",
+    distribution="sherpa-onnx~=1.12",
     installed=("tts/matcha-icefall-*/*model*.onnx",),
 )
 

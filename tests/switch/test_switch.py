@@ -131,8 +131,8 @@ def test_dry_run_of_what_already_is_says_so(switch: Aava) -> None:
         (("--stt", "piper:low"), 10, "stt backend"),
         (("--llm", "openai-cloud"), 1, "cloud"),
         (("--llm", "smollm2-135m"), 10, "aava models pull"),
-        (("--tts", "kokoro"), 1, "`aava serve` has no engine for `kokoro`"),
-        (("--stt", "faster_whisper:small"), 1, "choose one of `whisper_cpp`"),
+        (("--tts", "melotts"), 1, "`aava serve` has no engine for `melotts`"),
+        (("--tts", "melotts"), 1, "choose one of `piper`, `kokoro`, `matcha`"),
         (("--stt", ""), 2, "`--stt` names nothing"),
     ],
 )
