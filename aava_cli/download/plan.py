@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from aava_cli.output import Result, Table, human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path, PurePosixPath
 
     from aava_cli.catalog import Model, RemoteFile
 
-Action: TypeAlias = Literal["fetch", "keep"]
+Action: TypeAlias = Literal["fetch", "keep", "copy"]
+"""`copy`: another path has, or will have, the same bytes."""
 
 # What a file takes while it is prepared: a package or an archive lies beside what came out.
 _DIRECT, _PACKED, _ARCHIVED = 1, 2, 4
@@ -21,12 +22,16 @@ _DIRECT, _PACKED, _ARCHIVED = 1, 2, 4
 
 @dataclass(frozen=True, slots=True)
 class PullFacts:
-    """What is known before a pull: which files are good, what was begun, the room there is."""
+    """What is known before a pull: which files are good, what was begun, the room there is.
+
+    Files with the digests *elsewhere* are at other paths of the models folder.
+    """
 
     models_dir: Path
     good: frozenset[PurePosixPath]
     begun_bytes: int
     free_bytes: int
+    elsewhere: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +78,56 @@ class PullPlan(Result):
 
 def plan_pull(models: Iterable[Model], facts: PullFacts) -> PullPlan:
     """Return what is to be fetched so that all *models* are on disk."""
-    plans: list[ModelPlan] = []
+    models = tuple(models)
+    had: dict[str, PurePosixPath | None] = dict.fromkeys(facts.elsewhere)
+    plans = tuple(_plan_model(model, facts, had) for model in models)
+    download_bytes, disk_bytes = _sums(models, plans)
+    disk_bytes = max(0, disk_bytes - facts.begun_bytes)
+    return PullPlan(facts.models_dir, plans, download_bytes, disk_bytes, facts.free_bytes)
+
+
+def _plan_model(model: Model, facts: PullFacts, had: dict[str, PurePosixPath | None]) -> ModelPlan:
+    """Plan *model*; what it brings is added to the digests that are *had*, with their paths."""
+    files: list[FilePlan] = []
+    for file in model.files:
+        action = _action(file, model.files, facts, had)
+        files.append(FilePlan(file.path, action, file.sources, file.size_bytes))
+        if file.archive is None and file.sha256 is not None:
+            had.setdefault(file.sha256, file.path)
+    return ModelPlan(model.id, tuple(files))
+
+
+def _sums(models: Iterable[Model], plans: Iterable[ModelPlan]) -> tuple[int, int]:
+    """Return the bytes to download, and those that all takes on disk."""
     seen: set[PurePosixPath] = set()
     download_bytes = disk_bytes = 0
-    for model in models:
-        files = tuple(_plan_file(file, model.files, facts) for file in model.files)
-        plans.append(ModelPlan(model.id, files))
-        for file, planned in zip(model.files, files, strict=True):
-            if planned.action == "fetch" and file.path not in seen:
+    for model, plan in zip(models, plans, strict=True):
+        for file, planned in zip(model.files, plan.files, strict=True):
+            if planned.action != "keep" and file.path not in seen:
                 seen.add(file.path)
                 size = file.size_bytes or _share(model)
-                download_bytes += size
-                disk_bytes += size * _factor(file)
-    disk_bytes = max(0, disk_bytes - facts.begun_bytes)
-    return PullPlan(facts.models_dir, tuple(plans), download_bytes, disk_bytes, facts.free_bytes)
+                is_fetched = planned.action == "fetch"
+                download_bytes += size * is_fetched
+                disk_bytes += size * (_factor(file) if is_fetched else _DIRECT)
+    return download_bytes, disk_bytes
 
 
-def _plan_file(file: RemoteFile, siblings: Sequence[RemoteFile], facts: PullFacts) -> FilePlan:
+def _action(
+    file: RemoteFile,
+    siblings: Sequence[RemoteFile],
+    facts: PullFacts,
+    had: Mapping[str, PurePosixPath | None],
+) -> Action:
     # A folder that is replaced takes along whatever else lies in it.
     replaced = any(
         other.archive and other.path not in facts.good and file.path.is_relative_to(other.path)
         for other in siblings
     )
-    action: Action = "keep" if file.path in facts.good and not replaced else "fetch"
-    return FilePlan(file.path, action, file.sources, file.size_bytes)
+    if file.path in facts.good and not replaced:
+        return "keep"
+    if file.archive is not None or file.sha256 is None:
+        return "fetch"
+    return "copy" if had.get(file.sha256, file.path) != file.path else "fetch"
 
 
 def _share(model: Model) -> int:
