@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from concurrent.futures import wait
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,6 +40,7 @@ class Together:
         self._copies = Copies(judge)
         self._files = Crew(min(_FILES, supplier.means.budget.connections), _LARGE_FILES)
         self._wanted = Counter(source for model in models for source in _downloads(model.files))
+        self._sources = _sources_of_digests(models)
         self._failures: list[Exception] = []
         self._guard = threading.Lock()
 
@@ -76,10 +78,7 @@ class Together:
 
         What another path of the models folder has, or another model brings, is not fetched.
         """
-        jobs = [
-            Job(partial(self._obtain, file, stage, known, supplier), _names(file), file.size_bytes)
-            for file, known in files
-        ]
+        jobs = [self._job(file, stage, known, supplier) for file, known in files]
         return self._files.do_all(jobs, supplier.means.halt)
 
     def drop(self, model: Model, files: Iterable[RemoteFile]) -> None:
@@ -100,18 +99,34 @@ class Together:
                 self._supplier.emit(Log(f"`{model.id}` was not pulled: {error}", "warning"))
             raise
 
-    def _obtain(
+    def _job(
         self, file: RemoteFile, stage: Path, known_sha256: str | None, supplier: Supplier
-    ) -> Obtained:
-        supplier.means.halt.check()
-        obtained = self._copies.take(file, stage) or supplier.obtain(file, stage, known_sha256)
-        self._copies.note(obtained)
-        return obtained
+    ) -> Job[Obtained]:
+        also = self._sources.get(file.sha256, ()) if file.sha256 and not file.archive else ()
+        anywhere = replace(file, sources=tuple(dict.fromkeys((*file.sources, *also))))
+
+        def obtain() -> Obtained:
+            supplier.means.halt.check()
+            taken = self._copies.take(file, stage)
+            obtained = taken or supplier.obtain(anywhere, stage, known_sha256)
+            self._copies.note(obtained)
+            return replace(obtained, file=file)
+
+        return Job(obtain, _names(anywhere), file.size_bytes)
 
 
 def lock_names(model: Model) -> frozenset[str]:
     """Return the names of the locks that whoever changes files of *model* holds."""
     return frozenset(f"file {file.path}" for file in model.files)
+
+
+def _sources_of_digests(models: Iterable[Model]) -> dict[str, tuple[str, ...]]:
+    """Return all sources of each digest: two paths may be known to have the same bytes."""
+    found: dict[str, tuple[str, ...]] = {}
+    for file in (file for model in models for file in model.files):
+        if file.sha256 is not None and file.archive is None:
+            found[file.sha256] = found.get(file.sha256, ()) + file.sources
+    return found
 
 
 def _names(file: RemoteFile) -> frozenset[str]:

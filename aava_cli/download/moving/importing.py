@@ -23,8 +23,8 @@ from aava_cli.download.moving.bundle import (
 from aava_cli.download.obtain import Obtained
 from aava_cli.download.presence import free_bytes, recorded_of
 from aava_cli.download.sharing.waiting import hold
-from aava_cli.download.transfer.partial import no_space
 from aava_cli.download.together import lock_names
+from aava_cli.download.transfer.partial import no_space
 from aava_cli.errors import IntegrityError, NoSpace, NotFound
 from aava_cli.output import Result, human_bytes
 from aava_cli.store import Receipt, covers, read_receipt, work_folder
