@@ -118,9 +118,11 @@ class Output:
     def _log(self, event: Log) -> None:
         if self.quiet and event.level == "info":
             return
-        self._finish_progress()
-        prefix = "warning: " if event.level == "warning" else ""
-        _write(self.stderr, prefix + event.message + "\n")
+        line = ("warning: " if event.level == "warning" else "") + event.message
+        if self._watcher is None:
+            _write(self.stderr, line + "\n")
+        else:
+            self._watcher.say(line)
 
     def _watch(self, event: Progress) -> None:
         if self._watcher is None:
@@ -251,6 +253,9 @@ class _Watcher:
     def show(self, event: Progress) -> None:
         raise NotImplementedError
 
+    def say(self, line: str) -> None:
+        raise NotImplementedError
+
     def close(self) -> None:
         raise NotImplementedError
 
@@ -273,14 +278,17 @@ class _PlainLines(_Watcher):
         if last is not None and last[0] == step and now - last[1] < self._STEP_S:
             return
         self._shown[event.task] = (step, now)
-        _write(self._stderr, f"{event.task}: {describe(event)}\n")
+        self.say(f"{event.task}: {describe(event)}")
+
+    def say(self, line: str) -> None:
+        _write(self._stderr, line + "\n")
 
     def close(self) -> None:
         self._shown.clear()
 
 
 class _LiveBars(_Watcher):
-    """A bar per task, redrawn in place."""
+    """A bar per task that goes on, redrawn in place; what is done or said stands above."""
 
     def __init__(self, stderr: TextIO) -> None:
         from rich.console import Console
@@ -295,15 +303,28 @@ class _LiveBars(_Watcher):
             console=Console(file=stderr),
         )
         self._tasks: dict[str, Any] = {}
+        self._done: set[str] = set()
         self._bars.start()
 
     def show(self, event: Progress) -> None:
+        if event.task in self._done:
+            return
         note = describe(event)
+        if event.done == event.total and event.verified in (None, event.done):
+            # A bar for each of many files would push those that still move off the screen.
+            self._done.add(event.task)
+            if event.task in self._tasks:
+                self._bars.remove_task(self._tasks.pop(event.task))
+            self.say(f"{event.task}: {note}")
+            return
         if event.task not in self._tasks:
             added = self._bars.add_task(event.task, total=event.total, note=note)
             self._tasks[event.task] = added
         task = self._tasks[event.task]
         self._bars.update(task, completed=event.done, total=event.total, note=note)
+
+    def say(self, line: str) -> None:
+        self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self._bars.stop()

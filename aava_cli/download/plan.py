@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 RESERVE_BYTES = 256 << 20
 """What a pull leaves free: others write to the same disk, logs and databases among them."""
 
-Action: TypeAlias = Literal["fetch", "keep"]
+Action: TypeAlias = Literal["fetch", "keep", "copy"]
+"""`copy`: another path has, or will have, the same bytes."""
 
 # What a file takes while it is prepared: a package or an archive lies beside what came out.
 _DIRECT, _PACKED, _ARCHIVED = 1, 2, 4
@@ -38,7 +39,8 @@ class Told:
 class PullFacts:
     """What is known before a pull: which files are good, what was begun, the room there is.
 
-    *elsewhere* is the room in those folders of the models folder that are on other disks.
+    *elsewhere* is the room in those folders of the models folder that are on other disks, *told*
+    what sources say of files; files with the digests *copied* are at other paths of the folder.
     """
 
     models_dir: Path
@@ -47,6 +49,7 @@ class PullFacts:
     free_bytes: int
     elsewhere: Mapping[str, int] = field(default_factory=dict)
     told: Mapping[PurePosixPath, Told] = field(default_factory=dict)
+    copied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,42 +143,75 @@ def need_of(folder: Path, need_bytes: int, free_bytes: int) -> Need:
 
 def plan_pull(models: Iterable[Model], facts: PullFacts) -> PullPlan:
     """Return what is to be fetched so that all *models* are on disk."""
-    plans: list[ModelPlan] = []
-    seen: set[PurePosixPath] = set()
-    download_bytes = disk_bytes = 0
-    placed_bytes = dict.fromkeys(facts.elsewhere, 0)
-    for model in models:
-        files = tuple(_plan_file(file, model.files, facts) for file in model.files)
-        plans.append(ModelPlan(model.id, files))
-        for file, planned in zip(model.files, files, strict=True):
-            if planned.action == "fetch" and file.path not in seen:
-                seen.add(file.path)
-                size = planned.size_bytes or _share(model)
-                download_bytes += size
-                disk_bytes += size * room_factor(file)
-                if file.path.parts[0] in placed_bytes:
-                    placed_bytes[file.path.parts[0]] += size * _placed_factor(file)
+    models = tuple(models)
+    had: dict[str, PurePosixPath | None] = dict.fromkeys(facts.copied)
+    plans = tuple(_plan_model(model, facts, had) for model in models)
+    download_bytes, disk_bytes, placed_bytes = _sums(models, plans, facts)
     disk_bytes = max(0, disk_bytes - facts.begun_bytes)
     elsewhere = tuple(
         need_of(facts.models_dir / name, placed_bytes[name], free_bytes)
         for name, free_bytes in sorted(facts.elsewhere.items())
     )
     sums = (download_bytes, disk_bytes, facts.free_bytes)
-    return PullPlan(facts.models_dir, tuple(plans), *sums, elsewhere)
+    return PullPlan(facts.models_dir, plans, *sums, elsewhere)
 
 
-def _plan_file(file: RemoteFile, siblings: Sequence[RemoteFile], facts: PullFacts) -> FilePlan:
-    # A folder that is replaced takes along whatever else lies in it.
-    replaced = any(
-        other.archive and other.path not in facts.good and file.path.is_relative_to(other.path)
-        for other in siblings
-    )
-    action: Action = "keep" if file.path in facts.good and not replaced else "fetch"
+def _plan_model(model: Model, facts: PullFacts, had: dict[str, PurePosixPath | None]) -> ModelPlan:
+    """Plan *model*; what it brings is added to the digests that are *had*, with their paths."""
+    files: list[FilePlan] = []
+    for file in model.files:
+        action = _action(file, model.files, facts, had)
+        files.append(_told(file, action, facts))
+        if file.archive is None and file.sha256 is not None:
+            had.setdefault(file.sha256, file.path)
+    return ModelPlan(model.id, tuple(files))
+
+
+def _told(file: RemoteFile, action: Action, facts: PullFacts) -> FilePlan:
+    """Return the plan of *file* with all that is known of it."""
     told = facts.told.get(file.path, Told())
     if file.sha256 is not None:
         told = Told(told.size_bytes, f"sha256:{file.sha256}", "catalog")
     size_bytes = file.size_bytes or told.size_bytes
     return FilePlan(file.path, action, file.sources, size_bytes, told.digest, told.provenance)
+
+
+def _sums(
+    models: Iterable[Model], plans: Iterable[ModelPlan], facts: PullFacts
+) -> tuple[int, int, dict[str, int]]:
+    """Return the bytes to download, those that all takes on disk, and those on other disks."""
+    seen: set[PurePosixPath] = set()
+    download_bytes = disk_bytes = 0
+    placed_bytes = dict.fromkeys(facts.elsewhere, 0)
+    for model, plan in zip(models, plans, strict=True):
+        for file, planned in zip(model.files, plan.files, strict=True):
+            if planned.action != "keep" and file.path not in seen:
+                seen.add(file.path)
+                size = planned.size_bytes or _share(model)
+                is_fetched = planned.action == "fetch"
+                download_bytes += size * is_fetched
+                disk_bytes += size * (room_factor(file) if is_fetched else _DIRECT)
+                if file.path.parts[0] in placed_bytes:
+                    placed_bytes[file.path.parts[0]] += size * _placed_factor(file)
+    return download_bytes, disk_bytes, placed_bytes
+
+
+def _action(
+    file: RemoteFile,
+    siblings: Sequence[RemoteFile],
+    facts: PullFacts,
+    had: Mapping[str, PurePosixPath | None],
+) -> Action:
+    # A folder that is replaced takes along whatever else lies in it.
+    replaced = any(
+        other.archive and other.path not in facts.good and file.path.is_relative_to(other.path)
+        for other in siblings
+    )
+    if file.path in facts.good and not replaced:
+        return "keep"
+    if file.archive is not None or file.sha256 is None:
+        return "fetch"
+    return "copy" if had.get(file.sha256, file.path) != file.path else "fetch"
 
 
 def _share(model: Model) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.download.plan import PullFacts
 from aava_cli.download.sharing.shelf import begun, reserved_bytes
+from aava_cli.errors import ConfigError
 from aava_cli.events import ignore
-from aava_cli.store import has_size, read_receipt, work_folders
+from aava_cli.store import has_size, read_receipt, recorded_models, work_folders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -40,6 +42,7 @@ class Judge:
             ConfigError: a receipt is damaged.
         """
         good: set[PurePosixPath] = set()
+        lacking: set[str] = set()
         folders: set[Path] = set()
         for model in models:
             receipt = read_receipt(self.settings, model.id)
@@ -48,10 +51,28 @@ class Judge:
                     good.add(file.path)
                 else:
                     folders.update(self._begun(file))
+                    lacking.update([file.sha256] if file.sha256 and not file.archive else ())
         folder = self.settings.models_dir
         begun_bytes = sum(map(reserved_bytes, folders))
         elsewhere = _other_disks(folder, {file.path for model in models for file in model.files})
-        return PullFacts(folder, frozenset(good), begun_bytes, free_bytes(folder), elsewhere)
+        recorded = self.copies(frozenset(lacking))
+        copied = {each.sha256 for each in recorded if self.judge_recorded(each) == "good"}
+        return PullFacts(
+            folder,
+            frozenset(good),
+            begun_bytes,
+            free_bytes(folder),
+            elsewhere,
+            copied=frozenset(copied),
+        )
+
+    def copies(self, digests: frozenset[str]) -> Iterator[ReceiptFile]:
+        """Yield what was recorded of files with one of *digests*, wherever in the models folder."""
+        for model in recorded_models(self.settings) if digests else ():
+            # A receipt of another model that is damaged is of no use, but no failure either.
+            with suppress(ConfigError):
+                receipt = read_receipt(self.settings, model)
+                yield from (each for each in _files(receipt) if each.sha256 in digests)
 
     def _begun(self, file: RemoteFile) -> Iterator[Path]:
         for work in work_folders(self.settings):
@@ -106,9 +127,13 @@ def recorded_of(file: RemoteFile, model: Model, receipt: Receipt | None) -> tupl
     others = {each.path for each in model.files if each != file}
     return tuple(
         each
-        for each in (receipt.files if receipt else ())
+        for each in _files(receipt)
         if each.path.is_relative_to(file.path) and each.path not in others
     )
+
+
+def _files(receipt: Receipt | None) -> tuple[ReceiptFile, ...]:
+    return receipt.files if receipt else ()
 
 
 def free_bytes(folder: Path) -> int:

@@ -68,6 +68,8 @@ def test_list_shows_what_is_on_disk(
     for name in ("pulled", "found", "damaged", "missing"):
         catalog.add(name, "kroko", f"kroko/{name}.onnx", known(BODY, url))
     models("pull", "pulled", "damaged")
+    # The two that were pulled have the same bytes, and may be one file.
+    (project / "models/kroko/damaged.onnx").unlink()
     (project / "models/kroko/damaged.onnx").write_bytes(b"cut")
     (project / "models/kroko/found.onnx").write_bytes(BODY)
     (project / "models/llm/own.gguf").write_bytes(b"")
@@ -105,11 +107,13 @@ def test_verify_tells_what_changed(
     """Good, different, missing and unknown are told apart, with the exit code of integrity."""
     url = server.serve("/a", BODY)
     for name in ("good", "different", "missing"):
-        catalog.add(name, "kroko", f"kroko/{name}.onnx", known(BODY, url))
+        body = BODY + name.encode()
+        address = server.serve(f"/{name}", body)
+        catalog.add(name, "kroko", f"kroko/{name}.onnx", known(body, address))
     catalog.add("unknown", "kroko", "kroko/unknown.onnx", unknown(url))
     models("pull", "good", "different", "missing")
     assert models("verify").exit_code == 0
-    (project / "models/kroko/different.onnx").write_bytes(b"x" * len(BODY))
+    (project / "models/kroko/different.onnx").write_bytes(b"x" * len(BODY + b"different"))
     (project / "models/kroko/missing.onnx").unlink()
     (project / "models/kroko/unknown.onnx").write_bytes(b"?")
     ran = models("verify", "--json")

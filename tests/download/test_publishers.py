@@ -226,7 +226,8 @@ def test_mirror_that_is_down_is_asked_once(
     for name in ("a", "b"):
         body = known(name.encode(), server.serve(f"/{name}", name.encode()))
         catalog.add(name, "kroko", f"kroko/{name}.onnx", body)
-    ran = models("pull", "a", "b", "--mirror", f"http://127.0.0.1:{free_port()}")
+    mirror = f"http://127.0.0.1:{free_port()}"
+    ran = models("pull", "a", "b", "--jobs", "1", "--mirror", mirror)
     assert (0, 1) == (ran.exit_code, ran.stderr.count("cannot be reached"))
 
 

@@ -755,9 +755,25 @@ def test_dead_hub_is_asked_once(server: Server, project: Path, catalog: CatalogF
     """A hub that is down costs one attempt, however many files it has."""
     environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     for name in ("a", "b"):
-        url = server.serve(f"/{name}", BODY)
+        body = BODY + name.encode()
+        url = server.serve(f"/{name}", body)
         source = f"hf:org/repo/{name}.onnx"
-        catalog.add(name, "kroko", f"kroko/{name}.onnx", known(BODY, source, url))
+        catalog.add(name, "kroko", f"kroko/{name}.onnx", known(body, source, url))
     with run_apart(project, "pull", "a", "b", env=environment) as pulling:
         _, stderr = pulling.communicate()
     assert (0, 2) == (pulling.returncode, stderr.count("the hub cannot be reached"))
+
+
+def test_hub_whose_name_leads_nowhere(server: Server, project: Path, catalog: CatalogFile) -> None:
+    """The next source is asked at once; behind a proxy it is the proxy that knows names."""
+    url = server.serve("/a", BODY)
+    catalog.add("mine", "kroko", "kroko/a.onnx", known(BODY, "hf:org/repo/a.onnx", url))
+    environment = {**os.environ, "HF_ENDPOINT": "https://hub.invalid"}
+    with run_apart(project, "pull", "mine", env=environment) as pulling:
+        _, stderr = pulling.communicate()
+    assert (0, True) == (pulling.returncode, "the hub cannot be reached" in stderr)
+    (project / "models/kroko/a.onnx").unlink()
+    proxy = {**environment, "HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
+    with run_apart(project, "pull", "mine", env=proxy) as pulling:
+        _, stderr = pulling.communicate()
+    assert (0, True) == (pulling.returncode, "the hub cannot be reached" in stderr), stderr

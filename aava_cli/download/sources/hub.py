@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -64,6 +65,26 @@ def of_address(url: str) -> str:
     page = url.removeprefix(ENDPOINT)
     found = _PAGE.fullmatch(unquote(urlsplit(page).path)) if page != url else None
     return f"hf:{found[1]}@{found[2]}/{found[3]}" if found else url
+
+
+def find_host() -> None:
+    """Check that the hub's name leads somewhere: its own library takes long to find out.
+
+    Raises:
+        Transient: it does not.
+    """
+    from urllib.request import getproxies
+
+    from huggingface_hub.constants import ENDPOINT
+
+    parts = urlsplit(ENDPOINT)
+    # Behind a proxy only the proxy knows names.
+    if parts.hostname is None or {parts.scheme, "all"} & getproxies().keys():
+        return
+    try:
+        socket.getaddrinfo(parts.hostname, parts.port or parts.scheme)
+    except OSError as error:
+        raise Transient(f"the hub cannot be reached: {error}", connected=False) from error
 
 
 def resolve_file(repository: str, revision: str | None, path: str) -> Resolved:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from aava_cli.download.sources.github import Published, Releases, is_asset
 from aava_cli.download.sources.http import (
@@ -17,6 +18,7 @@ from aava_cli.download.sources.http import (
     split_credentials,
     without_secrets,
 )
+from aava_cli.download.sources.memo import Memo
 from aava_cli.download.sources.mirror import Mirror, find_mirror
 from aava_cli.download.sources.vosk_list import VoskLists, is_vosk_model
 from aava_cli.download.transfer.fetch import Download
@@ -53,6 +55,8 @@ class Resolved:
 class Resolver:
     """Resolves sources, asking pip, npm and each host that is down only once.
 
+    Several threads may ask at the same time; who waits for one registry holds up no other.
+
     What publishers say beside their files is worth having, but no pull fails for want of it;
     a *strict* resolver raises instead.
     """
@@ -61,10 +65,11 @@ class Resolver:
     strict: bool = False
     _releases: Releases = field(default_factory=Releases)
     _vosk: VoskLists = field(default_factory=VoskLists)
-    _pip: PipIndexes | None = None
-    _npm: Mapping[str, str] | None = None
-    _packages: dict[str, Resolved] = field(default_factory=dict)
-    _hub_is_down: Transient | None = None
+    _pip: Memo[PipIndexes] = field(default_factory=Memo)
+    _npm: Memo[Mapping[str, str]] = field(default_factory=Memo)
+    _packages: Memo[Resolved] = field(default_factory=Memo)
+    _hub: Memo[None] = field(default_factory=Memo)
+    _down: dict[str, AavaError] = field(default_factory=dict)
 
     def order(self, sources: tuple[str, ...], sha256: str | None) -> tuple[str, ...]:
         """Return *sources*, the mirror's before them where there is one and *sha256* is known."""
@@ -73,10 +78,13 @@ class Resolver:
         return (self.mirror.source(sha256), *sources)
 
     def note_failure(self, source: str, error: AavaError) -> None:
-        """Ask a mirror that cannot be reached no more."""
-        unreached = isinstance(error, Transient) and not error.connected
-        if unreached and self.mirror is not None and self.mirror.serves(source):
+        """Ask who could not be reached for *source* no more."""
+        if not isinstance(error, Transient) or error.connected:
+            return
+        if self.mirror is not None and self.mirror.serves(source):
             self.mirror = None
+        else:
+            self._down[_host(source)] = error
 
     def resolve(self, source: str, *, digest_known: bool = False) -> Resolved:
         """Return where the bytes of *source* are.
@@ -91,6 +99,8 @@ class Resolver:
         """
         if self.mirror is not None and self.mirror.serves(source):
             return Resolved(Download(source, source, self.mirror.access))
+        if _host(source) in self._down:
+            raise self._down[_host(source)]
         scheme = source.partition(":")[0]
         match scheme:
             case "https" | "http":
@@ -106,18 +116,15 @@ class Resolver:
 
     def _resolve_package(self, source: str) -> Resolved:
         package, _, member = source.partition("#")
-        if package not in self._packages:
-            found = self._find_pypi(source) if source[0] == "p" else self._find_npm(source)
-            self._packages[package] = found
-        known = self._packages[package]
+        find = self._find_pypi if source[0] == "p" else self._find_npm
+        known = self._packages.get(package, lambda: find(source))
         return Resolved(known.download, known.voucher, member)
 
     def _find_pypi(self, source: str) -> Resolved:
         from aava_cli.download.sources.pip_index import ask_pip, find_file
 
         name, version, _member = _match(_PYPI, source)
-        self._pip = self._pip or ask_pip()
-        file = find_file(self._pip, name, version)
+        file = find_file(self._pip.get("", ask_pip), name, version)
         digest = Digest("sha256", file.sha256) if file.sha256 else None
         shown = f"pypi:{name}=={version}"
         download = Download(shown, file.url, file.access, file.filename, file.size_bytes, digest)
@@ -127,8 +134,7 @@ class Resolver:
         from aava_cli.download.sources.npm_registry import ask_npm, find_tarball
 
         name, version, _member = _match(_NPM, source)
-        self._npm = self._npm or ask_npm()
-        tarball = find_tarball(self._npm, name, version)
+        tarball = find_tarball(self._npm.get("", ask_npm), name, version)
         shown = f"npm:{name}@{version}"
         download = Download(shown, tarball.url, tarball.access, digest=tarball.digest)
         return Resolved(download, "publisher" if tarball.digest else None)
@@ -154,15 +160,14 @@ class Resolver:
         return Published()
 
     def _resolve_hub(self, source: str) -> Resolved:
-        from aava_cli.download.sources.hub import FILE, resolve_file
+        from aava_cli.download.sources.hub import FILE, find_host, resolve_file
 
-        if self._hub_is_down is not None:
-            raise self._hub_is_down
         repository, revision, path = _match(FILE, source)
         try:
+            self._hub.get("", find_host)
             return resolve_file(repository, revision or None, path)
         except Transient as error:
-            self._hub_is_down = error
+            self.note_failure(source, error)
             raise
 
 
@@ -170,6 +175,12 @@ def _resolve_address(source: str) -> Resolved:
     check_address(source, Access())
     url, headers = split_credentials(source)
     return Resolved(Download(without_secrets(source), url, Access(headers)))
+
+
+def _host(source: str) -> str:
+    """Return who is asked for *source*: a host, or the kind of registry."""
+    parts = urlsplit(source)
+    return parts.netloc.rpartition("@")[2] or parts.scheme
 
 
 def _match(pattern: re.Pattern[str], source: str) -> tuple[str, str, str]:

@@ -38,6 +38,7 @@ class Lane:
         self.origin = origin
         self.pace = Pace(stall_s)
         self.claim: Claim | None = None
+        self.began_s = time.monotonic()
         self.asked_s: float | None = None
         self.is_connecting = False
         self.retired = False
