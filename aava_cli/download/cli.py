@@ -63,7 +63,7 @@ ForceOption = Annotated[
 PartialOption = Annotated[bool, typer.Option("--partial", help="Downloads that were begun.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="In the background, as a job.")]
 AgeOption = Annotated[
-    str, typer.Option("--older-than", help="Begun downloads that rest for so long.")
+    str, typer.Option("--older-than", help="Begun downloads and ended jobs that rest for so long.")
 ]
 NewRoleOption = Annotated[Role | None, typer.Option("--role", help="What an address is for.")]
 NewBackendOption = Annotated[
@@ -226,6 +226,8 @@ def verify(
 def rm(ctx: typer.Context, name: NameArgument, *, force: ForceOption = False) -> None:
     """Remove a model's files; what `.env` selects or the daemon runs stays, unless forced.
 
+    A model that is not on disk is as it should be.
+
     \b
       aava models rm smollm2-135m
     """
@@ -234,11 +236,10 @@ def rm(ctx: typer.Context, name: NameArgument, *, force: ForceOption = False) ->
     from aava_cli.journal import Journal
 
     session: Session = ctx.obj
-    catalog = session.catalog()
     with session.lock():
         # Undoing an interrupted switch may need the model that it replaced.
         Journal(session.settings.state_dir).require_none()
-        plan = plan_removal(catalog.find(name), catalog.models.values(), session.settings)
+        plan = plan_removal(name, session.catalog(), session.settings)
         if not force:
             refuse_selected(plan, session.env(), session.settings)
             refuse_loaded(plan, session)
@@ -247,7 +248,7 @@ def rm(ctx: typer.Context, name: NameArgument, *, force: ForceOption = False) ->
 
 @models.command()
 def gc(ctx: typer.Context, older_than: AgeOption = "7d", *, dry_run: DryRunOption = False) -> None:
-    """Remove what killed and forgotten downloads left; never what is running.
+    """Remove what killed and forgotten downloads left, and old jobs; never what is running.
 
     \b
       aava models gc --dry-run

@@ -183,6 +183,20 @@ def test_rm_removes_files_and_receipt(
     assert ran.stdout == "removed  kroko/a/b/mine.onnx\n7.0 kB freed\n"
     assert list((project / "models/kroko").iterdir()) == []
     assert list((project / ".aava/receipts").iterdir()) == []
+    again = models("rm", "mine")
+    assert (0, "nothing of `mine` is on disk\n") == (again.exit_code, again.stdout)
+    assert models("rm", "nine").exit_code == 10
+
+
+def test_rm_of_a_model_that_is_in_no_catalog_any_more(
+    server: Server, project: Path, catalog: CatalogFile, models: Models
+) -> None:
+    """The receipt still says what is its own; once that is gone the name means nothing."""
+    catalog.add("mine", "kroko", "kroko/mine.onnx", known(BODY, server.serve("/a", BODY)))
+    models("pull", "mine")
+    catalog.path.write_text("")
+    assert models("rm", "Mine").stdout == "removed  kroko/mine.onnx\n7.0 kB freed\n"
+    assert list((project / "models/kroko").iterdir()) == []
     assert models("rm", "mine").exit_code == 10
 
 
