@@ -8,7 +8,8 @@ import os
 import ssl
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -35,12 +36,15 @@ _LONGEST_WAIT_S = 60.0
 class Access:
     """How one server is spoken to; *plain_host* may be reached without TLS.
 
-    Only the operator's own configuration of a registry or a mirror names such a host.
+    Only the operator's own configuration of a registry or a mirror names such a host, a
+    *proxy* other than the environment's, or the certificate that a server asks for.
     """
 
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     certificates: Path | None = None
     plain_host: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    client_certificate: Path | None = None
 
 
 class Headers(Protocol):
@@ -73,6 +77,8 @@ def open_client(access: Access) -> Iterator[httpx.Client]:
     """
     import httpx
 
+    from aava_cli.download.sources.routed import Routed
+
     def refuse_plain_http(request: httpx.Request) -> None:
         check_address(str(request.url), access)
 
@@ -80,7 +86,7 @@ def open_client(access: Access) -> Iterator[httpx.Client]:
     try:
         with httpx.Client(
             headers=[*access.headers, ("Accept-Encoding", "identity")],
-            verify=trust(access.certificates),
+            transport=Routed(trust_of(access), access.proxy),
             timeout=timeout,
             follow_redirects=True,
             event_hooks={"request": [refuse_plain_http]},
@@ -219,11 +225,24 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def trust(certificates: Path | None) -> ssl.SSLContext:
-    """Return whom to trust: *certificates*, the environment's, or those that come with certifi."""
+def trust_of(access: Access) -> ssl.SSLContext:
+    """Return whom to trust, and who to be, where *access* is needed."""
+    named = os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")
+    return _trust(access.certificates, access.client_certificate, named)
+
+
+@lru_cache
+def _trust(
+    certificates: Path | None, client_certificate: Path | None, environment: tuple[str, str]
+) -> ssl.SSLContext:
+    """Return a context that trusts *certificates*, the *environment*'s, or those of certifi.
+
+    One does for all connections: reading the certificates takes tens of milliseconds.
+    """
     context = ssl.create_default_context(cafile=certificates)
-    named = certificates or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-    if not named:
+    if client_certificate:
+        context.load_cert_chain(client_certificate)
+    if not certificates and not any(environment):
         import certifi
 
         # Minimal systems have no certificates of their own.
