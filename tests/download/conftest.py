@@ -94,7 +94,10 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def registries(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """Set pip and npm up for the test's own server."""
+    """Set pip and npm up for the test's own server, and for nothing else."""
+    for name in ("FIND_LINKS", "EXTRA_INDEX_URL", "NO_INDEX", "PROXY", "CERT", "CLIENT_CERT"):
+        monkeypatch.delenv(f"PIP_{name}", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", f"{server.root}/simple/")
     monkeypatch.setenv("npm_config_registry", f"{server.root}/npm/")
     return server

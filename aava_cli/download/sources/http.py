@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import os
-import ssl
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from aava_cli.errors import AavaError, AccessDenied, NetworkError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import httpx
@@ -78,6 +75,9 @@ def open_client(access: Access) -> Iterator[httpx.Client]:
     import httpx
 
     from aava_cli.download.sources.routed import Routed
+    from aava_cli.download.sources.trust import trust_of
+
+    check_sendable(access.headers)
 
     def refuse_plain_http(request: httpx.Request) -> None:
         check_address(str(request.url), access)
@@ -178,6 +178,18 @@ def _until(value: str, server_now: str) -> float:
         return 0.0
 
 
+def check_sendable(headers: Iterable[tuple[str, str]]) -> None:
+    """Check that *headers* are lines of HTTP: errors of libraries would show a bad one whole.
+
+    Raises:
+        NetworkError: one is not.
+    """
+    for name, value in headers:
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            message = f"the header `{name}` has a character that cannot be sent"
+            raise NetworkError(message, hint="check the token or the credentials of the source")
+
+
 def check_address(url: str, access: Access) -> None:
     """Check that *url* is HTTPS, or on this host.
 
@@ -217,34 +229,14 @@ def split_credentials(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     if not user:
         return bare, ()
     name, _, password = user.partition(":")
-    pair = f"{unquote(name)}:{unquote(password)}".encode()
-    return bare, (("Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
+    return bare, (basic(unquote(name), unquote(password)),)
+
+
+def basic(user: str, password: str) -> tuple[str, str]:
+    """Return the header that tells a server *user* and *password*."""
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return "Authorization", f"Basic {pair}"
 
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def trust_of(access: Access) -> ssl.SSLContext:
-    """Return whom to trust, and who to be, where *access* is needed."""
-    named = os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")
-    return _trust(access.certificates, access.client_certificate, named)
-
-
-@lru_cache
-def _trust(
-    certificates: Path | None, client_certificate: Path | None, environment: tuple[str, str]
-) -> ssl.SSLContext:
-    """Return a context that trusts *certificates*, the *environment*'s, or those of certifi.
-
-    One does for all connections: reading the certificates takes tens of milliseconds.
-    """
-    context = ssl.create_default_context(cafile=certificates)
-    if client_certificate:
-        context.load_cert_chain(client_certificate)
-    if not certificates and not any(environment):
-        import certifi
-
-        # Minimal systems have no certificates of their own.
-        context.load_verify_locations(certifi.where())
-    return context

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from aava_cli.download.sources.http import without_secrets
+from aava_cli.download.sources.http import basic, without_secrets
 from aava_cli.errors import NetworkError
 
 Scheme: TypeAlias = Literal["http", "https", "socks5"]
@@ -41,8 +40,7 @@ class Proxy:
         """What an HTTP proxy is told of who asks."""
         if self.user is None:
             return None
-        pair = f"{self.user}:{self.password}".encode()
-        return f"Basic {base64.b64encode(pair).decode()}"
+        return basic(self.user, self.password)[1]
 
 
 def proxy_for(url: str, named: str | None = None) -> Proxy | None:

@@ -26,7 +26,7 @@ from aava_cli.errors import AavaError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aava_cli.download.sources.pip_index import PipIndexes
+    from aava_cli.download.sources.pip_config import PipIndexes
 
 Voucher: TypeAlias = Literal["hub", "publisher"]
 
@@ -113,7 +113,8 @@ class Resolver:
         return Resolved(known.download, known.voucher, member)
 
     def _find_pypi(self, source: str) -> Resolved:
-        from aava_cli.download.sources.pip_index import ask_pip, find_file
+        from aava_cli.download.sources.pip_config import ask_pip
+        from aava_cli.download.sources.pip_index import find_file
 
         name, version, _member = _match(_PYPI, source)
         self._pip = self._pip or ask_pip()
@@ -124,7 +125,8 @@ class Resolver:
         return Resolved(download, "publisher" if digest else None)
 
     def _find_npm(self, source: str) -> Resolved:
-        from aava_cli.download.sources.npm_registry import ask_npm, find_tarball
+        from aava_cli.download.sources.npm_config import ask_npm
+        from aava_cli.download.sources.npm_registry import find_tarball
 
         name, version, _member = _match(_NPM, source)
         self._npm = self._npm or ask_npm()

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urlsplit
 
 from aava_cli import __version__
-from aava_cli.download.sources.http import Access, check_address, trust_of, without_secrets
+from aava_cli.download.sources.http import (
+    Access,
+    check_address,
+    check_sendable,
+    without_secrets,
+)
 from aava_cli.download.sources.proxies import Proxy, proxy_for
+from aava_cli.download.sources.trust import trust_of
 from aava_cli.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -105,7 +111,7 @@ def _bracketed(host: str) -> str:
 
 
 def _head(first: str, headers: Iterable[tuple[str, str]]) -> bytes:
-    lines = [first, *(f"{name}: {value}" for name, value in headers)]
-    if any("\r" in line or "\n" in line for line in lines):
-        raise NetworkError("a header has a line break in it", hint="check the token of the source")
+    every = tuple(headers)
+    check_sendable(every)
+    lines = [first, *(f"{name}: {value}" for name, value in every)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
