@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aava_cli.roles import Role
 
-ArchiveFormat: TypeAlias = Literal["zip", "tar.gz", "tar.bz2", "tar.xz"]
+ArchiveFormat: TypeAlias = Literal["zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst"]
 
 CLOUD = "cloud"
 """The backend of models that run elsewhere: nothing to pull, nothing to load."""

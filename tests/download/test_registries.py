@@ -184,9 +184,7 @@ def test_server_that_asks_who_we_are(certificate: Path, server_trust: ssl.SSLCon
 def test_certificates_that_cannot_be_used(tmp_path: Path, certificate: Path) -> None:
     """The file is named; a folder of certificates is fine."""
     assert trust_of(Access((), tmp_path)).get_ca_certs() == []
-    with pytest.raises(
-        NetworkError, match=r"none` cannot be used: No such file"
-    ):
+    with pytest.raises(NetworkError, match=r"none` cannot be used: No such file"):
         trust_of(Access((), tmp_path / "none"))
     bad = tmp_path / "bad"
     bad.write_text("no certificate")
