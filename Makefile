@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix no-locks clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -49,6 +49,15 @@ check-readme: $(VENV)/.dev
 fault-matrix: $(VENV)/.dev
 	AAVA_SPARSE_BYTES=5368709120 AAVA_KILLS=200 \
 	    $(BIN)/pytest -v tests/download/test_faults.py tests/download/test_kills.py
+
+# Pulls that share, on a mounted file system whose locks are no-ops: needs libfuse3-dev and /dev/fuse.
+NO_LOCKS := $(CURDIR)/.no-locks
+no-locks: $(VENV)/.dev
+	mkdir -p $(NO_LOCKS)/folder $(NO_LOCKS)/mount
+	$(CC) -O2 -o $(NO_LOCKS)/mirror tests/download/nolocks_fuse.c $$(pkg-config --cflags --libs fuse3)
+	$(NO_LOCKS)/mirror $(NO_LOCKS)/folder $(NO_LOCKS)/mount
+	$(BIN)/pytest -v --basetemp=$(NO_LOCKS)/mount/t tests/download/test_sharing.py; \
+	    code=$$?; fusermount3 -u $(NO_LOCKS)/mount; rm -rf $(NO_LOCKS); exit $$code
 
 bench-startup: $(VENV)/.run
 	$(BIN)/python benchmarks/startup/run.py
