@@ -105,6 +105,9 @@ class Catalog:
             found = [model for model in models if wanted in map(plain, names(model))]
             if found:
                 return _only(found, name)
+        if members := self.sets.get(wanted):
+            listed = ", ".join(f"`{each}`" for each in members)
+            raise NotFound(f"`{name}` is a set of models, not one", hint=f"name one of {listed}")
         raise NotFound.named("model", name, [model.id for model in models], listing=_LISTING)
 
     def expand(self, names: Iterable[str]) -> tuple[Model, ...]:

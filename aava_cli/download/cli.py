@@ -91,15 +91,16 @@ def list_(
       aava models list --role stt --language en
       aava models list --json
     """
-    from aava_cli.download.listing import Filter, list_models
+    from aava_cli.download.listing import Filter, list_models, refuse_filters
 
     session: Session = ctx.obj
+    chosen = Filter(role, backend, language, installed)
     if partial:
         from aava_cli.download.sharing.partials import list_partials
 
+        refuse_filters(chosen)
         session.output.result(list_partials(session.settings))
         return
-    chosen = Filter(role, backend, language, installed)
     session.output.result(list_models(session.settings, session.catalog(), chosen))
 
 

@@ -284,3 +284,25 @@ def test_unknown_backend_is_no_empty_list(models: Models) -> None:
     """A misspelt filter is not a host without models."""
     ran = models("list", "--backend", "whispr")
     assert (10, True) == (ran.exit_code, "`whisper_cpp`" in ran.stderr)
+
+
+def test_set_where_one_model_is_wanted(models: Models) -> None:
+    """The members are named: one of them was meant."""
+    for command in ("show", "rm"):
+        ran = models(command, "Starter")
+        assert (10, True) == (ran.exit_code, "hint:  name one of `whisper-cpp-base-en`" in ran.stderr)
+        assert "`Starter` is a set of models, not one" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--installed",), ("--role", "stt"), ("--backend", "vosk"), ("--language", "en")]
+)
+def test_partial_takes_no_filter(models: Models, words: tuple[str, ...]) -> None:
+    """What cannot be told of a begun download is not passed over in silence."""
+    assert 2 == models("ls", "--partial", *words).exit_code
+
+
+def test_add_wants_a_source(models: Models) -> None:
+    """A word that leads nowhere is said to be the problem, not the engine."""
+    ran = models("add", "x", "--source", "ftp://host/x.gguf")
+    assert (2, True) == (ran.exit_code, "`ftp://host/x.gguf` is no source" in ran.stderr)
