@@ -290,7 +290,10 @@ def test_set_where_one_model_is_wanted(models: Models) -> None:
     """The members are named: one of them was meant."""
     for command in ("show", "rm"):
         ran = models(command, "Starter")
-        assert (10, True) == (ran.exit_code, "hint:  name one of `whisper-cpp-base-en`" in ran.stderr)
+        assert (10, True) == (
+            ran.exit_code,
+            "hint:  name one of `whisper-cpp-base-en`" in ran.stderr,
+        )
         assert "`Starter` is a set of models, not one" in ran.stderr
 
 

@@ -21,7 +21,7 @@ from aava_cli.download.sources.mirror import Mirror, find_mirror
 from aava_cli.download.sources.vosk_list import VoskLists, is_vosk_model
 from aava_cli.download.transfer.fetch import Download
 from aava_cli.download.transfer.partial import Digest
-from aava_cli.errors import AavaError, UsageError
+from aava_cli.errors import AavaError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Voucher: TypeAlias = Literal["hub", "publisher"]
 
 _PYPI = re.compile(r"pypi:([^=#]+)==([^#]+)#(.+)")
+_PIN = re.compile(r"(.+)@(sha256|sha384|sha512):([0-9a-f]+)")
 _NPM = re.compile(r"npm:((?:@[^/@]+/)?[^/@]+)@([^#]+)#(.+)")
 
 
@@ -87,6 +88,7 @@ class Resolver:
             NetworkError: who knows the place cannot be asked.
             NotFound: there is no such file, package or version.
             AccessDenied: the file is gated, or needs credentials.
+            IntegrityError: a package is not the one that the source is pinned to.
             UsageError: no source is written like that.
         """
         if self.mirror is not None and self.mirror.serves(source):
@@ -105,12 +107,17 @@ class Resolver:
         raise _no_source(source)
 
     def _resolve_package(self, source: str) -> Resolved:
-        package, _, member = source.partition("#")
+        whole, _, member = source.partition("#")
+        package, pin = split_pin(whole)
         if package not in self._packages:
-            found = self._find_pypi(source) if source[0] == "p" else self._find_npm(source)
+            bare = f"{package}#{member}"
+            found = self._find_pypi(bare) if source[0] == "p" else self._find_npm(bare)
             self._packages[package] = found
         known = self._packages[package]
-        return Resolved(known.download, known.voucher, member)
+        download = _held_to(known.download, pin)
+        digest = download.digest
+        pinned = f"{package}@{digest.algorithm}:{digest.value}#{member}" if digest else None
+        return Resolved(download, known.voucher, member, pinned)
 
     def _find_pypi(self, source: str) -> Resolved:
         from aava_cli.download.sources.pip_config import ask_pip
@@ -166,6 +173,27 @@ class Resolver:
         except Transient as error:
             self._hub_is_down = error
             raise
+
+
+def split_pin(package: str) -> tuple[str, Digest | None]:
+    """Return *package* without the digest that it is pinned to, and that digest."""
+    found = _PIN.fullmatch(package)
+    return (found[1], Digest(found[2], found[3])) if found else (package, None)
+
+
+def _held_to(download: Download, pin: Digest | None) -> Download:
+    """Return *download* with the digest that it is pinned to.
+
+    Raises:
+        IntegrityError: its index says another.
+    """
+    told = download.digest
+    if pin is None:
+        return download
+    if told is not None and told.algorithm == pin.algorithm and told != pin:
+        message = f"has other bytes: their {told.algorithm} is {told.value}, expected {pin.value}"
+        raise IntegrityError(message, hint="correct the catalog, or use another source")
+    return replace(download, digest=pin)
 
 
 def _resolve_address(source: str) -> Resolved:
