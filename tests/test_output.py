@@ -22,13 +22,12 @@ from aava_cli.output import (
     Output,
     Result,
     Table,
-    _PlainLines,
     align,
-    describe,
     human_bytes,
     human_time,
     plain,
 )
+from aava_cli.watching import PlainLines, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -460,7 +459,7 @@ def test_stalled_task_is_told_every_half_minute() -> None:
     """A log shows that nothing comes, and does not fill with it."""
     now = iter((0.0, 5.0, 29.0, 30.0, 45.0, 60.0))
     stderr = io.StringIO()
-    lines = _PlainLines(stderr, clock=lambda: next(now))
+    lines = PlainLines(stderr, clock=lambda: next(now))
     for stalled_s in (None, 5, 29, 30, 45, 60):
         lines.show(Progress("x", 4, 10, stalled_s=stalled_s))
     assert stderr.getvalue().splitlines() == [

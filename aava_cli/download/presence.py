@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from aava_cli.digests import DigestCache
 from aava_cli.download.plan import PullFacts
 from aava_cli.download.sharing.shelf import begun, reserved_bytes
 from aava_cli.errors import ConfigError
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
     from aava_cli.catalog import Model, RemoteFile
-    from aava_cli.digests import DigestCache
     from aava_cli.events import Emit
+    from aava_cli.session import Session
     from aava_cli.settings import Settings
     from aava_cli.store import Receipt, ReceiptFile
 
@@ -120,6 +121,12 @@ class Judge:
             return "different"
         verdicts = {self.judge_recorded(each) for each in recorded}
         return "good" if verdicts == {"good"} else "different"
+
+
+def judge_for(session: Session, *, deep: bool = False, keep: bool = True) -> Judge:
+    """Return who judges in the project of *session*; what is read is remembered if *keep*."""
+    digests = DigestCache(session.settings.state_dir, keep=keep)
+    return Judge(session.settings, digests, session.output.emit, deep)
 
 
 def recorded_of(file: RemoteFile, model: Model, receipt: Receipt | None) -> tuple[ReceiptFile, ...]:

@@ -14,6 +14,7 @@ from aava_cli.catalog import parse_catalog
 from aava_cli.download.sources.hub import check_blob, git_blob_sha1, is_snapshot, list_snapshot
 from aava_cli.errors import IntegrityError, NotFound
 from tests.download.apart import COMMIT, Hub, git_sha1, run_apart
+from tests.download.proxies import SocksProxy
 from tests.tiny_folders import faster_whisper
 from tests.tiny_models import write_gguf
 
@@ -166,3 +167,22 @@ def test_git_names(tmp_path: Path) -> None:
     check_blob(path, git_sha1(b"hello\n"))
     with pytest.raises(IntegrityError, match="its git sha1 is"):
         check_blob(path, git_sha1(b"other"))
+
+
+def test_hub_behind_a_proxy(hub: Hub, project: Path) -> None:
+    """The hub's own client and the downloads take the same way."""
+    hub.add("org/faster-whisper-mini", WHISPER)
+    proxy = SocksProxy()
+    way = {"all_proxy": f"socks5h://127.0.0.1:{proxy.port}", "no_proxy": "", "NO_PROXY": ""}
+    ran = run_apart(project, "models", "pull", "hf:org/faster-whisper-mini", env=hub.env | way)
+    proxy.close()
+    assert 0 == ran.exit_code, ran.stderr
+    assert len(proxy.asked) > 1
+
+
+def test_proxy_that_the_hub_cannot_use(hub: Hub, project: Path) -> None:
+    """The proxy is at fault, not the repository's name."""
+    way = {"all_proxy": "socks4://me:secret@127.0.0.1:1", "no_proxy": "", "NO_PROXY": ""}
+    for name in ("hf:org/faster-whisper-mini", "hf:org/any/a.gguf"):
+        ran = run_apart(project, "models", "pull", name, env=hub.env | way)
+        assert (6, True) == (ran.exit_code, "`socks4://127.0.0.1:1` is not one" in ran.stderr)

@@ -149,6 +149,10 @@ def draft_from_options(wanted: Wanted, fields: Mapping[str, Any], catalog: Catal
     """
     from aava_cli.download.sources.hub import is_snapshot, list_snapshot
 
+    if not is_address(wanted.source):
+        message = f"`{wanted.source}` is no source"
+        hint = "write it as `https://HOST/FILE`, `hf:ORG/REPO/FILE`, `pypi:`, `npm:` or `file:/...`"
+        raise UsageError(message, hint=hint)
     snapshot = list_snapshot(wanted.source) if is_snapshot(wanted.source) else None
     model = draft_model(wanted, snapshot, fields)
     check_new(model, catalog)

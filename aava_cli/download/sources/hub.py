@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from aava_cli.download.sources.http import CONNECT_S, Access, Transient
+from aava_cli.download.sources.proxies import proxy_for
 from aava_cli.download.transfer.fetch import Download
 from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import AavaError, AccessDenied, IntegrityError, NetworkError, NotFound
@@ -99,6 +100,7 @@ def resolve_file(repository: str, revision: str | None, path: str) -> Resolved:
 
     from aava_cli.download.sources.resolver import Resolved
 
+    _check_proxy()
     try:
         url = hf_hub_url(repository, path, revision=revision)
         found = get_hf_file_metadata(url, timeout=CONNECT_S)
@@ -133,6 +135,7 @@ def list_snapshot(source: str) -> Snapshot:
     if found is None:
         raise NotFound(f"`{source}` is no repository", hint="write it as `hf:org/repo@revision`")
     repository, revision = found[1], found[2]
+    _check_proxy()
     try:
         info = HfApi().model_info(
             repository, revision=revision, files_metadata=True, timeout=_LIST_S
@@ -185,6 +188,13 @@ def _access() -> Access:
     plain_host = endpoint.hostname if endpoint.scheme == "http" else None
     token = None if HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     return Access((("Authorization", f"Bearer {token}"),) if token else (), None, plain_host)
+
+
+def _check_proxy() -> None:
+    from huggingface_hub.constants import ENDPOINT
+
+    # The library says of a proxy that it cannot use that the repository has no good name.
+    proxy_for(ENDPOINT)
 
 
 def _http_error() -> type[Exception]:

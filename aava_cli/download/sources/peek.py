@@ -18,8 +18,11 @@ _MAGIC = {
     ".bz2": b"BZh",
     ".gz": b"\x1f\x8b",
     ".tgz": b"\x1f\x8b",
+    ".tbz2": b"BZh",
     ".xz": b"\xfd7zXZ\0",
+    ".txz": b"\xfd7zXZ\0",
     ".zst": b"\x28\xb5\x2f\xfd",
+    ".tzst": b"\x28\xb5\x2f\xfd",
 }
 # By the engine that would load it: suffixes such as `.bin` are of many kinds.
 _MAGIC_OF_KIND = {"gguf": b"GGUF", "ggml": b"lmgg", "piper": b"\x08"}

@@ -23,16 +23,17 @@ from aava_cli.download.sources.mirror import Mirror, find_mirror
 from aava_cli.download.sources.vosk_list import VoskLists, is_vosk_model
 from aava_cli.download.transfer.fetch import Download
 from aava_cli.download.transfer.partial import Digest
-from aava_cli.errors import AavaError, UsageError
+from aava_cli.errors import AavaError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aava_cli.download.sources.pip_index import PipIndexes
+    from aava_cli.download.sources.pip_config import PipIndexes
 
 Voucher: TypeAlias = Literal["hub", "publisher"]
 
 _PYPI = re.compile(r"pypi:([^=#]+)==([^#]+)#(.+)")
+_PIN = re.compile(r"(.+)@(sha256|sha384|sha512):([0-9a-f]+)")
 _NPM = re.compile(r"npm:((?:@[^/@]+/)?[^/@]+)@([^#]+)#(.+)")
 
 
@@ -95,6 +96,7 @@ class Resolver:
             NetworkError: who knows the place cannot be asked.
             NotFound: there is no such file, package or version.
             AccessDenied: the file is gated, or needs credentials.
+            IntegrityError: a package is not the one that the source is pinned to.
             UsageError: no source is written like that.
         """
         if self.mirror is not None and self.mirror.serves(source):
@@ -115,13 +117,18 @@ class Resolver:
         raise _no_source(source)
 
     def _resolve_package(self, source: str) -> Resolved:
-        package, _, member = source.partition("#")
+        whole, _, member = source.partition("#")
+        package, pin = split_pin(whole)
         find = self._find_pypi if source[0] == "p" else self._find_npm
-        known = self._packages.get(package, lambda: find(source))
-        return Resolved(known.download, known.voucher, member)
+        known = self._packages.get(package, lambda: find(f"{package}#{member}"))
+        download = _held_to(known.download, pin)
+        digest = download.digest
+        pinned = f"{package}@{digest.algorithm}:{digest.value}#{member}" if digest else None
+        return Resolved(download, known.voucher, member, pinned)
 
     def _find_pypi(self, source: str) -> Resolved:
-        from aava_cli.download.sources.pip_index import ask_pip, find_file
+        from aava_cli.download.sources.pip_config import ask_pip
+        from aava_cli.download.sources.pip_index import find_file
 
         name, version, _member = _match(_PYPI, source)
         file = find_file(self._pip.get("", ask_pip), name, version)
@@ -131,7 +138,8 @@ class Resolver:
         return Resolved(download, "publisher" if digest else None)
 
     def _find_npm(self, source: str) -> Resolved:
-        from aava_cli.download.sources.npm_registry import ask_npm, find_tarball
+        from aava_cli.download.sources.npm_config import ask_npm
+        from aava_cli.download.sources.npm_registry import find_tarball
 
         name, version, _member = _match(_NPM, source)
         tarball = find_tarball(self._npm.get("", ask_npm), name, version)
@@ -169,6 +177,27 @@ class Resolver:
         except Transient as error:
             self.note_failure(source, error)
             raise
+
+
+def split_pin(package: str) -> tuple[str, Digest | None]:
+    """Return *package* without the digest that it is pinned to, and that digest."""
+    found = _PIN.fullmatch(package)
+    return (found[1], Digest(found[2], found[3])) if found else (package, None)
+
+
+def _held_to(download: Download, pin: Digest | None) -> Download:
+    """Return *download* with the digest that it is pinned to.
+
+    Raises:
+        IntegrityError: its index says another.
+    """
+    told = download.digest
+    if pin is None:
+        return download
+    if told is not None and told.algorithm == pin.algorithm and told != pin:
+        message = f"has other bytes: their {told.algorithm} is {told.value}, expected {pin.value}"
+        raise IntegrityError(message, hint="correct the catalog, or use another source")
+    return replace(download, digest=pin)
 
 
 def _resolve_address(source: str) -> Resolved:
