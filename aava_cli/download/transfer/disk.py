@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     import ctypes
 
 _WAIT_BEFORE, _WRITE, _WAIT_AFTER = 1, 2, 4
+# Of the arguments behind the descriptor: offsets are 64 bits wide, modes and flags are ints.
+_WIDE = {"fallocate": (False, True, True), "sync_file_range": (True, True, False)}
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def load() -> None:
+    """Load what the other functions need, for whoever has the time now."""
+    for name in _WIDE:
+        _function(name)
 
 
 def reserve(descriptor: int, size_bytes: int) -> None:
@@ -58,9 +66,7 @@ def _call(name: str, *arguments: int) -> int:
     if function is None:
         return errno.ENOSYS
     first, *rest = arguments
-    # A descriptor and flags are ints, offsets are 64 bits wide on every platform that has them.
-    wide = {"fallocate": (0, 1, 1), "sync_file_range": (1, 1, 0)}[name]
-    kinds = (ctypes.c_longlong if each else ctypes.c_int for each in wide)
+    kinds = (ctypes.c_longlong if each else ctypes.c_int for each in _WIDE[name])
     values = [kind(value) for kind, value in zip(kinds, rest, strict=True)]
     return ctypes.get_errno() if function(ctypes.c_int(first), *values) != 0 else 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _WINDOW_S = 0.25
 _PROBE_S = 10.0
 _WORTHWHILE = 1.15
-_FIRST_GROWTH = 4
+_FIRST_GROWTH = 8
 # Who answers later than this is not next door, and one connection waits most of its time.
 FAR_S = 0.005
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from aava_cli.download.transfer.partial import Partial
 
-WINDOW_BYTES = 64 << 20
-_TICK_S = 0.03
+# Small enough that the same memory is used again while the processor still has it cached.
+WINDOW_BYTES = 8 << 20
+_TICK_S = 0.01
 _CHECKPOINT_S = 1.0
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from aava_cli.download.sources.http import Transient
+from aava_cli.download.transfer import disk
 from aava_cli.download.transfer.hasher import BUFFER_BYTES
 from aava_cli.download.transfer.origin import MOST_REDIRECTS, REDIRECTS, REFUSALS, Whole
 from aava_cli.download.transfer.partial import unlike
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from aava_cli.download.transfer.wire import Answer
     from aava_cli.download.transfer.work import Work
 
-_AHEAD_BYTES = 4 << 20
 _FLUSH_S = 0.25
 
 
@@ -154,7 +154,9 @@ class Lane:
         for _ in range(MOST_REDIRECTS):
             self._connect(url)
             self._ask(claim, url)
+            _load()
             answer = self._wire_in_use().answer()
+            self.pace.answer_s = time.monotonic() - (self.asked_s or 0.0)
             if answer.status in REDIRECTS:
                 url, was_redirected = self.origin.redirected(url, answer), False
             elif answer.status in REFUSALS and was_redirected:
@@ -170,6 +172,7 @@ class Lane:
     def _connect(self, url: str) -> None:
         self.hang_up()
         self._wire = Wire(self.origin.route(url))
+        self.asked_s = time.monotonic()
         self.is_connecting = True
         try:
             self._wire.connect()
@@ -191,6 +194,7 @@ class Lane:
         """Put the body of *answer* where *claim* is, as far as it is still wanted."""
         filled, began = 0, time.monotonic()
         wire = self._wire_in_use()
+        self._ask_ahead(claim, answer)
         most = min(len(self._buffer), self._shared.budget.slice_bytes or len(self._buffer))
         try:
             while room := self._room(claim, filled, most):
@@ -221,12 +225,15 @@ class Lane:
         self._buffer = self._shared.write(claim, self._buffer, size_bytes)
 
     def _ask_ahead(self, claim: Claim, answer: Answer) -> None:
-        """Ask for the next part before this one ends, so that no round trip is lost between."""
-        fits = answer.keeps_alive and self.origin.pipelines and not self._asked
-        if not fits or self.retired or not 0 < claim.left_bytes <= _AHEAD_BYTES:
+        """Ask for the next parts before this one ends, so that no round trip is lost between."""
+        if claim.end is None or not (answer.keeps_alive and self.origin.pipelines):
             return
-        following = self._shared.take_now(self)
-        if following is not None:
+        # It is looked at once a buffer, and what is asked now takes a round trip to come.
+        ahead = 2 * BUFFER_BYTES + int(self.pace.bytes_per_s * self.pace.answer_s)
+        while claim.left_bytes + sum(each.left_bytes for each in self._asked) < ahead:
+            following = self._shared.take_now(self)
+            if following is None:
+                return
             self._asked.append(following)
             self._ask(following)
 
@@ -241,3 +248,10 @@ class Lane:
             if wire.read_into(one, answer):
                 raise unlike(f"it is longer than {claim.end:,} bytes")
         self._shared.saw_end()
+
+
+def _load() -> None:
+    """Load what the answer will need while the question travels."""
+    import http.client  # noqa: F401 - the head of an answer is read with it
+
+    disk.load()

@@ -203,6 +203,8 @@ class Partial:
         Raises:
             IntegrityError: it is something else; nothing of it is kept.
         """
+        # What is left to write goes to the disk while what is left to hash is hashed.
+        disk.begin_writing(self.descriptor, 0, self.done)
         sha256, named = self.hasher.finish(self.done)
         problem = self._problem(named)
         if problem:

@@ -163,7 +163,7 @@ class Pool:
         return work.has_begun or self._waits_for_far_answer()
 
     def _waits_for_far_answer(self) -> bool:
-        """Return whether the first answer takes so long that others are better asked for now."""
+        """Return whether the first answer takes so long that others are better asked now."""
         lanes, size = self.work.lanes[:1], self.work.board.size_bytes or 0
         asked_s = lanes[0].asked_s if lanes else None
         if size < _WORTH_MORE_BYTES or asked_s is None or time.monotonic() - asked_s < FAR_S:
