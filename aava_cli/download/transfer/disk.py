@@ -17,12 +17,6 @@ _WIDE = {"fallocate": (False, True, True), "sync_file_range": (True, True, False
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def load() -> None:
-    """Load what the other functions need, for whoever has the time now."""
-    for name in _WIDE:
-        _function(name)
-
-
 def reserve(descriptor: int, size_bytes: int) -> None:
     """Reserve room for *size_bytes* where the file system can.
 

@@ -8,7 +8,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from aava_cli.download.sources.http import Transient
-from aava_cli.download.transfer import disk
 from aava_cli.download.transfer.hasher import BUFFER_BYTES
 from aava_cli.download.transfer.origin import MOST_REDIRECTS, REDIRECTS, REFUSALS, Whole
 from aava_cli.download.transfer.partial import unlike
@@ -154,7 +153,6 @@ class Lane:
         for _ in range(MOST_REDIRECTS):
             self._connect(url)
             self._ask(claim, url)
-            _load()
             answer = self._wire_in_use().answer()
             self.pace.answer_s = time.monotonic() - (self.asked_s or 0.0)
             if answer.status in REDIRECTS:
@@ -248,10 +246,3 @@ class Lane:
             if wire.read_into(one, answer):
                 raise unlike(f"it is longer than {claim.end:,} bytes")
         self._shared.saw_end()
-
-
-def _load() -> None:
-    """Load what the answer will need while the question travels."""
-    import http.client  # noqa: F401 - the head of an answer is read with it
-
-    disk.load()

@@ -131,8 +131,8 @@ class Pool:
         self._governor.observe(
             now,
             self._partial.done,
+            self._partial.hasher.idle_s,
             all_at_work=delivering >= min(self._governor.target, len(lanes)),
-            is_hash_bound=self._partial.hasher.is_behind,
         )
         wanted = self._governor.target
         stalled = [lane for lane in lanes if lane.is_stalled]
