@@ -42,6 +42,8 @@ class Keeper:
     ) -> None:
         self._stopped.set()
         self._thread.join()
+        if kind is None and self.failure is not None:
+            raise self.failure
 
     def _run(self) -> None:
         next_s = time.monotonic() + _CHECKPOINT_S

@@ -227,7 +227,7 @@ class Lane:
         if claim.end is None or not (answer.keeps_alive and self.origin.pipelines):
             return
         # It is looked at once a buffer, and what is asked now takes a round trip to come.
-        ahead = 2 * BUFFER_BYTES + int(self.pace.bytes_per_s * self.pace.answer_s)
+        ahead = BUFFER_BYTES + int(self.pace.bytes_per_s * self.pace.answer_s)
         while claim.left_bytes + sum(each.left_bytes for each in self._asked) < ahead:
             following = self._shared.take_now(self)
             if following is None:
