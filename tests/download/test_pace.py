@@ -131,6 +131,15 @@ def test_parts_come_from_the_front() -> None:
     assert [(0, 8), (9, 17), (17, 25), (25, 30)] == parts
 
 
+def test_parts_get_small_near_the_end() -> None:
+    """Connections that share a file come to its end together, a piece apart at most."""
+    board, pace, sizes = Board(100 * MIB + 5, Extents()), Pace(1.0), []
+    while (claim := board.take(pace, sharers=4)) is not None:
+        sizes.append(claim.left_bytes)
+    assert (100 * MIB + 5, 8 * MIB, MIB + 5) == (sum(sizes), sizes[0], sum(sizes[-2:]))
+    assert sorted(sizes, reverse=True) == sizes
+
+
 def test_slow_part_is_split_and_stalled_part_raced() -> None:
     """Who is free takes half of what is slow, and all of what stands still, but only once."""
     slow, free = Pace(1.0, bytes_per_s=1000), Pace(1.0, bytes_per_s=10**8)
