@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from aava_cli.digests import hash_file
 from aava_cli.download.transfer.extents import Extents
-from aava_cli.download.transfer.partial import partial_path, state_path
+from aava_cli.download.transfer.partial import partial_path
+from aava_cli.download.transfer.record import state_path
 from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
 from aava_cli.processes import liveness, parse_process, this_process
 

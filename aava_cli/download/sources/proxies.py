@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -51,6 +52,9 @@ def proxy_for(url: str, named: str | None = None) -> Proxy | None:
     Raises:
         NetworkError: the proxy is of an unknown kind, or no address.
     """
+    # Looking is much faster than loading what knows how to look.
+    if not named and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
     from urllib.request import getproxies_environment
 
     proxies, parts = getproxies_environment(), urlsplit(url)

@@ -139,8 +139,8 @@ class Pool:
         self._governor.observe(
             now,
             self._partial.done,
+            self._partial.hasher.idle_s,
             all_at_work=delivering >= min(self._governor.target, len(lanes)),
-            is_hash_bound=self._partial.hasher.is_behind,
         )
         # Each source delivers, however many connections are worth it.
         wanted = max(self._governor.target, len(work.usable))
@@ -178,7 +178,7 @@ class Pool:
         return is_late and len(self.work.usable) > 1
 
     def _waits_for_far_answer(self) -> bool:
-        """Return whether the first answer takes so long that others are better asked for now."""
+        """Return whether the first answer takes so long that others are better asked now."""
         lanes, size = self.work.lanes[:1], self.work.board.size_bytes or 0
         asked_s = lanes[0].asked_s if lanes else None
         if size < _WORTH_MORE_BYTES or asked_s is None or time.monotonic() - asked_s < FAR_S:

@@ -72,7 +72,7 @@ class Work:
                 return None
             if not lane.origin.has_ranges:
                 return None if self.board.claims else self.board.whole(lane.pace)
-            claim = self.board.take(lane.pace)
+            claim = self.board.take(lane.pace, len(self.lanes))
             return None if claim is None else self._marked(claim)
 
     def _marked(self, claim: Claim) -> Claim:
@@ -146,7 +146,8 @@ class Work:
         if claim.raced:
             for lane in self.lanes:
                 other = lane.claim
-                if other is not None and other is not claim and self.board.is_moot(other):
+                # One that came to its own end is moot as well, and its connection still good.
+                if other is not None and other.left_bytes and self.board.is_moot(other):
                     lane.abort()
         if self.board.is_whole or claim.raced:
             self.changed.notify_all()
