@@ -64,6 +64,7 @@ _COMMANDS = {
     "models": ("download.cli", "download.cataloguing.cli", "download.moving.cli"),
     "switch": ("switch.cli",),
     "backends": ("switch.cli",),
+    "matrix": ("switch.cli",),
     "status": ("daemon.cli",),
     "smoke": ("smoke.cli",),
     "serve": ("serve.cli",),
