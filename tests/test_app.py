@@ -244,7 +244,7 @@ def test_empty_value_is_refused(words: list[str]) -> None:
     [
         ("swich", "no command named `swich`; nearest: `switch`, ", "aava"),
         ("models pul", "no command named `pul`; nearest: `pull`, ", "aava models"),
-        ("switch --sst x", "no option named `--sst`; nearest: `--stt`, ", "aava switch"),
+        ("switch --sst x", "no option named `--sst`; nearest: `--set`, `--stt`, ", "aava switch"),
         ("switch --dry_run", "no option named `--dry_run`; nearest: `--dry-run`, ", "aava switch"),
         ("status --jsn", "no option named `--jsn`; nearest: `--json`, ", "aava status"),
         (
@@ -412,7 +412,7 @@ def test_closed_stream_changes_no_exit_code(line: str, code: int) -> None:
 def test_full_disk_under_stdout_is_no_success() -> None:
     """An answer that was not written was not given."""
     done = shell("$AAVA models list > /dev/full")
-    assert done.stderr.splitlines()[0].startswith("error: no space left")
+    assert "the answer could not be written: No space left" in done.stderr
     assert done.stderr.splitlines()[-1] == "8"
 
 

@@ -43,7 +43,7 @@ def switch(aava: Aava, served: Project) -> Aava:
 
 @contextmanager
 def engine(served: Project, answers: dict[str, list[Any]]) -> Iterator[list[str]]:
-    """Run an engine's health server whose *answers* by path are taken in turn, the last for ever."""
+    """Run an engine's health server; its *answers* by path are taken in turn, the last for ever."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -103,7 +103,7 @@ def test_provider_and_pipeline_change_together_and_the_engine_reloads(
 ) -> None:
     """Two keys of the overlay, one reload, and it is asked what it runs."""
     health = {"status": "healthy", "default_provider": "hybrid", "active_pipeline": "hybrid"}
-    answers = {"/reload": [{"status": "ok"}], "/health": [health]}
+    answers: dict[str, list[Any]] = {"/reload": [{"status": "ok"}], "/health": [health]}
     with engine(served, answers) as asked:
         ran = switch("--provider", "hybrid", "--pipeline", "hybrid", "--json")
     result = json.loads(ran.stdout)["result"]
