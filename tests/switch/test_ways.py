@@ -117,7 +117,7 @@ def test_provider_and_pipeline_change_together_and_the_engine_reloads(
 def test_engine_that_runs_something_else_is_rolled_back(switch: Aava, served: Project) -> None:
     """The files are as before, and it has reloaded those."""
     before = served.files[1]
-    answers = {"/reload": [{}], "/health": [{"default_provider": "local"}]}
+    answers: dict[str, list[Any]] = {"/reload": [{}], "/health": [{"default_provider": "local"}]}
     with engine(served, answers) as asked:
         ran = switch("--provider", "hybrid")
     assert (3, before) == (ran.exit_code, served.files[1])
