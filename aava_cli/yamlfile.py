@@ -41,7 +41,7 @@ def load(text: str, *, name: str) -> dict[str, object]:
 
     """
     body = text.removeprefix(_BOM)
-    if not body.strip():
+    if not body:
         return {}
     import yaml
 
