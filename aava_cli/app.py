@@ -63,6 +63,7 @@ _COMMANDS = {
     "preflight": "aava_cli.preflight.cli",
     "models": "aava_cli.download.cli",
     "switch": "aava_cli.switch.cli",
+    "rebuild": "aava_cli.rebuild.cli",
     "backends": "aava_cli.switch.cli",
     "status": "aava_cli.daemon.cli",
     "smoke": "aava_cli.smoke.cli",

@@ -158,7 +158,7 @@ def recover(ctx: typer.Context) -> None:
 
     May be killed and run again. Without an interrupted change it does nothing.
     """
-    from aava_cli.switch.apply import recover_project
+    from aava_cli.recovery import recover_project
 
     session: Session = ctx.obj
     session.output.result(recover_project(session))
