@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from aava_cli.app import main
+from aava_cli.docker.argv import SERVICE
 from aava_cli.docker.engine import find_image, image_args
+from aava_cli.docker.health import wait_until_well
 from tests.docker_fixture import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from tests.conftest import Ran
     from tests.docker_fixture import ComposeProject
 
-_COMMAND_S = 100
+COMMAND_S = 100.0
+ADDING = '[ "$INCLUDE_WHISPER_CPP" != true ]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,31 @@ class State:
     image: str | None
     container_image: str
     status: str
-    able: bool
+
+    @property
+    def able(self) -> bool:
+        """Whether the image that runs was built with the backend."""
+        return image_args(self.container_image).get("INCLUDE_WHISPER_CPP") == "true"
 
 
 def state_of(project: ComposeProject) -> State:
-    """Return how *project* is now; a shell project's image says what it can do."""
+    """Return how *project* is now."""
     image, container = find_image(project.image), project.container()
     return State(
         project.env_file.read_bytes(),
         image.id if image else None,
         container.image_id,
         container.status,
-        image_args(container.image_id).get("INCLUDE_WHISPER_CPP") == "true",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
 
 
 def start(project: ComposeProject, *words: str, **environ: str) -> subprocess.Popen[str]:
@@ -60,11 +72,56 @@ def start(project: ComposeProject, *words: str, **environ: str) -> subprocess.Po
     )
 
 
-def jobs_of(project: ComposeProject) -> list[str]:
-    """Return the names of the jobs that *project* has had."""
-    return sorted(path.name for path in (project.folder / ".aava" / "jobs").glob("*-*"))
+def ended(process: subprocess.Popen[str]) -> Ended:
+    """Return how *process* ended."""
+    stdout, stderr = process.communicate(timeout=COMMAND_S)
+    return Ended(process.returncode, stdout, stderr)
+
+
+def run(project: ComposeProject, *words: str, **environ: str) -> Ended:
+    """Run `aava` *words* on *project*."""
+    return ended(start(project, *words, **environ))
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Return once *reached* says so."""
+    deadline = time.monotonic() + COMMAND_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_building(project: ComposeProject) -> bool:
+    """Return whether a step of a build that takes its time is at work."""
+    logs = (project.folder / ".aava" / "jobs").glob("*/build.log")
+    return any((project.folder / ".aava" / "rebuild" / "compose.json").exists() for _log in logs)
 
 
 def builds_of(project: ComposeProject) -> int:
     """Return how many builds were begun for *project*."""
     return len(list((project.folder / ".aava" / "jobs").glob("*/build.log")))
+
+
+def add_step(project: ComposeProject, command: str) -> None:
+    """Have the image run *command* while it is built, behind all other steps."""
+    dockerfile = project.folder / "local_ai_server" / "Dockerfile"
+    text = dockerfile.read_text(encoding="utf-8")
+    head, cmd, tail = text.rpartition("CMD ")
+    dockerfile.write_text(f"{head}RUN {command}\n{cmd}{tail}", encoding="utf-8")
+
+
+@pytest.fixture
+def serving(daemon_project: ComposeProject) -> ComposeProject:
+    """Return a project whose daemon runs, and cannot do `whisper_cpp`."""
+    daemon_project.build()
+    daemon_project.up()
+    wait_until_well(daemon_project.name, SERVICE, timeout_s=COMMAND_S)
+    return daemon_project
+
+
+@pytest.fixture
+def looping(shell_project: ComposeProject) -> ComposeProject:
+    """Return a project whose container is a loop: nothing in it answers, and it starts at once."""
+    shell_project.build()
+    shell_project.up()
+    return shell_project
