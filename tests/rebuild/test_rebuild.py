@@ -141,14 +141,15 @@ def spoil(project: ComposeProject, how: str) -> None:
     dockerfile = project.folder / "local_ai_server" / "Dockerfile"
     text = dockerfile.read_text(encoding="utf-8")
     link = 'RUN [ "$INCLUDE_WHISPER_CPP" != true ] || ln -s /parts/whisper_cpp/* /app/site/'
-    broken = {
-        "ends": f"{link}; echo 'raise SystemExit(3)' >/app/site/sitecustomize.py",
-        "hangs": f"{link}; echo 'from signal import *; signal(15, exit); pause()' >/app/site/sitecustomize.py",
-        "lacks it": 'RUN echo "$INCLUDE_WHISPER_CPP"',
+    first_lines = {
+        "ends": "raise SystemExit(3)",
+        "hangs": "from signal import *; signal(15, exit); pause()",
     }
+    line = first_lines.get(how)
+    spoiled = f"{link}; {ADDING} || echo '{line}' >/app/site/sitecustomize.py"
     assert link in text
-    only = broken[how].replace("; echo", f"; {ADDING} || echo")
-    dockerfile.write_text(text.replace(link, only), encoding="utf-8")
+    lacking = 'RUN echo "$INCLUDE_WHISPER_CPP"'
+    dockerfile.write_text(text.replace(link, spoiled if line else lacking), encoding="utf-8")
 
 
 @pytest.mark.parametrize("how", ["ends", "hangs", "lacks it"])
