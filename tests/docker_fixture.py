@@ -260,16 +260,21 @@ def new_shell_project(folder: Path, *, check: str = SHELL_CHECK) -> ComposeProje
 def daemon_project(tmp_path: Path, engine: Engine) -> Iterator[ComposeProject]:
     """Return a project whose service is our own daemon, able to do what was built in."""
     assert engine.id
-    check = ["CMD", "python", "-c", DAEMON_CHECK]
-    project = _new_project(tmp_path / "compose", json.dumps(check))
-    context = project.folder / "local_ai_server"
+    project = new_daemon_project(tmp_path / "compose")
+    yield project
+    project.remove()
+
+
+def new_daemon_project(folder: Path) -> ComposeProject:
+    """Make a project whose service is our own daemon, with its real check."""
+    project = _new_project(folder, json.dumps(["CMD", "python", "-c", DAEMON_CHECK]))
+    context = folder / "local_ai_server"
     image = DAEMON_IMAGE.format(base=base_image())
     for name in ("Dockerfile", "Dockerfile.gpu"):
         (context / name).write_text(image, encoding="utf-8")
     shutil.copytree(REPOSITORY / "aava_cli", context / "program" / "aava_cli")
     shutil.copy(REPOSITORY / "catalog.toml", context / "program" / "aava_cli")
-    yield project
-    project.remove()
+    return project
 
 
 def _new_project(folder: Path, health: str) -> ComposeProject:

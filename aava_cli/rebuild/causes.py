@@ -76,11 +76,16 @@ _CAUSES = (
                 "error: command",
             ),
             *("failed building wheel", "compilation terminated", "collect2: error"),
-            *("killed signal terminated program", "exit code: 137"),
         ),
         BuildFailed,
         "a source did not compile",
-        "read the log; a compiler that was killed lacks memory",
+        "read its last lines above, then update the project or leave the backend out",
+    ),
+    _Cause(
+        ("killed signal terminated program", "exit code: 137"),
+        BuildFailed,
+        "a program was killed, for lack of memory or because the engine stopped",
+        "run `free -h` and `docker info`, then try again",
     ),
 )
 
