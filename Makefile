@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix crash-sweep rebuild-sweep bench-rebuild clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -23,7 +23,7 @@ $(VENV)/.run: $(NEEDS)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) install --constraint constraints.txt --group dev
+	$(PIP) install --constraint constraints.txt --editable '.[all]' --group dev
 	touch $@
 
 dev: $(VENV)/.dev
@@ -61,6 +61,15 @@ rebuild-sweep: $(VENV)/.dev
 
 bench-rebuild: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.rebuild.run
+
+# Pulls that share, on a mounted file system whose locks are no-ops: needs libfuse3-dev and /dev/fuse.
+NO_LOCKS := $(CURDIR)/.no-locks
+no-locks: $(VENV)/.dev
+	mkdir -p $(NO_LOCKS)/folder $(NO_LOCKS)/mount
+	$(CC) -O2 -o $(NO_LOCKS)/mirror tests/download/nolocks_fuse.c $$(pkg-config --cflags --libs fuse3)
+	$(NO_LOCKS)/mirror $(NO_LOCKS)/folder $(NO_LOCKS)/mount
+	$(BIN)/pytest -v --basetemp=$(NO_LOCKS)/mount/t tests/download/test_sharing.py; \
+	    code=$$?; fusermount3 -u $(NO_LOCKS)/mount; rm -rf $(NO_LOCKS); exit $$code
 
 bench-startup: $(VENV)/.run
 	$(BIN)/python benchmarks/startup/run.py

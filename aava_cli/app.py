@@ -57,22 +57,22 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 run `aava recover`, 5 bu
 12 access denied, 70 bug, 130 interrupted, 143 terminated. No telemetry.
 """
 
-# Where each command, or group of commands, is found under its own name.
+# Where each command, or the parts of a group of commands, are found under their own name.
 _COMMANDS = {
-    "init": "aava_cli.project.cli",
-    "preflight": "aava_cli.preflight.cli",
-    "models": "aava_cli.download.cli",
-    "switch": "aava_cli.switch.cli",
-    "rebuild": "aava_cli.rebuild.cli",
-    "backends": "aava_cli.switch.cli",
-    "status": "aava_cli.daemon.cli",
-    "smoke": "aava_cli.smoke.cli",
-    "serve": "aava_cli.serve.cli",
-    "recover": "aava_cli.switch.cli",
-    "history": "aava_cli.switch.cli",
-    "undo": "aava_cli.switch.cli",
-    "jobs": "aava_cli.jobs.cli",
-    "catalog": "aava_cli.download.cli",
+    "init": ("project.cli",),
+    "preflight": ("preflight.cli",),
+    "models": ("download.cli", "download.cataloguing.cli", "download.moving.cli"),
+    "switch": ("switch.cli",),
+    "rebuild": ("rebuild.cli",),
+    "backends": ("switch.cli",),
+    "status": ("daemon.cli",),
+    "smoke": ("smoke.cli",),
+    "serve": ("serve.cli",),
+    "recover": ("switch.cli",),
+    "history": ("switch.cli",),
+    "undo": ("switch.cli",),
+    "jobs": ("jobs.cli",),
+    "catalog": ("download.cataloguing.cli",),
 }
 
 # The shell's completion asks with this variable instead of words.
@@ -212,11 +212,25 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
 
 
 def _add_command(app: typer.Typer, name: str, reduce: Callable[[typer.Typer], typer.Typer]) -> None:
-    command = getattr(import_module(_COMMANDS[name]), name)
+    command = find_command(name)
     if isinstance(command, typer.Typer):
         app.add_typer(reduce(command), name=name)
     else:
         app.command()(command)
+
+
+def find_command(name: str) -> typer.Typer | Callable[..., None]:
+    """Return the command *name* of the program, or the group of commands with all its parts."""
+    command, *parts = (
+        getattr(import_module(f"aava_cli.{module}"), name) for module in _COMMANDS[name]
+    )
+    if not parts:
+        found: typer.Typer | Callable[..., None] = command
+        return found
+    whole = typer.Typer(help=command.info.help, no_args_is_help=True)
+    for part in (command, *parts):
+        whole.registered_commands += part.registered_commands
+    return whole
 
 
 def _narrowed(group: typer.Typer, words: Sequence[str]) -> typer.Typer:

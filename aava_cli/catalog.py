@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aava_cli.roles import Role
 
-ArchiveFormat: TypeAlias = Literal["zip", "tar.gz", "tar.bz2", "tar.xz"]
+ArchiveFormat: TypeAlias = Literal["zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst"]
 
 CLOUD = "cloud"
 """The backend of models that run elsewhere: nothing to pull, nothing to load."""
@@ -105,6 +105,9 @@ class Catalog:
             found = [model for model in models if wanted in map(plain, names(model))]
             if found:
                 return _only(found, name)
+        if members := self.sets.get(wanted):
+            listed = ", ".join(f"`{each}`" for each in members)
+            raise NotFound(f"`{name}` is a set of models, not one", hint=f"name one of {listed}")
         raise NotFound.named("model", name, [model.id for model in models], listing=_LISTING)
 
     def expand(self, names: Iterable[str]) -> tuple[Model, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -26,18 +27,20 @@ class DigestCache:
     """Digests by what the file system says of a file: device, inode, size and both times.
 
     Any write to a file changes its times, so an entry is right or is not found. Losing the
-    cache costs time only, which is why nobody locks it. Nothing is written unless *keep*.
+    cache costs time only, which is why no process locks it. Nothing is written unless *keep*.
     """
 
     def __init__(self, state_dir: Path, *, keep: bool = True) -> None:
         self._file = state_dir / "digests.json"
         self._keep = keep
         self._known: dict[str, str] | None = None
+        self._guard = threading.RLock()
 
     def of(self, path: Path, *, deep: bool = False, emit: Emit = ignore) -> str:
         """Return the SHA-256 of *path*, read again if it changed, or if *deep*."""
         before = _identity(path.stat())
-        known = self._load().get(before)
+        with self._guard:
+            known = self._load().get(before)
         if known is not None and not deep:
             return known
         with path.open("rb") as file:
@@ -53,17 +56,19 @@ class DigestCache:
 
     def reread(self) -> None:
         """Look again at what other processes have remembered by now."""
-        self._known = None
+        with self._guard:
+            self._known = None
 
     def forget_others(self, paths: Iterable[Path]) -> int:
         """Forget all but what is known of *paths*, and return how many entries that were."""
         kept = {_identity(path.stat()) for path in paths}
-        known = self._load()
-        gone = [each for each in known if each not in kept]
-        for each in gone:
-            del known[each]
-        if gone:
-            self._write()
+        with self._guard:
+            known = self._load()
+            gone = [each for each in known if each not in kept]
+            for each in gone:
+                del known[each]
+            if gone:
+                self._write()
         return len(gone)
 
     def _load(self) -> dict[str, str]:
@@ -75,12 +80,13 @@ class DigestCache:
         return self._known
 
     def _remember(self, identity: str, sha256: str) -> None:
-        known = self._load()
-        known.pop(identity, None)
-        known[identity] = sha256
-        for oldest in list(known)[:-_REMEMBERED]:
-            del known[oldest]
-        self._write()
+        with self._guard:
+            known = self._load()
+            known.pop(identity, None)
+            known[identity] = sha256
+            for oldest in list(known)[:-_REMEMBERED]:
+                del known[oldest]
+            self._write()
 
     def _write(self) -> None:
         if self._keep and self._file.parent.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def edit(
     body = text.lstrip(_BOM)
     before = _chunks(body, name)
     newline = next(iter(_LINE_END.findall(body)), "\n")
-    after = before
+    after = list(before)
     for key, value in changes.items():
         after = _changed(after, key, value, newline)
         if tidy:
@@ -117,7 +118,9 @@ def edit(
     return text[: len(text) - len(body)] + edited
 
 
-def _chunks(body: str, name: str) -> list[_Chunk]:
+# One command looks at the same two or three texts again and again.
+@lru_cache(maxsize=8)
+def _chunks(body: str, name: str) -> tuple[_Chunk, ...]:
     from dotenv.parser import parse_stream
 
     found: list[_Chunk] = []
@@ -131,7 +134,7 @@ def _chunks(body: str, name: str) -> list[_Chunk]:
             raise ConfigError.at(name, line, "expected `KEY=value`")
         found += [_Chunk(source[:lead]), _Chunk(source[lead:], binding.key, binding.value)]
         offset += len(source)
-    return [each for each in found if each.source]
+    return tuple(each for each in found if each.source)
 
 
 def _line_at(chunks: Sequence[_Chunk], place: int) -> int:

@@ -66,9 +66,17 @@ def _copy_ownership(descriptor: int, like: Path, mode: int | None) -> None:
     os.fchmod(descriptor, mode or default_mode or status.st_mode & 0o7777)
     own = os.fstat(descriptor)
     if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
-        # Only root may give a file away; for others the rename still keeps the content right.
+        _give(descriptor, status.st_uid, status.st_gid)
+
+
+def _give(descriptor: int, owner: int, group: int) -> None:
+    try:
+        os.fchown(descriptor, owner, group)
+    except PermissionError:
+        # Only root may give a file away, but a member may give it to the group. For others the
+        # rename still keeps the content right.
         with contextlib.suppress(PermissionError):
-            os.fchown(descriptor, status.st_uid, status.st_gid)
+            os.fchown(descriptor, -1, group)
 
 
 def _rename_over(beside: Path, target: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the user sees: the only module that prints.
+"""What the user sees: the only module that prints; `watching.py` draws its progress.
 
 stdout carries data, stderr carries conversation. Three forms: text for people, one JSON
 object with `--json`, and JSON lines while the work goes on with `--events`.
@@ -10,14 +10,14 @@ import errno
 import os
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from aava_cli.errors import AavaError
     from aava_cli.events import Event, Log, Progress
+    from aava_cli.watching import Watcher
 
 Form: TypeAlias = Literal["text", "json", "events"]
 SCHEMA = 1
@@ -64,7 +64,7 @@ class Output:
         self.exit_code = 0
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
-        self._watcher: _Watcher | None = None
+        self._watcher: Watcher | None = None
         # What goes on in the background reports as well, such as that nothing comes.
         self._guard = threading.RLock()
 
@@ -97,7 +97,7 @@ class Output:
         import traceback
 
         self._finish_progress()
-        _write(self.stderr, "".join(traceback.format_exception(error)))
+        write(self.stderr, "".join(traceback.format_exception(error)))
 
     def emit(self, event: Event) -> None:
         """Show *event* to whoever watches."""
@@ -113,19 +113,22 @@ class Output:
 
     def line(self, text: str) -> None:
         """Print one line of data, for what is not a `Result`: a version, a script."""
-        _write(self.stdout, text + "\n")
+        write(self.stdout, text + "\n")
 
     def _log(self, event: Log) -> None:
         if self.quiet and event.level == "info":
             return
-        self._finish_progress()
-        prefix = "warning: " if event.level == "warning" else ""
-        _write(self.stderr, prefix + event.message + "\n")
+        line = ("warning: " if event.level == "warning" else "") + event.message
+        if self._watcher is None:
+            write(self.stderr, line + "\n")
+        else:
+            self._watcher.say(line)
 
     def _watch(self, event: Progress) -> None:
         if self._watcher is None:
-            live = self.stderr.isatty() and os.environ.get("TERM") != "dumb"
-            self._watcher = _LiveBars(self.stderr) if live else _PlainLines(self.stderr)
+            from aava_cli.watching import watch
+
+            self._watcher = watch(self.stderr)
         self._watcher.show(event)
 
     def _finish_progress(self) -> None:
@@ -138,16 +141,16 @@ class Output:
             if isinstance(part, Table):
                 self._print_table(part)
             else:
-                _write(self.stdout, part + "\n")
+                write(self.stdout, part + "\n")
 
     def _print_error(self, error: AavaError) -> None:
-        _write(self.stderr, f"error: {error.message}\nhint:  {error.hint}\n")
+        write(self.stderr, f"error: {error.message}\nhint:  {error.hint}\n")
 
     def _print_table(self, table: Table) -> None:
         if self.stdout.isatty():
             _print_rich_table(table, self.stdout)
             return
-        _write(self.stdout, "".join(row + "\n" for row in align(table)))
+        write(self.stdout, "".join(row + "\n" for row in align(table)))
 
     def _envelope(self, *, ok: bool) -> dict[str, Any]:
         return {"schema": SCHEMA, "command": self.command, "ok": ok}
@@ -158,10 +161,10 @@ class Output:
         else:
             # Programs read it on one line, in a third of the time.
             indent = 2 if self.stdout.isatty() else None
-            _write(self.stdout, _json(message, indent))
+            write(self.stdout, _json(message, indent))
 
     def _write_line(self, message: dict[str, Any]) -> None:
-        _write(self.stdout, _json(message))
+        write(self.stdout, _json(message))
 
 
 def _json(message: dict[str, Any], indent: int | None = None) -> str:
@@ -170,7 +173,7 @@ def _json(message: dict[str, Any], indent: int | None = None) -> str:
     return json.dumps(message, indent=indent, ensure_ascii=False) + "\n"
 
 
-def _write(stream: TextIO, text: str) -> None:
+def write(stream: TextIO, text: str) -> None:
     """Write *text* at once; a reader that is gone misses it, and the work goes on."""
     try:
         stream.write(text)
@@ -243,92 +246,3 @@ def _print_rich_table(table: Table, stdout: TextIO) -> None:
     for row in table.rows:
         shown.add_row(*row)
     Console(file=stdout, highlight=False, markup=False).print(shown)
-
-
-class _Watcher:
-    """Shows progress until it is closed."""
-
-    def show(self, event: Progress) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        raise NotImplementedError
-
-
-class _PlainLines(_Watcher):
-    """One line per 10 % or 30 s, for logs and terminals without cursor control."""
-
-    _STEP_PERCENT = 10
-    _STEP_S = 30.0
-
-    def __init__(self, stderr: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stderr = stderr
-        self._clock = clock
-        self._shown: dict[str, tuple[int, float]] = {}
-
-    def show(self, event: Progress) -> None:
-        step = event.done * 100 // event.total // self._STEP_PERCENT if event.total else 0
-        now = self._clock()
-        last = self._shown.get(event.task)
-        if last is not None and last[0] == step and now - last[1] < self._STEP_S:
-            return
-        self._shown[event.task] = (step, now)
-        _write(self._stderr, f"{event.task}: {describe(event)}\n")
-
-    def close(self) -> None:
-        self._shown.clear()
-
-
-class _LiveBars(_Watcher):
-    """A bar per task, redrawn in place."""
-
-    def __init__(self, stderr: TextIO) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bars
-
-        # What the event says is shown as it is: a rate of our own would not know of stalls.
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            console=Console(file=stderr),
-        )
-        self._tasks: dict[str, Any] = {}
-        self._bars.start()
-
-    def show(self, event: Progress) -> None:
-        note = describe(event)
-        if event.task not in self._tasks:
-            added = self._bars.add_task(event.task, total=event.total, note=note)
-            self._tasks[event.task] = added
-        task = self._tasks[event.task]
-        self._bars.update(task, completed=event.done, total=event.total, note=note)
-
-    def close(self) -> None:
-        self._bars.stop()
-
-
-def describe(event: Progress) -> str:
-    """Return how far *event* is: `45 % (44.1 MB of 98.4 MB), 9.1 MB/s, 6 s left`."""
-    return ", ".join([_amount(event), *_pace(event)])
-
-
-def _amount(event: Progress) -> str:
-    amount = human_bytes if event.unit == "bytes" else str
-    if not event.total:
-        return amount(event.done)
-    return f"{event.done * 100 // event.total} % ({amount(event.done)} of {amount(event.total)})"
-
-
-def _pace(event: Progress) -> Iterator[str]:
-    amount = human_bytes if event.unit == "bytes" else str
-    if event.verified is not None and event.verified < event.done:
-        yield f"{amount(event.verified)} verified"
-    if event.stalled_s is not None:
-        yield f"stalled {human_time(event.stalled_s)}"
-        return
-    if event.per_second is not None and event.done != event.total:
-        yield f"{amount(event.per_second)}/s"
-    if event.remaining_s is not None and event.done != event.total:
-        yield f"{human_time(event.remaining_s)} left"

@@ -98,9 +98,13 @@ def receipts(settings: Settings) -> tuple[Receipt, ...]:
     Raises:
         ConfigError: a receipt is damaged.
     """
-    ids = sorted(path.stem for path in _receipts_folder(settings).glob("*.json"))
-    found = (read_receipt(settings, each) for each in ids)
+    found = (read_receipt(settings, each) for each in recorded_models(settings))
     return tuple(receipt for receipt in found if receipt)
+
+
+def recorded_models(settings: Settings) -> tuple[str, ...]:
+    """Return the ids of all models that have a receipt, sorted."""
+    return tuple(sorted(path.stem for path in _receipts_folder(settings).glob("*.json")))
 
 
 def state_of(settings: Settings, model: Model) -> State:

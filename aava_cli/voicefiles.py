@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.errors import IntegrityError, NotFound
-from aava_cli.onnxmeta import describe_onnx
+from aava_cli.modelfiles.onnx import read_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from aava_cli.backends import Backend, Selection
-    from aava_cli.onnxmeta import OnnxModel
+    from aava_cli.modelfiles.onnx import OnnxModel
 
     Paths = Mapping[str, Path]
 
@@ -51,7 +51,7 @@ def check_parts(selection: Selection, paths: Paths) -> None:
 def options_of(backend: Backend, path: Path) -> dict[str, str]:
     """Return what the files at *path* say of their options; a path is relative to its folder."""
     if backend.parts == "sherpa" and (encoder := _first(path, "encoder*.onnx")):
-        return {"type": _sherpa_type(describe_onnx(encoder))}
+        return {"type": _sherpa_type(read_onnx(encoder))}
     if backend.parts == "matcha" and (vocoder := _first(path.parent, *_VOCODER_NAMES)):
         return {"vocoder": vocoder.name}
     return {}
@@ -81,7 +81,7 @@ def _check_sherpa(selection: Selection, paths: Paths) -> None:
     for encoder in sorted(folder.glob("encoder*.onnx")):
         _check_encoder(encoder, declared)
     for decoder in sorted(folder.glob("decoder*.onnx")):
-        metadata = describe_onnx(decoder).metadata
+        metadata = read_onnx(decoder).metadata
         missing = [key for key in _DECODER_KEYS if key not in metadata]
         if missing:
             raise _unfit(decoder, f"does not say its `{missing[0]}`, without which it is no use")
@@ -97,7 +97,7 @@ def _expect_content(file: Path) -> None:
 
 
 def _check_encoder(encoder: Path, declared: str) -> None:
-    found = describe_onnx(encoder)
+    found = read_onnx(encoder)
     kind = found.metadata.get("model_type")
     if not kind:
         raise _unfit(encoder, "does not say what it is: the daemon would die of it")
@@ -114,8 +114,8 @@ def _sherpa_type(encoder: OnnxModel) -> str:
 
 
 def _check_detector(vad: Path) -> None:
-    found = describe_onnx(vad)
-    if (found.inputs, found.outputs) not in _DETECTORS:
+    found = read_onnx(vad)
+    if (tuple(found.inputs), tuple(found.outputs)) not in _DETECTORS:
         hint = "pull a model of type `offline`, which brings it, or set `--set stt.vad=PATH`"
         raise _unfit(vad, "is not Silero's detector of speech: the daemon would die of it", hint)
 
@@ -129,7 +129,7 @@ def _check_kroko(_selection: Selection, paths: Paths) -> None:
     if begin.startswith(_NOT_A_MODEL):
         raise _unfit(path, "is no model but a text")
     if path.suffix == ".onnx":
-        describe_onnx(path)
+        read_onnx(path)
 
 
 def _check_tone(selection: Selection, paths: Paths) -> None:
@@ -137,7 +137,7 @@ def _check_tone(selection: Selection, paths: Paths) -> None:
     model = folder / "model.onnx"
     if not model.is_file():
         raise _unfit(folder, "has no `model.onnx`")
-    describe_onnx(model)
+    read_onnx(model)
     if selection.values.get("decoder", "beam_search") != "beam_search":
         return
     kenlm = paths.get("kenlm", folder / "kenlm.bin")
@@ -172,7 +172,7 @@ def _weights_voices(folder: Path) -> tuple[str, ...]:
 
 
 def _network_voices(network: Path) -> tuple[str, ...]:
-    metadata = describe_onnx(network).metadata
+    metadata = read_onnx(network).metadata
     for name in ("voices.bin", "tokens.txt"):
         _expect_content(network.parent / name)
     _check_pronunciation(network.parent, needs_espeak=metadata.get("has_espeak") == "1")
@@ -181,13 +181,13 @@ def _network_voices(network: Path) -> tuple[str, ...]:
 
 def _check_matcha(_selection: Selection, paths: Paths) -> None:
     model = paths["path"]
-    found = describe_onnx(model)
+    found = read_onnx(model)
     if found.metadata.get("model_type") != "matcha-tts":
         raise _unfit(model, "is no acoustic model of Matcha")
     _expect_content(model.parent / "tokens.txt")
     _check_pronunciation(model.parent, needs_espeak=found.metadata.get("has_espeak") == "1")
     vocoder = paths["vocoder"]
-    kind = describe_onnx(vocoder).metadata.get("model_type")
+    kind = read_onnx(vocoder).metadata.get("model_type")
     if kind not in _VOCODERS:
         raise _unfit(vocoder, f"is no vocoder: it says that it is `{kind or 'nothing'}`")
 

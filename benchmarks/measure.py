@@ -61,10 +61,20 @@ def run_once(contender: Contender, folder: Path) -> Figures:
     return {"wall_s": wall_s, "cpu_s": cpu_s, "rss_mb": rss_mb, **contender.judge(printed)}
 
 
-def paired(contenders: Sequence[Contender], rounds: int, work: Path) -> dict[str, list[Figures]]:
-    """Return the figures of each contender; all of them run in each round, in turning order."""
-    figures: dict[str, list[Figures]] = {each.name: [] for each in contenders}
-    for number in range(rounds):
+def paired(
+    contenders: Sequence[Contender],
+    rounds: int,
+    work: Path,
+    before: Mapping[str, Sequence[Figures]] | None = None,
+) -> dict[str, list[Figures]]:
+    """Return the figures of each contender; all of them run in each round, in turning order.
+
+    The rounds go on after those of *before*, of the same contenders.
+    """
+    figures = {each.name: list((before or {}).get(each.name, ())) for each in contenders}
+    done = min(map(len, figures.values()))
+    figures = {name: rounds_of[:done] for name, rounds_of in figures.items()}
+    for number in range(done, done + rounds):
         turn = number % len(contenders)
         for contender in (*contenders[turn:], *contenders[:turn]):
             with _empty_folder(work) as folder:

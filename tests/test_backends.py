@@ -20,7 +20,7 @@ from aava_cli.backends import (
     running_in,
     selected_in,
 )
-from aava_cli.errors import NotFound
+from aava_cli.errors import NotFound, UsageError
 from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
@@ -199,6 +199,68 @@ def test_empty_values_are_not_selected() -> None:
     assert selected_in(BACKENDS["vosk"], {"LOCAL_STT_MODEL_PATH": ""}).values == {}
     status = {"models": {"stt": {"path": ""}}}
     assert running_in(BACKENDS["vosk"], status).values == {}
+
+
+def test_what_no_status_tells_is_compared_with_what_was_asked_before() -> None:
+    """Another vocoder, or another device, is asked for although the status would be the same."""
+    whisper = BACKENDS["faster_whisper"]
+    wanted = Selection(whisper, {"model": "small", "device": "cuda", "compute_type": "int8"})
+    status = {"models": {"stt": {"path": "small", "device": "cpu"}}}
+    unset = running_in(whisper, status, {})
+    assert ["device"] == [each.option for each in wanted.unseen_changes(unset)]
+    assert ["device"] == [each.option for each in wanted.unseen_changes(None)]
+    asked = running_in(whisper, status, {"FASTER_WHISPER_DEVICE": "cuda"})
+    assert () == wanted.unseen_changes(asked)
+
+
+def test_undo_takes_back_what_was_said_for_the_first_time() -> None:
+    """The old request without it would leave the new value in place."""
+    whisper = BACKENDS["faster_whisper"]
+    wanted = Selection(whisper, {"model": "small", "device": "cuda"})
+    before = Selection(whisper, {"model": "base"})
+    assert {"model": "base", "device": "cpu"} == wanted.undoing(before).values
+    said = Selection(whisper, {"model": "base", "device": "auto"})
+    assert said == wanted.undoing(said)
+    other = Selection(BACKENDS["vosk"], {"path": "/app/models/stt/vosk-x"})
+    assert other == wanted.undoing(other)
+    chatty = Selection(BACKENDS["llama"], {"path": "/a.gguf", "chat_format": "chatml"})
+    plain = Selection(BACKENDS["llama"], {"path": "/b.gguf"})
+    assert "auto" == chatty.undoing(plain).values["chat_format"]
+    matcha = Selection(BACKENDS["matcha"], {"path": "/a.onnx", "vocoder": "/v.onnx"})
+    assert {} == matcha.undoing(Selection(BACKENDS["matcha"], {})).values
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("context", "many"), ("temperature", "hot"), ("use_mlock", "perhaps")]
+)
+def test_malformed_values_of_env_are_named(option: str, value: str) -> None:
+    """What somebody wrote into `.env` is no bug of the program."""
+    selection = Selection(BACKENDS["llama"], {option: value})
+    with pytest.raises(UsageError, match=f"`{option}` takes .*, not `{value}`"):
+        selection.request()
+
+
+@pytest.mark.parametrize(
+    ("option", "told", "expected"),
+    [
+        ("context", 512, "512"),
+        ("context", "512", None),
+        ("context", True, None),
+        ("temperature", 0.4, "0.4"),
+        ("temperature", 1, "1"),
+        ("temperature", float("nan"), None),
+        ("use_mlock", True, "1"),
+        ("use_mlock", "1", None),
+        ("path", "/a", "/a"),
+        ("path", ["/a"], None),
+        ("path", None, None),
+    ],
+)
+def test_status_is_believed_where_it_has_the_right_type(
+    option: str, told: object, expected: str | None
+) -> None:
+    """Anything else in a reply says nothing."""
+    assert expected == BACKENDS["llama"].setting(option).told(told)
 
 
 def test_unknown_backends_of_others_are_none() -> None:

@@ -285,7 +285,7 @@ def file_with(fields: str) -> str:
         (file_with("path = '../a'"), "`path` must be relative"),
         (file_with("archive = 'zip'"), "`archive` must be a table"),
         (file_with("archive = {}"), "`format` is missing"),
-        (file_with("archive = { format = 'rar', root = 'a' }"), "`format` must be `zip` or `tar.g"),
+        (file_with("archive = { format = 'rar', root = 'a' }"), "`format` must be `zip` or `tar`"),
         (file_with("archive = { format = 'zip', root = '..' }"), "`root` must be relative"),
         (file_with("archive = { format = 'zip', rot = 'a' }"), "there is no field `rot`; nearest:"),
     ],

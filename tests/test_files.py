@@ -9,7 +9,9 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -334,3 +336,47 @@ def test_holder_that_has_not_written_its_name_yet_is_waited_for(tmp_path: Path) 
         with pytest.raises(Busy, match="`aava switch`"), exclusive_lock(lock, command="x"):
             pass
         late.join()
+
+
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """Return a folder in which everybody may make files, below folders that all may enter."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder)
+        path.chmod(0o777)
+        yield path
+
+
+@contextmanager
+def somebody(owner: int, group: int) -> Iterator[None]:
+    """Be an ordinary user in *group* for the block; who is none already stays who he is."""
+    if os.geteuid() != 0:
+        yield
+        return
+    groups = os.getgroups()
+    os.setgroups([group])
+    os.seteuid(owner)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setgroups(groups)
+
+
+@pytest.mark.parametrize(("member_of", "kept"), [(4322, True), (4323, False)])
+def test_group_is_kept_where_the_owner_cannot_be(
+    shared_folder: Path, member_of: int, *, kept: bool
+) -> None:
+    """Whoever belongs to the group may give the file to it; others still write it."""
+    path = shared_folder / ".env"
+    path.write_bytes(b"old")
+    path.chmod(0o660)
+    own = path.stat().st_gid
+    if os.geteuid() == 0:
+        os.chown(path, 4321, 4322)
+    wanted = path.stat().st_gid
+    with somebody(4320, member_of):
+        atomic_write(path, b"new")
+    status = path.stat()
+    assert (b"new", 0o660) == (path.read_bytes(), status.st_mode & 0o777)
+    assert (wanted if kept else own) == status.st_gid

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from gguf import GGUFReader
 from gguf.constants import GGML_QUANT_SIZES
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aava_cli.errors import IntegrityError
-from aava_cli.gguf import BLOCKS, Array, check_extent, parse_header, read_header, tensor_bytes
+from aava_cli.gguf import Array, check_extent, parse_header, read_beginning, read_header
+from aava_cli.gguf_cursor import HeaderCut
+from aava_cli.quantisation import BLOCKS, tensor_bytes
 from tests.tiny_models import truncate_half, write_gguf
 
 if TYPE_CHECKING:
@@ -200,3 +204,109 @@ def test_any_damage_is_an_integrity_error(sound: bytes, at: int, noise: bytes) -
     damaged = sound[:at] + noise + sound[at + len(noise) :]
     with suppress(IntegrityError):
         assert parse_header(io.BytesIO(damaged).getvalue(), name="a").end >= 0
+
+
+class Counted:
+    """Bytes in memory that remember how many were read; *has_ranges* as of a server."""
+
+    def __init__(self, data: bytes, *, has_ranges: bool = True) -> None:
+        self.data = data
+        self.read = 0
+        self.has_ranges = has_ranges
+
+    @property
+    def size_bytes(self) -> int:
+        """How many there are."""
+        return len(self.data)
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return them, as a file would."""
+        if offset and not self.has_ranges:
+            return b""
+        self.read += len(self.data[offset : offset + count])
+        return self.data[offset : offset + count]
+
+
+def with_vocabulary(count: int) -> bytes:
+    """Return a header whose *count* tokens stand between its metadata and its tensors."""
+    tokens = struct.pack("<IQ", 8, count) + text("token") * count
+    described = pair("general.architecture", 8, text("llama"))
+    last = pair("last", 4, bytes(4))
+    listed = pair("tokenizer.ggml.tokens", 9, tokens)
+    return gguf(described, listed, last, tensors=(tensor("a", (32,), 8),)) + bytes(4096)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "read"),
+    [(10, 64 << 10), (30_000, 512 << 10), (100_000, 4 << 20), (400_000, 16 << 20)],
+)
+def test_header_is_read_in_growing_bites(tokens: int, read: int) -> None:
+    """A small one costs one request, and a large one is whole after a few."""
+    source = Counted(with_vocabulary(tokens) + bytes(20 << 20))
+    beginning = read_beginning(source, name="a")
+    assert beginning.header == parse_header(source.data, name="a")
+    assert read == source.read
+
+
+def test_header_that_is_longer_than_what_may_be_read() -> None:
+    """What came first is known all the same, with or without ranges."""
+    data = with_vocabulary(400_000)
+    for source, most, read in (
+        (Counted(data), 1 << 20, 1 << 20),
+        (Counted(data, has_ranges=False), 16 << 20, 64 << 10),
+        (Counted(data), 1000, 1000),
+        (Counted(with_vocabulary(1_400_000)), 32 << 20, 16 << 20),
+    ):
+        beginning = read_beginning(source, name="a", most_bytes=most)
+        assert ({"general.architecture": "llama"}, None) == (beginning.metadata, beginning.header)
+        assert read == source.read
+
+
+def test_file_that_ends_within_its_header() -> None:
+    """That is no lack of patience, but damage."""
+    with pytest.raises(HeaderCut, match="ends before its header does"):
+        read_beginning(Counted(with_vocabulary(400_000)[:100_000]), name="a")
+
+
+@given(st.data())
+def test_remote_header_is_damaged_in_known_ways_only(sound: bytes, data: st.DataObject) -> None:
+    """Cut and changed anywhere, a header costs no more than is there, and fails as our own."""
+    damaged = bytearray(sound)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, 9000))
+        noise = data.draw(st.binary(min_size=1, max_size=12))
+        damaged[at : at + len(noise)] = noise
+    source = Counted(bytes(damaged[: data.draw(st.integers(0, len(damaged)))]))
+    with suppress(IntegrityError):
+        read_beginning(source, name="a")
+    assert source.read <= source.size_bytes
+
+
+@given(st.integers(0, 2**64 - 1), st.sampled_from([8, 16]))
+def test_hostile_counts_cost_no_memory(sound: bytes, count: int, at: int) -> None:
+    """However many tensors or pairs a header claims, it is only believed as far as it reaches."""
+    hostile = sound[:at] + struct.pack("<Q", count) + sound[at + 8 :]
+    tracemalloc.start()
+    with suppress(IntegrityError):
+        parse_header(hostile, name="a")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 8 << 20
+
+
+def test_header_agrees_with_the_library(tmp_path: Path) -> None:
+    """Each value, tensor and place is what the reference package reads."""
+    path = write_gguf(tmp_path / "a.gguf")
+    theirs = GGUFReader(path)
+    with path.open("rb") as file:
+        ours = read_header(file, name="a")
+    described = [(each.name, each.data_offset, each.n_bytes) for each in theirs.tensors]
+    places = [(each.name, ours.data_offset + each.offset, each.size_bytes) for each in ours.tensors]
+    assert described == places
+    for key, field in theirs.fields.items():
+        if not key.startswith("GGUF.") and not isinstance(ours.metadata[key], Array):
+            assert field.contents() == ours.metadata[key]
+    weights = sum(int(each.n_elements) for each in theirs.tensors)
+    size_bytes = sum(int(each.n_bytes) for each in theirs.tensors)
+    assert size_bytes * 8 / weights == ours.bits_per_weight
+    assert 0.0 == parse_header(gguf(), name="a").bits_per_weight

@@ -29,7 +29,7 @@ IO_MODULES = frozenset(
 )
 IO_CALLS = frozenset({"open", "read_text", "read_bytes", "write_text", "write_bytes"})
 TYPER_FILES = frozenset({"app.py", "cli.py"})
-PRINTERS = frozenset({"output.py", "__main__.py"})
+PRINTERS = frozenset({"output.py", "watching.py", "__main__.py"})
 HOST = re.compile(r"\b(?:[a-z0-9-]+\.)*([a-z0-9-]+\.(?:org|com|net|dev|io|co|ai))\b(?!\()")
 # Each of these is a name in a format or in a protocol, or a link for the reader.
 NAMES_THAT_LOOK_LIKE_HOSTS = frozenset({"github.com", "kroko.ai", "nvidia.com", "yaml.org"})

@@ -16,6 +16,11 @@ from hypothesis import strategies as st
 from aava_cli.backends import BACKENDS
 from aava_cli.errors import IntegrityError
 from aava_cli.modelfiles import check_model
+from aava_cli.modelfiles.ctranslate2 import check_weights
+from aava_cli.modelfiles.onnx import check_onnx
+from aava_cli.modelfiles.reader import read_json
+from aava_cli.modelfiles.safetensors import check_safetensors
+from tests.tiny_folders import ctranslate2_weights, faster_whisper, safetensors, write_onnx
 from tests.tiny_models import (
     truncate_half,
     write_garbage,
@@ -25,11 +30,15 @@ from tests.tiny_models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aava_cli.backends import Backend
 
 LLAMA, PIPER, WHISPER = BACKENDS["llama"], BACKENDS["piper"], BACKENDS["whisper_cpp"]
 VOSK, SHERPA = BACKENDS["vosk"], BACKENDS["sherpa"]
 FASTER_WHISPER, KROKO = BACKENDS["faster_whisper"], BACKENDS["kroko"]
+TONE, MATCHA = BACKENDS["tone"], BACKENDS["matcha"]
+KOKORO, MELOTTS = BACKENDS["kokoro"], BACKENDS["melotts"]
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +135,10 @@ def test_whisper_model_without_its_last_tensor(tmp_path: Path, whisper: bytes) -
     path.write_bytes(whisper[: whisper.index(b"decoder.blocks.0.mlp.2.bias") - 16])
     with pytest.raises(IntegrityError, match="has 49 of 50 tensors"):
         check_model(WHISPER, path)
+    last = whisper[whisper.index(b"decoder.blocks.0.mlp.2.bias") - 16 :]
+    path.write_bytes(whisper + last * 2)
+    with pytest.raises(IntegrityError, match="has more than 50 tensors"):
+        check_model(WHISPER, path)
 
 
 def test_damaged_whisper_tensor(tmp_path: Path, whisper: bytes) -> None:
@@ -205,22 +218,106 @@ def test_pipe_is_no_model(backend: Backend, tmp_path: Path) -> None:
         check_model(backend, Path(os.devnull))
 
 
-def test_fixed_width_fields_are_walked(tmp_path: Path) -> None:
-    """Protobuf has fields of four and eight bytes; groups and endless numbers are damage."""
+def test_fields_of_any_width_are_walked(tmp_path: Path) -> None:
+    """What is not known is skipped; groups, endless numbers and wrong kinds are damage."""
     path = write_piper(tmp_path / "a.onnx")
-    path.write_bytes(b"\x0d" + bytes(4) + b"\x09" + bytes(8) + b"\x08\x01")
+    sound = path.read_bytes()
+    fixed = b"\xf5\x07" + bytes(4) + b"\xf1\x07" + bytes(8)
+    path.write_bytes(fixed + sound + fixed)
     check_model(PIPER, path)
-    for damage in (b"\x0b", b"\x00", b"\x08" + b"\xff" * 11):
-        path.write_bytes(damage)
-        with pytest.raises(IntegrityError, match="is no ONNX model"):
+    for damage in (
+        b"\x0b",
+        b"\x00",
+        b"\x08" + b"\xff" * 11,
+        b"\x09" + bytes(8),
+        b"\x3a\x02\x09\x00",
+    ):
+        path.write_bytes(sound + damage)
+        with pytest.raises(IntegrityError, match=r"is no ONNX model|ends before its last field"):
             check_model(PIPER, path)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"\x12\x01x", "it has no version of the format"),
+        (b"\x08\xc8\x01", "it has no version of the format"),
+        (b"\x08\x08", "it has no graph"),
+        (b"\x08\x08\x3a\x02\x12\x00", "it has no graph"),
+        (b"\x08\x08\x3a\x02\x0a\x00", "it has no version of its operators"),
+        (b"\x08\x08\x3a\x02\x0a\x00\x42\x03\x10\x80\x7d", "it has no version of its operators"),
+        (b"\x08\x08\x3a\x05\x0a\x7f", "ends before its last field does"),
+        (b"\x08\x08\x3a\x01\x09" + bytes(8), "ends before its last field does"),
+    ],
+)
+def test_protobuf_that_is_no_model(tmp_path: Path, data: bytes, problem: str) -> None:
+    """Fields that end where the file does are not enough."""
+    path = tmp_path / "a.onnx"
+    path.write_bytes(data)
+    with pytest.raises(IntegrityError, match=problem):
+        check_onnx(path)
+
+
+def test_endless_small_fields(tmp_path: Path) -> None:
+    """A file that would take minutes to walk is given up early."""
+    path = tmp_path / "a.onnx"
+    path.write_bytes(b"\x08\x01" * ((1 << 20) + 1))
+    with pytest.raises(IntegrityError, match="has more than 1,048,576 fields"):
+        check_onnx(path)
+
+
+def test_onnx_says_what_it_is(tmp_path: Path) -> None:
+    """Metadata that an engine depends on is read on the way."""
+    found = check_onnx(write_onnx(tmp_path / "a.onnx", {"model_type": "zipformer2"}))
+    assert ({"model_type": "zipformer2"}, [15], 8) == (
+        found.metadata,
+        found.opsets,
+        found.ir_version,
+    )
+
+
+def test_weights_beside_a_network(tmp_path: Path) -> None:
+    """They are part of the model: there, long enough, and in its folder."""
+    path = write_onnx(tmp_path / "a.onnx", external="a.weights")
+    check_onnx(path)
+    (tmp_path / "a.weights").write_bytes(bytes(15))
+    with pytest.raises(
+        IntegrityError, match=r"a\.weights` ends before .*: 15 of 16 bytes are there"
+    ):
+        check_onnx(path)
+    (tmp_path / "a.weights").unlink()
+    with pytest.raises(IntegrityError, match=r"a\.weights` is missing, where `a\.onnx` keeps"):
+        check_onnx(path)
+    sound = path.read_bytes()
+    for damage, problem in (
+        (sound.replace(b"a.weights", b"../../etc"), "outside its folder"),
+        (sound.replace(b"length\x12\x0216", b"length\x12\x02-1"), "does not say where"),
+    ):
+        (tmp_path / "a.weights").write_bytes(bytes(16))
+        path.write_bytes(damage)
+        with pytest.raises(IntegrityError, match=problem):
+            check_onnx(path)
+
+
+@given(st.integers(0, 600), st.binary(min_size=1, max_size=8))
+def test_any_damage_to_a_network_is_an_integrity_error(
+    tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes
+) -> None:
+    """No bytes make the walk fail in another way."""
+    path = write_onnx(tmp_path_factory.mktemp("onnx") / "a.onnx", {"key": "value"})
+    sound = path.read_bytes()
+    path.write_bytes(sound[:at] + noise + sound[at + len(noise) :])
+    with suppress(IntegrityError):
+        assert check_onnx(path).nodes
 
 
 def fill(folder: Path, *names: str) -> Path:
     """Write files that are not empty and, as ONNX, whole."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"\x08\x01")
+        (folder / name).write_bytes(b"PK")
+        if name.endswith(".onnx"):
+            write_onnx(folder / name, {"model_type": "zipformer2"})
     return folder
 
 
@@ -252,16 +349,211 @@ def test_sherpa_folder(tmp_path: Path) -> None:
         check_model(VOSK, root / "tokens.txt")
 
 
+def test_encoder_that_says_nothing_of_itself(tmp_path: Path) -> None:
+    """It would kill the engine's process."""
+    root = fill(tmp_path / "a", "tokens.txt", "encoder.onnx", "decoder.onnx", "joiner.onnx")
+    write_onnx(root / "encoder.onnx")
+    with pytest.raises(IntegrityError, match=r"encoder\.onnx` has no metadata"):
+        check_model(SHERPA, root)
+
+
+def test_tone_folder(tmp_path: Path) -> None:
+    """The network is whole, and a language model is not empty."""
+    root = fill(tmp_path / "a", "model.onnx")
+    check_model(TONE, root)
+    (root / "kenlm.bin").write_bytes(b"")
+    with pytest.raises(IntegrityError, match=r"kenlm\.bin` is empty"):
+        check_model(TONE, root)
+    (root / "model.onnx").unlink()
+    with pytest.raises(IntegrityError, match=r"has no `model\.onnx`"):
+        check_model(TONE, root)
+
+
+def test_matcha_needs_what_it_spells_with(tmp_path: Path) -> None:
+    """Beside the network are tokens, and rules or a list of how words are said."""
+    path = write_onnx(tmp_path / "model-steps-3.onnx")
+    with pytest.raises(IntegrityError, match=r"has no `tokens\.txt`"):
+        check_model(MATCHA, path)
+    fill(tmp_path, "tokens.txt")
+    with pytest.raises(IntegrityError, match="has no `espeak-ng-data` and no `lexicon"):
+        check_model(MATCHA, path)
+    (tmp_path / "espeak-ng-data").mkdir()
+    check_model(MATCHA, path)
+    (tmp_path / "espeak-ng-data").rmdir()
+    check_model(MATCHA, fill(tmp_path, "lexicon.txt") / path.name)
+
+
+def test_kokoro_folder(tmp_path: Path) -> None:
+    """The description parses, and weights begin as PyTorch's do."""
+    root = fill(tmp_path / "a", "kokoro-v1_0.pth", "voices/af_heart.pt")
+    (root / "config.json").write_text("{}")
+    check_model(KOKORO, root)
+    (root / "voices/af_heart.pt").write_bytes(b"<html>")
+    with pytest.raises(IntegrityError, match=r"af_heart\.pt` does not begin as weights of PyTorch"):
+        check_model(KOKORO, root)
+
+
+def write_all(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Write *files* to *folder*."""
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
 def test_ctranslate2_folder_or_name(tmp_path: Path) -> None:
     """A folder is checked; a name is the engine's own business."""
     check_model(FASTER_WHISPER, tmp_path / "small")
-    root = fill(tmp_path / "a", "model.bin", "tokenizer.json", "vocabulary.txt")
+    root = write_all(tmp_path / "a", faster_whisper())
     check_model(FASTER_WHISPER, root)
-    (root / "tokenizer.json").unlink()
+    (root / "vocabulary.txt").rename(root / "vocabulary.json")
+    (root / "vocabulary.json").write_text('["a", "b"]')
     check_model(FASTER_WHISPER, root)
-    (root / "vocabulary.txt").unlink()
-    with pytest.raises(IntegrityError, match="has no `vocabulary"):
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "problem"),
+    [
+        ("model.bin", None, r"has no `model\.bin`"),
+        ("config.json", None, r"has no `config\.json`"),
+        ("config.json", b"[]", r"config\.json` is not a JSON object"),
+        ("tokenizer.json", None, r"has no `tokenizer\.json`"),
+        ("tokenizer.json", b"{", r"tokenizer\.json` is not JSON"),
+        ("tokenizer.json", b"[" * 100_000, r"tokenizer\.json` is not JSON"),
+        ("vocabulary.txt", None, r"has no `vocabulary\.json`"),
+        ("vocabulary.json", b"{}", r"vocabulary\.json` is not a list of tokens"),
+        ("model.bin", b"weights" * 9, "is no CTranslate2 model"),
+        ("model.bin", ctranslate2_weights(version=7), "of a version that is not known"),
+        ("model.bin", ctranslate2_weights(spec="TransformerSpec"), "is a `TransformerSpec`"),
+        ("model.bin", ctranslate2_weights()[:20], "ends before its header does"),
+        ("model.bin", ctranslate2_weights()[:60], "ends before its last variable does"),
+        ("model.bin", ctranslate2_weights()[:-3], "ends before its last alias does"),
+        ("model.bin", ctranslate2_weights() + b"x", "has 1 bytes behind its last variable"),
+        ("model.bin", ctranslate2_weights(size_bytes=20), "whose shape and size do not fit"),
+    ],
+)
+def test_damaged_folder_of_faster_whisper(
+    tmp_path: Path, name: str, data: bytes | None, problem: str
+) -> None:
+    """What is missing, or does not add up, is named."""
+    root = write_all(tmp_path / "a", faster_whisper())
+    (root / name).unlink() if data is None else (root / name).write_bytes(data)
+    with pytest.raises(IntegrityError, match=problem):
         check_model(FASTER_WHISPER, root)
+
+
+def test_hostile_numbers_of_ctranslate2(tmp_path: Path) -> None:
+    """Counts that no model has cost neither memory nor time."""
+    path, sound = tmp_path / "model.bin", ctranslate2_weights()
+    count = sound.index(b"encoder/weight") - 6
+    rank = count + 4 + 2 + len("encoder/weight") + 1
+    aliases = sound.index(b"decoder/weight") - 6
+    for at, value, problem in (
+        (count, struct.pack("<I", 1 << 31), "claims 2,147,483,648 variables"),
+        (rank, b"\xff", "of 255 dimensions"),
+        (aliases, struct.pack("<I", 1 << 31), "claims 2,147,483,648 aliases"),
+    ):
+        path.write_bytes(sound[:at] + value + sound[at + len(value) :])
+        with pytest.raises(IntegrityError, match=problem):
+            check_weights(path)
+
+
+def test_weights_from_before_there_were_types_and_aliases(tmp_path: Path) -> None:
+    """The second version gives the width of a weight, and their number."""
+    name = struct.pack("<H", 2) + b"w\0"
+    variable = name + struct.pack("<BIBI", 1, 3, 4, 3) + bytes(12)
+    spec = struct.pack("<H", 12) + b"WhisperSpec\0"
+    path = tmp_path / "model.bin"
+    path.write_bytes(struct.pack("<I", 2) + spec + struct.pack("<II", 1, 1) + variable)
+    check_weights(path)
+
+
+def test_safetensors(tmp_path: Path) -> None:
+    """A file, an index with its shards, and a folder of either are checked."""
+    path = tmp_path / "model-1.safetensors"
+    path.write_bytes(safetensors({"a": (2, 3), "b": ()}))
+    check_safetensors(path)
+    (tmp_path / "model-2.safetensors").write_bytes(safetensors({"c": (0, 4)}))
+    index = tmp_path / "model.safetensors.index.json"
+    placed = {"a": path.name, "b": path.name, "c": "model-2.safetensors"}
+    index.write_text(json.dumps({"weight_map": placed}))
+    check_safetensors(tmp_path)
+    check_model(MELOTTS, tmp_path)
+    path.unlink()
+    with pytest.raises(IntegrityError, match=r"model-1\.safetensors` is missing, a shard of"):
+        check_model(MELOTTS, tmp_path)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(IntegrityError, match=r"has no `\*\.safetensors`"):
+        check_safetensors(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "ends before its header does"),
+        (struct.pack("<Q", 1 << 40) + b"{}", "claims a header of 1,099,511,627,776 bytes"),
+        (struct.pack("<Q", 9) + b"{}", "ends before its header does"),
+        (struct.pack("<Q", 2) + b"{x", "is not JSON"),
+        (struct.pack("<Q", 2) + b"[]", "has a header that is not a JSON object"),
+        (safetensors({"a": (3,)})[:-1], "ends before its last tensor: 11 of 12 bytes are there"),
+        (safetensors({"a": (3,)}) + b"xy", "has 2 bytes behind its last tensor"),
+        (safetensors({"a": (3,)}, a=None), "a tensor `a` that is not described as one"),
+        (
+            safetensors({"a": (3,)}, a={"dtype": "F99", "shape": [3], "data_offsets": [0, 12]}),
+            "a tensor `a` that is not described as one",
+        ),
+        (
+            safetensors({"a": (3,)}, a={"dtype": "F32", "shape": [-3], "data_offsets": [0, 12]}),
+            "a tensor `a` that is not described as one",
+        ),
+        (
+            safetensors({"a": (3,)}, a={"dtype": "F32", "shape": [3], "data_offsets": [0]}),
+            "a tensor `a` whose shape and place do not fit",
+        ),
+        (
+            safetensors({"a": (3,)}, a={"dtype": "F16", "shape": [3], "data_offsets": [0, 12]}),
+            "a tensor `a` whose shape and place do not fit",
+        ),
+        (
+            safetensors({"a": (3,)}, a={"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}),
+            "leave a gap or overlap at byte 0",
+        ),
+    ],
+)
+def test_damaged_safetensors(tmp_path: Path, data: bytes, problem: str) -> None:
+    """Every byte is accounted for."""
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(IntegrityError, match=problem):
+        check_safetensors(path)
+
+
+@pytest.mark.parametrize(
+    ("index", "problem"),
+    [
+        ({}, "has no `weight_map`"),
+        ({"weight_map": {"a": 1}}, "names no files of its folder"),
+        ({"weight_map": {"a": "../a.safetensors"}}, "names no files of its folder"),
+        ({"weight_map": {"b": "a.safetensors"}}, "do not agree on the weight `a`"),
+        ({"weight_map": {"a": "a.safetensors", "b": "a.safetensors"}}, "on the weight `b`"),
+    ],
+)
+def test_index_and_shards_disagree(tmp_path: Path, index: object, problem: str) -> None:
+    """A shard of another model, or of another version, is found out."""
+    (tmp_path / "a.safetensors").write_bytes(safetensors({"a": (3,)}))
+    path = tmp_path / "a.safetensors.index.json"
+    path.write_text(json.dumps(index))
+    with pytest.raises(IntegrityError, match=problem):
+        check_safetensors(path)
+
+
+def test_description_without_an_end(tmp_path: Path) -> None:
+    """Nobody reads a description of gigabytes."""
+    path = tmp_path / "config.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(IntegrityError, match="which no description has"):
+        read_json(path)
 
 
 def test_unknown_format_only_has_to_be_there(tmp_path: Path) -> None:

@@ -22,13 +22,12 @@ from aava_cli.output import (
     Output,
     Result,
     Table,
-    _PlainLines,
     align,
-    describe,
     human_bytes,
     human_time,
     plain,
 )
+from aava_cli.watching import PlainLines, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -234,17 +233,18 @@ def test_progress_of_two_tasks_and_of_unknown_size() -> None:
     ]
 
 
-def test_log_line_ends_the_progress_that_it_interrupts() -> None:
-    """After a word to the person the progress starts anew."""
+def test_log_line_stands_between_lines_of_progress() -> None:
+    """A word to the person is no reason to tell the same progress again."""
     printed = Printed()
     output = printed.open()
     output.emit(Progress("pull", 1, 10))
     output.emit(Log("retrying"))
-    output.emit(Progress("pull", 1, 10))
+    for done in (1, 2):
+        output.emit(Progress("pull", done, 10))
     assert printed.stderr.getvalue().splitlines() == [
         "pull: 10 % (1 B of 10 B)",
         "retrying",
-        "pull: 10 % (1 B of 10 B)",
+        "pull: 20 % (2 B of 10 B)",
     ]
 
 
@@ -276,6 +276,25 @@ def test_terminal_shows_live_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pull one" in shown
     assert "\x1b[" in shown
     assert shown.endswith("error: a call is active\r\nhint:  pass `--drain`\r\n")
+
+
+def test_bars_are_of_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that are done, and what is said, stand above the bars; verifying is not done yet."""
+    monkeypatch.setenv("TERM", "xterm")
+
+    def show(stream: TextIO) -> None:
+        output = Output(stdout=io.StringIO(), stderr=stream)
+        output.emit(Progress("one", 5, 10))
+        output.emit(Progress("two", 10, 10, verified=5))
+        output.emit(Log("[x] is told"))
+        for _ in range(2):
+            output.emit(Progress("one", 10, 10))
+        output.error(BUSY)
+
+    last = on_terminal(show).rpartition("[x] is told\r\n")[2]
+    assert 1 == last.count("one: 100 % (10 B of 10 B)\r\n")
+    assert "two " in last
+    assert "5 B verified" in last
 
 
 def test_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -440,7 +459,7 @@ def test_stalled_task_is_told_every_half_minute() -> None:
     """A log shows that nothing comes, and does not fill with it."""
     now = iter((0.0, 5.0, 29.0, 30.0, 45.0, 60.0))
     stderr = io.StringIO()
-    lines = _PlainLines(stderr, clock=lambda: next(now))
+    lines = PlainLines(stderr, clock=lambda: next(now))
     for stalled_s in (None, 5, 29, 30, 45, 60):
         lines.show(Progress("x", 4, 10, stalled_s=stalled_s))
     assert stderr.getvalue().splitlines() == [

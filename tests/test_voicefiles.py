@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aava_cli.backends import BACKENDS, Selection
 from aava_cli.errors import IntegrityError, NotFound
-from aava_cli.onnxmeta import OnnxModel, describe_onnx
+from aava_cli.modelfiles.onnx import read_onnx
 from aava_cli.voicefiles import check_parts, model_root, options_of
 from tests.tiny_models import truncate_half
 from tests.tiny_parts import (
@@ -43,21 +43,24 @@ def test_onnx_says_what_it_is(tmp_path: Path) -> None:
     path = write_onnx(
         tmp_path / "a.onnx", {"model_type": "lstm"}, (("a", "b"), ("c",)), weights="w"
     )
-    assert OnnxModel({"model_type": "lstm"}, ("a", "b"), ("c",)) == describe_onnx(path)
+    found = read_onnx(path)
+    said = found.metadata, found.inputs, found.outputs
+    assert ({"model_type": "lstm"}, ["a", "b"], ["c"]) == said
 
 
 def test_onnx_properties_may_be_empty_and_fields_fixed(tmp_path: Path) -> None:
     """What has no value is an empty text; fields of four and eight bytes are passed over."""
     graph = b"\x3a\x05\x62\x03\x0a\x01y"
     path = tmp_path / "a.onnx"
-    path.write_bytes(b"\x0d" + bytes(4) + b"\x09" + bytes(8) + b"\x08\x01\x72\x00" + graph)
-    assert OnnxModel({"": ""}, (), ("y",)) == describe_onnx(path)
+    path.write_bytes(b"\x95\x03" + bytes(4) + b"\x91\x03" + bytes(8) + b"\x08\x01\x72\x00" + graph)
+    found = read_onnx(path)
+    assert ({"": ""}, [], ["y"]) == (found.metadata, found.inputs, found.outputs)
 
 
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"", "has no graph"),
+        (b"", "is empty"),
         (b"\x08\x01", "has no graph"),
         (b"<html>no</html>", "is no ONNX model"),
         (b"\x00", "is no ONNX model"),
@@ -73,15 +76,15 @@ def test_damaged_onnx_is_named(tmp_path: Path, data: bytes, problem: str) -> Non
     path = tmp_path / "a.onnx"
     path.write_bytes(data)
     with pytest.raises(IntegrityError, match=problem):
-        describe_onnx(path)
+        read_onnx(path)
 
 
 def test_endless_fields_are_given_up(tmp_path: Path) -> None:
     """A file that is nothing but tiny fields does not hold up a switch."""
     path = tmp_path / "a.onnx"
     path.write_bytes(b"\x08\x01" * ((1 << 20) + 1))
-    with pytest.raises(IntegrityError, match="is no ONNX model"):
-        describe_onnx(path)
+    with pytest.raises(IntegrityError, match="has more than 1,048,576 fields"):
+        read_onnx(path)
 
 
 @given(data=st.binary(max_size=200))
@@ -92,7 +95,8 @@ def test_any_bytes_are_described_or_refused(
     path = tmp_path_factory.getbasetemp() / "any.onnx"
     path.write_bytes(data)
     with suppress(IntegrityError):
-        assert describe_onnx(path).outputs
+        found = read_onnx(path)
+        assert found.outputs or found.nodes
 
 
 @pytest.mark.parametrize(

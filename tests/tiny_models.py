@@ -35,14 +35,21 @@ _LLAMA_END = 2
 _LLAMA_CERTAINTY = 8.0
 
 
-def write_gguf(path: Path, reply: str = "hello from tiny", *, leave_out: str = "") -> Path:
-    """Write a GGUF language model that answers *reply* to everything."""
+def write_gguf(
+    path: Path,
+    reply: str = "hello from tiny",
+    *,
+    leave_out: str = "",
+    template: str = CHAT_TEMPLATE,
+) -> Path:
+    """Write a GGUF language model that answers *reply* to everything, once *template* is done."""
     import gguf
 
     words = [f"\u2581{word}" for word in reply.split()]
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(path, "llama")
     _describe_llama(writer)
+    writer.add_chat_template(template)
     first_word = _add_llama_tokens(writer, words)
     for name, tensor in _llama_tensors(first_word, len(words)):
         if name != leave_out:
@@ -71,7 +78,6 @@ def _describe_llama(writer: gguf.GGUFWriter) -> None:
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(_LLAMA_WIDTH // 2)
     writer.add_file_type(0)  # every tensor is F32
-    writer.add_chat_template(CHAT_TEMPLATE)
 
 
 def _add_llama_tokens(writer: gguf.GGUFWriter, words: Sequence[str]) -> int:

@@ -50,6 +50,8 @@ _VOSK = Backend(
     ),
     files="vosk",
     installed=("stt/vosk-model*/",),
+    package="vosk",
+    distribution="vosk",
 )
 
 _SHERPA = Backend(
@@ -99,6 +101,8 @@ _SHERPA = Backend(
     ),
     files="sherpa",
     parts="sherpa",
+    package="sherpa_onnx",
+    distribution="sherpa-onnx~=1.12",
     installed=("stt/*sherpa*/",),
     completed=_with_type,
 )
@@ -201,6 +205,7 @@ _TONE = Backend(
         ),
         *SEGMENTS,
     ),
+    files="tone",
     parts="tone",
     installed=("stt/t-one*/", "stt/tone/"),
 )

@@ -122,6 +122,17 @@ class Selection:
             if value != before.get(setting.option, setting.default)
         )
 
+    def undoing(self, running: Selection) -> Selection:
+        """Return *running* with the defaults of what only this one says, and no status tells."""
+        if running.backend is not self.backend:
+            return running
+        unsaid = {
+            setting.option: setting.reset or setting.default or ""
+            for setting in self.unseen_changes(running)
+            if setting.reset or setting.default
+        }
+        return Selection(running.backend, {**unsaid, **running.values})
+
     def _meets(self, condition: Condition | None) -> bool:
         return condition is not None and self.values.get(condition[0]) == condition[1]
 

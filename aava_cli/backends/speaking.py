@@ -81,7 +81,10 @@ _KOKORO = Backend(
             when=_SERVICE,
         ),
     ),
+    files="kokoro",
     parts="kokoro",
+    package="sherpa_onnx",
+    distribution="sherpa-onnx~=1.12",
     installed=("tts/kokoro/",),
     elsewhere=_SERVICE,
     fetched=_HUB,
@@ -224,7 +227,10 @@ _MATCHA = Backend(
             default="0",
         ),
     ),
+    files="matcha",
     parts="matcha",
+    package="sherpa_onnx",
+    distribution="sherpa-onnx~=1.12",
     installed=("tts/matcha-icefall-*/*model*.onnx",),
 )
 

@@ -76,6 +76,8 @@ _FASTER_WHISPER = Backend(
     ),
     model="model",
     files="ctranslate2",
+    package="faster_whisper",
+    distribution="faster-whisper",
     holds="stt/*/model.bin",
 )
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.exchange import Exchange
-from aava_cli.daemon.loads import LoadTimes
+from aava_cli.daemon.loads import UNKNOWN_S, LoadTimes
 from aava_cli.daemon.status import fallbacks, is_native
 from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, RecoveryDue
 from aava_cli.events import Log
+from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,12 +83,14 @@ class AskDaemon:
             self.terms.guard.require_idle(status)
 
     def apply(self) -> None:
-        """Have the new models loaded.
+        """Have the new models loaded; without a request they are, once the daemon starts again.
 
         Raises:
             LoadFailed: the daemon says no, or says yes and runs something else.
             DaemonUnreachable: it went away or did not answer in time.
         """
+        if not self.exchange.request:
+            return
         times = LoadTimes(self.session.settings.state_dir)
         models = tuple(self.exchange.models.values())
         timeout_s = self.terms.timeout_s or times.deadline_s(models)
@@ -116,7 +119,11 @@ class AskDaemon:
 
     def _judge(self) -> tuple[str, ...]:
         """Return how the new models run otherwise than configured; raises as `verify` does."""
-        status = self.status()
+        status, deadline = self.status(), time.monotonic() + (self.terms.timeout_s or UNKNOWN_S)
+        # A daemon that was started again may listen before it has loaded.
+        while status.get("loading") and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+            status = self.status()
         wrong = self.exchange.after.mismatches(status)
         if wrong:
             text = f"the daemon did not do as asked: {wrong[0]}"
@@ -132,9 +139,29 @@ class AskDaemon:
         A daemon that is not running has nothing to undo once the files are old again; only a
         recovery may conclude that, because a running daemon was there when the change began.
 
+        One that does not do as it is told gets a new container, where it has one.
+
         Raises:
             RecoveryDue: the daemon cannot be asked, or does not run the old models.
         """
+        try:
+            self._undo_in_place(recovering=recovering)
+        except RecoveryDue:
+            if not self._starts_again():
+                raise
+
+    def _starts_again(self) -> bool:
+        """Return whether Compose made a new container that runs the old models."""
+        if not is_compose_project(self.session.settings.project):
+            return False
+        from aava_cli.docker.daemon import plan_replacement
+
+        with suppress(AavaError):
+            plan_replacement(self.session, (), timeout_s=UNDO_TIMEOUT_S).apply()
+            return not self.exchange.before.mismatches(self.status())
+        return False
+
+    def _undo_in_place(self, *, recovering: bool) -> None:
         try:
             wrong = self._undo_on_daemon(time.monotonic() + RESTART_GRACE_S)
         except DaemonUnreachable as error:

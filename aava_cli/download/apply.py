@@ -6,6 +6,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aava_cli import __version__
@@ -20,13 +21,13 @@ from aava_cli.download.sharing.kept import tell_what_is_kept
 from aava_cli.download.sharing.staging import new_stage
 from aava_cli.download.sharing.waiting import hold
 from aava_cli.download.sources.resolver import Resolver
+from aava_cli.download.together import Together, lock_names
 from aava_cli.download.transfer.fetch import Means, Patience
 from aava_cli.download.transfer.hasher import is_accelerated
 from aava_cli.download.transfer.partial import no_space
-from aava_cli.errors import IntegrityError, NoSpace
+from aava_cli.errors import IntegrityError
 from aava_cli.events import Log
 from aava_cli.modelfiles import check_model
-from aava_cli.output import human_bytes
 from aava_cli.store import Receipt, ReceiptFile, covers, read_receipt, work_folder, write_receipt
 
 if TYPE_CHECKING:
@@ -51,31 +52,35 @@ def apply_pull(
 ) -> Pulled:
     """Fetch what *plan* says is missing of *models*; a model is published whole or not at all.
 
+    Where one fails the others are completed all the same, and then its failure is raised.
+
     Raises:
         NetworkError: no source of a file could be had; what was downloaded is kept.
         AccessDenied: a model is gated, or its source needs credentials.
         IntegrityError: all sources of a file have other bytes.
         NoSpace: there is not enough room; what was downloaded is kept.
     """
-    if plan.disk_bytes > plan.free_bytes:
-        need, free = human_bytes(plan.disk_bytes), human_bytes(plan.free_bytes)
-        message = f"need {need}, have {free} free on `{plan.models_dir}`"
-        raise NoSpace(message, hint="run `aava models list --installed` to see what takes room")
-    if not any(file.action == "fetch" for model in plan.models for file in model.files):
+    plan.check_room()
+    if not any(file.action != "keep" for model in plan.models for file in model.files):
         return Pulled(tuple(_kept_whole(model, judge) for model in models), 0)
     work = work_folder(judge.settings)
     if not is_accelerated():
         message = "this Python hashes without OpenSSL: checking takes five times as long"
         judge.emit(Log(message, "warning"))
+    judge = replace(judge, emit=steady(judge.emit))
     resolver, patience, means = resolver or Resolver(), patience or Patience(), means or Means()
     supplier = Supplier(work, resolver, judge.emit, patience, means)
+    together = Together(models, supplier, judge)
     with tell_what_is_kept(work, models):
-        pulled = [_pull_model(model, judge, supplier) for model in models]
+        pulled = together.each(partial(_pull_model, judge, together))
     return Pulled(tuple(each for each, _ in pulled), sum(received for _, received in pulled))
 
 
-def _pull_model(model: Model, judge: Judge, supplier: Supplier) -> tuple[PulledModel, int]:
-    with hold(supplier.work, lock_names(model), steady(judge.emit)) as emit:
+def _pull_model(
+    judge: Judge, together: Together, model: Model, supplier: Supplier
+) -> tuple[PulledModel, int]:
+    locks, sleep = lock_names(model), supplier.means.halt.sleep
+    with hold(supplier.work, locks, judge.emit, sleep) as emit:
         judge, supplier = replace(judge, emit=emit), replace(supplier, emit=emit)
         # Whoever held the names may have fetched what the plan still lacks.
         judge.digests.reread()
@@ -83,16 +88,17 @@ def _pull_model(model: Model, judge: Judge, supplier: Supplier) -> tuple[PulledM
         if not missing:
             return _kept_whole(model, judge), 0
         with staging(supplier.work, model) as stage:
-            obtained = _obtain_all(missing, model, supplier, stage, judge.settings)
+            wanted = _with_known_digests(missing, model, judge.settings)
+            obtained = together.obtain(wanted, stage, supplier)
             try:
                 _check_together(model, obtained, stage, judge.settings)
             except IntegrityError:
-                supplier.drop(missing)
+                together.drop(model, missing)
                 raise
             # The receipt comes first: a kill in between leaves files that are known, or missing.
             receipt = _record(model, obtained, judge)
             _publish_all(model, obtained, stage, judge)
-        supplier.drop(missing)
+        together.drop(model, missing)
     received = sum(each.received_bytes for each in obtained)
     return _describe(model, receipt, fetched={each.file.path for each in obtained}), received
 
@@ -114,12 +120,7 @@ def install(model: Model, obtained: Sequence[Obtained], stage: Path, judge: Judg
 def _missing(model: Model, judge: Judge) -> list[RemoteFile]:
     planned = plan_pull([model], judge.facts([model])).models[0].files
     pairs = zip(model.files, planned, strict=True)
-    return [file for file, plan in pairs if plan.action == "fetch"]
-
-
-def lock_names(model: Model) -> list[str]:
-    """Return the names of the locks that whoever changes files of *model* holds."""
-    return [f"file {file.path}" for file in model.files]
+    return [file for file, plan in pairs if plan.action != "keep"]
 
 
 @contextmanager
@@ -134,24 +135,16 @@ def staging(work: Path, model: Model) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _obtain_all(
-    missing: Sequence[RemoteFile],
-    model: Model,
-    supplier: Supplier,
-    stage: Path,
-    settings: Settings,
-) -> list[Obtained]:
+def _with_known_digests(
+    missing: Sequence[RemoteFile], model: Model, settings: Settings
+) -> Iterator[tuple[RemoteFile, str | None]]:
+    """Yield each file with the digest of an earlier download that nobody else vouches for."""
     receipt = read_receipt(settings, model.id)
-    obtained: list[Obtained] = []
     for file in missing:
         contained(settings, file.path)
-        known = [
-            each.download_sha256
-            for each in recorded_of(file, model, receipt)
-            if each.provenance == "tofu"
-        ]
-        obtained.append(supplier.obtain(file, stage, known[0] if known else None))
-    return obtained
+        recorded = recorded_of(file, model, receipt)
+        known = (each.download_sha256 for each in recorded if each.provenance == "tofu")
+        yield file, next(known, None)
 
 
 def _check_together(

@@ -1,12 +1,12 @@
-"""`aava models`: list, pull, verify, remove and carry models; `aava catalog`: check what is known.
+"""`aava models`: list, pull, verify and remove models.
 
-The functions stay thin: what they do is in the modules that they import.
+The functions stay thin: what they do is in the modules that they import. More commands of
+`models` are in `cataloguing/cli.py` and `moving/cli.py`.
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,9 +14,6 @@ import typer
 from aava_cli.roles import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from aava_cli.download.presence import Judge
     from aava_cli.session import Session
 
 HELP = """List, pull, verify and remove models.
@@ -29,19 +26,12 @@ HELP = """List, pull, verify and remove models.
 
 models = typer.Typer(help=HELP, no_args_is_help=True)
 
-NamesArgument = Annotated[
-    list[str], typer.Argument(help="Models, or sets such as `starter`; `-` reads names from stdin.")
-]
 OptionalNames = Annotated[
     list[str] | None, typer.Argument(help="Models or sets; else all that are on disk.")
 ]
 PullNames = Annotated[
     list[str] | None, typer.Argument(help="Models, sets such as `starter`, or addresses.")
 ]
-ImportNames = Annotated[
-    list[str] | None, typer.Argument(help="An export's file; with `--from`, models or sets.")
-]
-AuditNames = Annotated[list[str] | None, typer.Argument(help="Models or sets; else all.")]
 NameArgument = Annotated[str, typer.Argument(help="A model, by its id or its file's name.")]
 RoleOption = Annotated[Role | None, typer.Option("--role", help="Only this role.")]
 BackendOption = Annotated[str | None, typer.Option("--backend", help="Only this engine's.")]
@@ -63,7 +53,7 @@ ForceOption = Annotated[
 PartialOption = Annotated[bool, typer.Option("--partial", help="Downloads that were begun.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="In the background, as a job.")]
 AgeOption = Annotated[
-    str, typer.Option("--older-than", help="Begun downloads that rest for so long.")
+    str, typer.Option("--older-than", help="Begun downloads and ended jobs that rest for so long.")
 ]
 NewRoleOption = Annotated[Role | None, typer.Option("--role", help="What an address is for.")]
 NewBackendOption = Annotated[
@@ -80,20 +70,6 @@ MirrorOption = Annotated[
     typer.Option("--mirror", metavar="URL", help="Try `URL/sha256/HEX` first; else AAVA_MIRROR."),
 ]
 LockedOption = Annotated[bool, typer.Option("--locked", help="Only what `aava.lock` says.")]
-SourceOption = Annotated[
-    str, typer.Option("--source", metavar="ADDRESS", help="Where it is to be had.")
-]
-FieldOption = Annotated[str | None, typer.Option(help="As in a catalog.")]
-FromOption = Annotated[
-    str | None,
-    typer.Option("--from", metavar="WHERE", help="`hub`, `ollama` or a folder: look there."),
-]
-CatalogOption = Annotated[
-    Path | None, typer.Option("--catalog", metavar="FILE", help="Only this catalog.")
-]
-WriteOption = Annotated[
-    bool, typer.Option("--write", help="Record what is newly known in `--catalog`.")
-]
 
 
 @models.command("ls", hidden=True)
@@ -115,15 +91,16 @@ def list_(
       aava models list --role stt --language en
       aava models list --json
     """
-    from aava_cli.download.listing import Filter, list_models
+    from aava_cli.download.listing import Filter, list_models, refuse_filters
 
     session: Session = ctx.obj
+    chosen = Filter(role, backend, language, installed)
     if partial:
         from aava_cli.download.sharing.partials import list_partials
 
+        refuse_filters(chosen)
         session.output.result(list_partials(session.settings))
         return
-    chosen = Filter(role, backend, language, installed)
     session.output.result(list_models(session.settings, session.catalog(), chosen))
 
 
@@ -173,7 +150,9 @@ def pull(  # noqa: PLR0913 - Typer makes one option of each parameter
     own catalog. `--locked` brings exactly what `aava.lock` says.
     """
     from aava_cli.download.cataloguing.drafting import Wanted
+    from aava_cli.download.detaching import detach_pull
     from aava_cli.download.names import named
+    from aava_cli.download.presence import judge_for
     from aava_cli.download.pulling import Pull, pull_models
     from aava_cli.download.transfer.fetch import means_of
 
@@ -186,12 +165,10 @@ def pull(  # noqa: PLR0913 - Typer makes one option of each parameter
         session.catalog().expand(name for name in chosen if ":" not in name)
         options = {"role": role, "backend": backend, "sha256": sha256, "as": as_, "mirror": mirror}
         options |= {"jobs": None if jobs is None else str(jobs), "limit-rate": limit_rate}
-        _detach(
-            session, "pull", ("models", "pull", *chosen, *_option_words(options, locked=locked))
-        )
+        session.output.result(detach_pull(session.settings, chosen, options, locked=locked))
         return
     asked = Pull(chosen, described, mirror, locked, dry_run, means)
-    judge = _judge(session, keep=not dry_run)
+    judge = judge_for(session, keep=not dry_run)
     session.output.result(pull_models(asked, session.catalog(), judge))
 
 
@@ -211,10 +188,11 @@ def verify(
       aava models verify --locked
     """
     from aava_cli.download.locking import verify_locked
+    from aava_cli.download.presence import judge_for
     from aava_cli.download.verify import on_disk, verify_models
 
     session: Session = ctx.obj
-    catalog, judge = session.catalog(), _judge(session, deep=deep)
+    catalog, judge = session.catalog(), judge_for(session, deep=deep)
     if locked:
         session.output.result(verify_locked(names or (), catalog, judge))
         return
@@ -226,6 +204,8 @@ def verify(
 def rm(ctx: typer.Context, name: NameArgument, *, force: ForceOption = False) -> None:
     """Remove a model's files; what `.env` selects or the daemon runs stays, unless forced.
 
+    A model that is not on disk is as it should be.
+
     \b
       aava models rm smollm2-135m
     """
@@ -234,11 +214,10 @@ def rm(ctx: typer.Context, name: NameArgument, *, force: ForceOption = False) ->
     from aava_cli.journal import Journal
 
     session: Session = ctx.obj
-    catalog = session.catalog()
     with session.lock():
         # Undoing an interrupted switch may need the model that it replaced.
         Journal(session.settings.state_dir).require_none()
-        plan = plan_removal(catalog.find(name), catalog.models.values(), session.settings)
+        plan = plan_removal(name, session.catalog(), session.settings)
         if not force:
             refuse_selected(plan, session.env(), session.settings)
             refuse_loaded(plan, session)
@@ -247,7 +226,7 @@ def rm(ctx: typer.Context, name: NameArgument, *, force: ForceOption = False) ->
 
 @models.command()
 def gc(ctx: typer.Context, older_than: AgeOption = "7d", *, dry_run: DryRunOption = False) -> None:
-    """Remove what killed and forgotten downloads left; never what is running.
+    """Remove what killed and forgotten downloads left, and old jobs; never what is running.
 
     \b
       aava models gc --dry-run
@@ -259,144 +238,3 @@ def gc(ctx: typer.Context, older_than: AgeOption = "7d", *, dry_run: DryRunOptio
     session: Session = ctx.obj
     plan = plan_gc(session.settings, parse_span(older_than))
     session.output.result(plan if dry_run else apply_gc(plan, session.settings))
-
-
-def _detach(session: Session, kind: str, words: Sequence[str]) -> None:
-    from aava_cli.jobs.launch import start_job
-    from aava_cli.jobs.report import report
-
-    session.output.result(report(start_job(session.settings, kind, words)))
-
-
-def _option_words(options: Mapping[str, str | None], *, locked: bool) -> Iterator[str]:
-    """Yield *options* as they are written on a command line."""
-    for name, value in options.items():
-        if value is not None:
-            yield f"--{name}={value}"
-    if locked:
-        yield "--locked"
-
-
-def _judge(session: Session, *, deep: bool = False, keep: bool = True) -> Judge:
-    from aava_cli.digests import DigestCache
-    from aava_cli.download.presence import Judge
-
-    digests = DigestCache(session.settings.state_dir, keep=keep)
-    return Judge(session.settings, digests, session.output.emit, deep)
-
-
-@models.command()
-def add(  # noqa: PLR0913 - Typer makes one option of each parameter
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="What to call the model.")],
-    source: SourceOption,
-    *,
-    role: NewRoleOption = None,
-    backend: NewBackendOption = None,
-    sha256: Sha256Option = None,
-    language: FieldOption = None,
-    licence: FieldOption = None,
-) -> None:
-    """Add a model to the project's own catalog, without downloading it.
-
-    \b
-      aava models add my-llm --source https://HOST/x.gguf --role llm
-      aava models add my-voice --source hf:ORG/REPO/x.onnx --backend piper --language en-GB
-    """
-    from aava_cli.download.cataloguing.adding import add_to_catalog, draft_from_options
-    from aava_cli.download.cataloguing.drafting import Wanted
-
-    session: Session = ctx.obj
-    wanted = Wanted(source, role, backend, sha256, name)
-    fields = {"language": language, "licence": licence}
-    model = draft_from_options(wanted, fields, session.catalog())
-    session.output.result(add_to_catalog(model, session.settings, session.output.emit))
-
-
-@models.command()
-def lock(ctx: typer.Context, names: OptionalNames = None) -> None:
-    """Record in `aava.lock` which bytes the models on disk are; named ones are updated.
-
-    \b
-      aava models lock
-      aava models lock smollm2-135m
-    """
-    from aava_cli.download.locking import lockable, write_lock
-
-    session: Session = ctx.obj
-    catalog, judge = session.catalog(), _judge(session)
-    every = catalog.models.values()
-    chosen = catalog.expand(names) if names else lockable(every, session.settings)
-    session.output.result(write_lock(chosen, judge, replace=not names))
-
-
-@models.command()
-def export(
-    ctx: typer.Context,
-    names: NamesArgument,
-    file: Annotated[Path, typer.Argument(help="The tar file to write.")],
-) -> None:
-    """Write models that are on disk to one file, for a host without a network.
-
-    \b
-      aava models export starter models.tar
-    """
-    from aava_cli.download.moving.export import export_models
-
-    session: Session = ctx.obj
-    chosen = session.catalog().expand(names)
-    session.output.result(export_models(chosen, file, _judge(session)))
-
-
-@models.command("import")
-def import_(ctx: typer.Context, names: ImportNames = None, from_: FromOption = None) -> None:
-    """Take models from an export, or from files that are on this host already.
-
-    \b
-      aava models import models.tar
-      aava models import --from hub
-      aava models import smollm2-135m --from ~/Downloads
-    """
-    from aava_cli.download.pulling import import_models
-
-    session: Session = ctx.obj
-    judge = _judge(session)
-    session.output.result(import_models(tuple(names or ()), from_, session.catalog(), judge))
-
-
-CATALOG_HELP = """Check what the catalog knows against the sources.
-
-\b
-  aava catalog audit starter
-"""
-
-catalog = typer.Typer(help=CATALOG_HELP, no_args_is_help=True)
-
-
-@catalog.callback()
-def _catalog() -> None:
-    """Make `audit` a command of its own, though it is the only one."""
-
-
-@catalog.command()
-def audit(
-    ctx: typer.Context,
-    names: AuditNames = None,
-    file: CatalogOption = None,
-    *,
-    write: WriteOption = False,
-) -> None:
-    """Ask each source of the catalog for size and digest, and say what differs or is new.
-
-    \b
-      aava catalog audit starter
-      aava catalog audit --catalog catalog.toml --write
-
-    Exit codes: 0 all is as the catalog says, 6 a host could not be asked, 7 a file differs.
-    """
-    from aava_cli.download.cataloguing.auditing import audit_catalog
-
-    session: Session = ctx.obj
-    known = None if file else session.catalog()
-    emit = session.output.emit
-    session.output.result(audit_catalog(tuple(names or ()), known, file, emit, write=write))

@@ -1,4 +1,4 @@
-"""Find and remove what killed and forgotten downloads left; never what is running."""
+"""Find and remove what downloads and jobs that are over left; never what is running."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from aava_cli.digests import DigestCache
 from aava_cli.download.sharing import shelf
 from aava_cli.download.sharing.lease import leases_folder, parse_claim
+from aava_cli.jobs.store import job_folders, job_in
 from aava_cli.output import Result, Table, human_bytes, human_time
 from aava_cli.processes import liveness, parse_process
 from aava_cli.store import work_folders
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from aava_cli.processes import Process
     from aava_cli.settings import Settings
 
-Kind: TypeAlias = Literal["download", "staging", "lease", "leftover"]
+Kind: TypeAlias = Literal["download", "staging", "lease", "job", "leftover"]
 
 # A process of another host cannot be asked; it writes far more often than this.
 _SURELY_IDLE_S = 3_600
@@ -72,13 +73,13 @@ class Collected(Result):
 
 
 def plan_gc(settings: Settings, older_than_s: int) -> GcPlan:
-    """Return what nobody needs: of kept downloads those that rest for *older_than_s*."""
+    """Return what nobody needs: of kept downloads and jobs those that rest for *older_than_s*."""
     found = [
         waste
         for work in work_folders(settings)
         for waste in (*_downloads(work, older_than_s), *_staging(work), *_leases(work))
     ]
-    found += _leftovers(settings)
+    found += [*_jobs(settings, older_than_s), *_leftovers(settings)]
     return GcPlan(tuple(found), sum(each.size_bytes for each in found))
 
 
@@ -121,6 +122,18 @@ def _leases(work: Path) -> Iterator[Waste]:
         idle = claim is None and _idle_s(path) < _SURELY_IDLE_S
         if not idle and not _may_run(claim.process if claim else None, path):
             yield _waste("lease", claim.holder.command if claim else path.name, path)
+
+
+def _jobs(settings: Settings, older_than_s: int) -> Iterator[Waste]:
+    for folder in job_folders(settings):
+        job, idle_s = job_in(folder), _idle_s(folder)
+        if job is None:
+            # Whoever begins one writes it down at once.
+            is_over = idle_s >= _SURELY_IDLE_S
+        else:
+            is_over = job.exit_code() is not None or not _may_run(job.process, folder)
+        if is_over and idle_s >= older_than_s:
+            yield _waste("job", folder.name, folder)
 
 
 def _leftovers(settings: Settings) -> Iterator[Waste]:

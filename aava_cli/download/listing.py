@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.backends import BACKENDS
 from aava_cli.catalog import CLOUD, plain
-from aava_cli.errors import NotFound
+from aava_cli.errors import NotFound, UsageError
 from aava_cli.output import Result, Table, human_bytes
 from aava_cli.store import State, local_models, read_receipt, state_of
 
@@ -119,6 +119,17 @@ def list_models(settings: Settings, catalog: Catalog, chosen: Filter) -> Models:
         rows = tuple(row for row in rows if row.state in ("installed", "found", "damaged"))
     others = () if chosen.language else tuple(_unknown(settings, catalog, chosen))
     return Models(rows, others, settings.models_dir)
+
+
+def refuse_filters(chosen: Filter) -> None:
+    """Check that nothing is *chosen*: of a download that was begun only its file is known.
+
+    Raises:
+        UsageError: something is.
+    """
+    if chosen != Filter():
+        message = "`--partial` shows every download that was begun"
+        raise UsageError(message, hint="leave the other options out")
 
 
 def show_model(settings: Settings, model: Model) -> Shown:

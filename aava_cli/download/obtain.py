@@ -6,9 +6,13 @@ import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from aava_cli.download.ahead import look_ahead
+from aava_cli.download.archives.following import following
 from aava_cli.download.archives.unpack import Unpacked, extract_member, unpack
 from aava_cli.download.progress import Meter, metered
+from aava_cli.download.prospecting import find_alternatives, prospect
 from aava_cli.download.sharing.shelf import About, begun, drop, place_for
+from aava_cli.download.sharing.staging import part
 from aava_cli.download.sharing.waiting import hold
 from aava_cli.download.sources.http import without_secrets
 from aava_cli.download.transfer.fetch import Download, Fetched, Means, Patience, fetch
@@ -18,11 +22,13 @@ from aava_cli.events import Log
 from aava_cli.store import ReceiptFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from aava_cli.catalog import RemoteFile
+    from aava_cli.download.archives.following import Follower
     from aava_cli.download.sources.resolver import Resolved, Resolver
+    from aava_cli.download.transfer.halt import Halt
     from aava_cli.events import Emit
     from aava_cli.store import Provenance
 
@@ -60,40 +66,55 @@ class Supplier:
             IntegrityError: all sources have other bytes.
             NoSpace: the file system is full; what was downloaded is kept.
         """
-        failures: list[tuple[str, AavaError]] = []
+        failures: dict[str, AavaError] = {}
+        wanted = _Wanted(file, stage, known_sha256)
         # A download that was begun is worth more than the order of the catalog.
         sources = self.resolver.order(file.sources, file.sha256)
         order = sorted(sources, key=lambda each: not begun(self.work, each))
-        for source in order:
+        known, halt = file.sha256 is not None, self.means.halt
+        for source, answer in prospect(order, self.resolver, halt, digest_known=known):
+            others = [each for each in order if each != source and each not in failures]
             try:
-                return self._obtain_from(source, file, stage, known_sha256)
+                return self._obtain_from(source, answer.result(), wanted, others)
             except _NEXT_SOURCE as error:
-                failures.append((shown(source), error))
+                failures[source] = error
                 self.resolver.note_failure(source, error)
                 if len(failures) < len(order):
                     message = f"{file.path.name}: {shown(source)}: {error.message}"
                     self.emit(Log(f"{message}; trying the next source"))
         raise _no_source_has(file, failures)
 
-    def drop(self, files: Iterable[RemoteFile]) -> None:
-        """Remove what was downloaded for *files*, from whatever source."""
+    def until(self, halt: Halt) -> Supplier:
+        """Return one like this that ends when *halt* is said."""
+        patience = replace(self.patience, sleep=halt.sleep)
+        return replace(self, patience=patience, means=replace(self.means, halt=halt))
+
+    def drop(self, files: Iterable[RemoteFile], spared: Collection[str] = ()) -> None:
+        """Remove what was downloaded for *files*, from whatever source that is not *spared*."""
         tried = (self.resolver.order(file.sources, file.sha256) for file in files)
-        for source in {source for sources in tried for source in sources}:
-            drop(self.work, source)
+        for source in {source.partition("#")[0] for sources in tried for source in sources}:
+            if source not in spared:
+                drop(self.work, source)
 
     def _obtain_from(
-        self, source: str, file: RemoteFile, stage: Path, known_sha256: str | None
+        self, source: str, resolved: Resolved, wanted: _Wanted, others: Sequence[str]
     ) -> Obtained:
-        resolved = self.resolver.resolve(source, digest_known=file.sha256 is not None)
-        download = resolved.download
+        file, download, means = wanted.file, resolved.download, self.means
         if resolved.member is None:
-            download = _expecting(download, file, known_sha256)
-        with hold(self.work, [_shared_name(source, download)], self.emit) as emit:
-            fetched = _fetch(replace(self, emit=emit), source, download, _task(resolved, file))
-            _check_blob(fetched, resolved)
-            place, unpacked = _open(fetched, resolved, file, stage, emit)
+            download = wanted.expect(download)
+            found = find_alternatives(others, self.resolver, download, wanted.expect)
+            means = replace(means, alternatives=found)
+        with hold(self.work, [_shared_name(source, download)], self.emit, means.halt.sleep) as emit:
+            if resolved.member is None:
+                look_ahead(download, file, self.work, source, emit)
+            supplier = replace(self, emit=emit, means=means)
+            bring = _bring_archive if file.archive else _bring_file
+            fetched, unpacked = bring(
+                supplier, source, replace(resolved, download=download), wanted
+            )
         recorded = _record(source, resolved, file, fetched, unpacked)
-        self._announce(file, recorded[0], known_sha256)
+        self._announce(file, recorded[0], wanted.known_sha256)
+        place = wanted.place if unpacked else fetched.path
         return Obtained(file, place, fetched.received_bytes, recorded)
 
     def _announce(self, file: RemoteFile, recorded: ReceiptFile, known_sha256: str | None) -> None:
@@ -102,33 +123,98 @@ class Supplier:
             self.emit(Log(f"{said} was recorded at this first download", "warning"))
 
 
-def _fetch(supplier: Supplier, source: str, download: Download, task: str) -> Fetched:
-    """Return *download*, in a place of this process's own."""
-    work, emit, patience, means = supplier.work, supplier.emit, supplier.patience, supplier.means
-    about = About(task, shown(source), download.size_bytes)
-    with place_for(work, source, about) as place, metered(task, emit) as meter:
-        fetched = fetch(download, place.path, meter, patience, means)
-        if place.private or place.holds(fetched.sha256, emit):
-            return fetched
-        place.start_over()
-        return fetch(download, place.path, meter, patience, means)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A file, the folder for what needs room, and the digest of an earlier download."""
+
+    file: RemoteFile
+    stage: Path
+    known_sha256: str | None
+
+    @property
+    def place(self) -> Path:
+        """Where the content goes, if it does not stay where it was downloaded to."""
+        return (
+            self.stage / self.file.path if self.file.archive else part(self.stage, self.file.path)
+        )
+
+    def expect(self, download: Download) -> Download:
+        """Return *download* with what the catalog says of its size and digest.
+
+        Raises:
+            IntegrityError: the publisher says something else.
+        """
+        file = self.file
+        expected = file.sha256 or (self.known_sha256 if download.digest is None else None)
+        if expected is None:
+            return replace(download, size_bytes=download.size_bytes or file.size_bytes)
+        digest = Digest("sha256", expected)
+        if download.digest not in (None, digest):
+            theirs = download.digest.value
+            message = f"has other bytes: their sha256 is {theirs}, expected {expected}"
+            raise IntegrityError(message, hint="correct the catalog, or use another source")
+        return replace(download, size_bytes=file.size_bytes or download.size_bytes, digest=digest)
 
 
-def _open(
-    fetched: Fetched, resolved: Resolved, file: RemoteFile, stage: Path, emit: Emit
-) -> tuple[Path, tuple[Unpacked, ...]]:
-    """Return where the content of *fetched* is, and which files that are."""
-    place = stage / file.path
-    if file.archive is not None:
-        shutil.rmtree(place, ignore_errors=True)
-        meter = Meter(f"unpack {file.path}", emit)
-        return place, unpack(fetched.path, file.archive.root, place, meter)
+def _bring_file(
+    supplier: Supplier, source: str, resolved: Resolved, wanted: _Wanted
+) -> tuple[Fetched, tuple[Unpacked, ...]]:
+    """Download a file, and take it out of its package if it is in one."""
+    fetched = _fetch(supplier, source, resolved, wanted.file)
     if resolved.member is None:
-        return fetched.path, ()
-    place.unlink(missing_ok=True)
-    unpacked = extract_member(fetched.path, resolved.member, place)
-    _check_member(unpacked, file)
-    return place, (unpacked,)
+        return fetched, ()
+    wanted.place.unlink(missing_ok=True)
+    unpacked = extract_member(fetched.path, resolved.member, wanted.place)
+    _check_member(unpacked, wanted.file)
+    return fetched, (unpacked,)
+
+
+def _bring_archive(
+    supplier: Supplier, source: str, resolved: Resolved, wanted: _Wanted
+) -> tuple[Fetched, tuple[Unpacked, ...]]:
+    """Download an archive and unpack it, as far as that can be while it comes."""
+    assert wanted.file.archive is not None  # noqa: S101 - whoever calls has looked
+    root, place = wanted.file.archive.root, wanted.place
+    meter, halt = Meter(f"unpack {wanted.file.path}", supplier.emit), supplier.means.halt
+
+    def report(done: int) -> None:
+        halt.check()
+        meter(done)
+
+    with following(root, place, meter) as follower:
+        fetched = _fetch(supplier, source, resolved, wanted.file, follower)
+        unpacked = follower.result(fetched.path, fetched.sha256)
+        if unpacked is None:
+            shutil.rmtree(place, ignore_errors=True)
+            unpacked = unpack(fetched.path, root, place, report)
+        return fetched, unpacked
+
+
+def _fetch(
+    supplier: Supplier,
+    source: str,
+    resolved: Resolved,
+    file: RemoteFile,
+    follower: Follower | None = None,
+) -> Fetched:
+    """Return a download, in a place of this process's own; *follower* is told of its front."""
+    work, patience, means = supplier.work, supplier.patience, supplier.means
+    download, task = resolved.download, _task(resolved, file)
+    about = About(task, shown(source), download.size_bytes)
+    with place_for(work, source, about) as place, metered(task, supplier.emit) as meter:
+
+        def report(done: int, total: int | None, verified: int | None) -> None:
+            means.halt.check()
+            meter(done, total, verified)
+            if follower is not None and done != total:
+                follower.grow(place.path, verified or 0)
+
+        fetched = fetch(download, place.path, report, patience, means)
+        if not (place.private or place.holds(fetched.sha256, supplier.emit)):
+            place.start_over()
+            fetched = fetch(download, place.path, report, patience, means)
+        _check_blob(fetched, resolved)
+        return fetched
 
 
 def shown(source: str) -> str:
@@ -144,22 +230,6 @@ def _shared_name(source: str, download: Download) -> str:
 
 def _task(resolved: Resolved, file: RemoteFile) -> str:
     return str(file.path) if resolved.member is None else resolved.download.source
-
-
-def _expecting(download: Download, file: RemoteFile, known_sha256: str | None) -> Download:
-    """Return *download* with what the catalog says of its size and digest.
-
-    Raises:
-        IntegrityError: the publisher says something else.
-    """
-    expected = file.sha256 or (known_sha256 if download.digest is None else None)
-    if expected is None:
-        return replace(download, size_bytes=download.size_bytes or file.size_bytes)
-    digest = Digest("sha256", expected)
-    if download.digest not in (None, digest):
-        message = f"has other bytes: their sha256 is {download.digest.value}, expected {expected}"
-        raise IntegrityError(message, hint="correct the catalog, or use another source")
-    return replace(download, size_bytes=file.size_bytes or download.size_bytes, digest=digest)
 
 
 def _check_blob(fetched: Fetched, resolved: Resolved) -> None:
@@ -202,12 +272,12 @@ def _record(
     return tuple(entry(each) for each in unpacked or (whole,))
 
 
-def _no_source_has(file: RemoteFile, failures: Sequence[tuple[str, AavaError]]) -> AavaError:
-    reasons = "; ".join(f"{source}: {error.message}" for source, error in failures)
+def _no_source_has(file: RemoteFile, failures: Mapping[str, AavaError]) -> AavaError:
+    reasons = "; ".join(f"{shown(source)}: {each.message}" for source, each in failures.items())
     message = f"cannot get `{file.path}`: {reasons}"
-    if all(isinstance(error, IntegrityError) for _, error in failures):
+    if all(isinstance(error, IntegrityError) for error in failures.values()):
         return IntegrityError(message, hint="look at the sources that were named, or the catalog")
-    denied = [error for _, error in failures if isinstance(error, AccessDenied)]
+    denied = [error for error in failures.values() if isinstance(error, AccessDenied)]
     if denied:
         return AccessDenied(message, hint=denied[0].hint)
     return NetworkError(message, hint="run the command again; what was downloaded is kept")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from aava_cli.digests import DigestCache
 from aava_cli.download.plan import PullFacts
-from aava_cli.download.sharing.shelf import begun, kept_bytes
+from aava_cli.download.sharing.shelf import begun, reserved_bytes
+from aava_cli.errors import ConfigError
 from aava_cli.events import ignore
-from aava_cli.store import has_size, read_receipt, work_folders
+from aava_cli.store import has_size, read_receipt, recorded_models, work_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path, PurePosixPath
 
     from aava_cli.catalog import Model, RemoteFile
-    from aava_cli.digests import DigestCache
     from aava_cli.events import Emit
+    from aava_cli.session import Session
     from aava_cli.settings import Settings
     from aava_cli.store import Receipt, ReceiptFile
 
@@ -33,13 +36,14 @@ class Judge:
     emit: Emit = ignore
     deep: bool = False
 
-    def facts(self, models: Iterable[Model]) -> PullFacts:
+    def facts(self, models: Collection[Model]) -> PullFacts:
         """Return what there is on disk of *models*, whole or begun.
 
         Raises:
             ConfigError: a receipt is damaged.
         """
         good: set[PurePosixPath] = set()
+        lacking: set[str] = set()
         folders: set[Path] = set()
         for model in models:
             receipt = read_receipt(self.settings, model.id)
@@ -48,9 +52,28 @@ class Judge:
                     good.add(file.path)
                 else:
                     folders.update(self._begun(file))
+                    lacking.update([file.sha256] if file.sha256 and not file.archive else ())
         folder = self.settings.models_dir
-        begun_bytes = sum(map(kept_bytes, folders))
-        return PullFacts(folder, frozenset(good), begun_bytes, free_bytes(folder))
+        begun_bytes = sum(map(reserved_bytes, folders))
+        elsewhere = _other_disks(folder, {file.path for model in models for file in model.files})
+        recorded = self.copies(frozenset(lacking))
+        copied = {each.sha256 for each in recorded if self.judge_recorded(each) == "good"}
+        return PullFacts(
+            folder,
+            frozenset(good),
+            begun_bytes,
+            free_bytes(folder),
+            elsewhere,
+            copied=frozenset(copied),
+        )
+
+    def copies(self, digests: frozenset[str]) -> Iterator[ReceiptFile]:
+        """Yield what was recorded of files with one of *digests*, wherever in the models folder."""
+        for model in recorded_models(self.settings) if digests else ():
+            # A receipt of another model that is damaged is of no use, but no failure either.
+            with suppress(ConfigError):
+                receipt = read_receipt(self.settings, model)
+                yield from (each for each in _files(receipt) if each.sha256 in digests)
 
     def _begun(self, file: RemoteFile) -> Iterator[Path]:
         for work in work_folders(self.settings):
@@ -100,20 +123,39 @@ class Judge:
         return "good" if verdicts == {"good"} else "different"
 
 
+def judge_for(session: Session, *, deep: bool = False, keep: bool = True) -> Judge:
+    """Return who judges in the project of *session*; what is read is remembered if *keep*."""
+    digests = DigestCache(session.settings.state_dir, keep=keep)
+    return Judge(session.settings, digests, session.output.emit, deep)
+
+
 def recorded_of(file: RemoteFile, model: Model, receipt: Receipt | None) -> tuple[ReceiptFile, ...]:
     """Return what *receipt* has of *file*: itself, or what came out of its archive."""
     others = {each.path for each in model.files if each != file}
     return tuple(
         each
-        for each in (receipt.files if receipt else ())
+        for each in _files(receipt)
         if each.path.is_relative_to(file.path) and each.path not in others
     )
+
+
+def _files(receipt: Receipt | None) -> tuple[ReceiptFile, ...]:
+    return receipt.files if receipt else ()
 
 
 def free_bytes(folder: Path) -> int:
     """Return the room on the file system that *folder* is, or will be, on."""
     existing = next(each for each in (folder, *folder.parents) if each.is_dir())
     return shutil.disk_usage(existing).free
+
+
+def _other_disks(folder: Path, paths: Iterable[PurePosixPath]) -> dict[str, int]:
+    """Return the room in those folders of *folder* where *paths* lead to another disk."""
+    device = folder.stat().st_dev if folder.is_dir() else None
+    names = {path.parts[0] for path in paths if (folder / path.parts[0]).is_dir()}
+    return {
+        name: free_bytes(folder / name) for name in names if (folder / name).stat().st_dev != device
+    }
 
 
 def contained(settings: Settings, path: PurePosixPath) -> Path:

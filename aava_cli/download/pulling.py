@@ -11,7 +11,7 @@ from aava_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aava_cli.catalog import Catalog
+    from aava_cli.catalog import Catalog, Model
     from aava_cli.download.cataloguing.drafting import Wanted
     from aava_cli.download.moving.importing import Imported
     from aava_cli.download.plan import PullPlan
@@ -53,12 +53,20 @@ def pull_models(pull: Pull, catalog: Catalog, judge: Judge) -> Pulled | PullPlan
         hint = "run `aava models list` to see every model"
         raise UsageError("no model is named", hint=hint)
     chosen = choose_models(pull.names, pull.described, catalog, resolver)
-    plan = plan_pull(chosen.models, judge.facts(chosen.models))
     if pull.dry_run:
-        return plan
+        return _foresee(chosen.models, judge)
+    plan = plan_pull(chosen.models, judge.facts(chosen.models))
     pulled = apply_pull(plan, chosen.models, judge, resolver=resolver, means=pull.means)
     record_pulled(chosen.drafted, judge.settings, judge.emit)
     return pulled
+
+
+def _foresee(models: Sequence[Model], judge: Judge) -> PullPlan:
+    """Return what a pull of *models* would do; what the catalog lacks is asked for."""
+    from aava_cli.download.outlook import with_what_is_told
+    from aava_cli.download.plan import plan_pull
+
+    return plan_pull(models, with_what_is_told(judge.facts(models), models, judge))
 
 
 def _pull_locked(
@@ -69,9 +77,9 @@ def _pull_locked(
     from aava_cli.download.plan import plan_pull
 
     models = pin_models(pull.names, catalog, judge.settings)
-    plan = plan_pull(models, judge.facts(models))
     if pull.dry_run:
-        return plan
+        return _foresee(models, judge)
+    plan = plan_pull(models, judge.facts(models))
     pulled = apply_pull(plan, models, judge, resolver=resolver, means=pull.means)
     # What an archive unpacks to, and folders that people made, are held to the lock as well.
     failure = verify_locked(pull.names, catalog, judge).failure()

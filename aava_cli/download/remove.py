@@ -7,23 +7,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli.backends import BACKENDS, selected_in
+from aava_cli.catalog import plain
 from aava_cli.download.presence import contained
 from aava_cli.errors import NotFound, NotPossible
 from aava_cli.files import fsync_folder
 from aava_cli.output import Result, human_bytes
-from aava_cli.store import read_receipt, remove_receipt, state_of
+from aava_cli.store import read_receipt, receipts, remove_receipt, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path, PurePosixPath
 
-    from aava_cli.catalog import Model
+    from aava_cli.catalog import Catalog, Model
     from aava_cli.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Removed(Result):
-    """What is gone; *kept* are files that other models on disk need too."""
+    """What is gone; *kept* are files that other models on disk need too.
+
+    Of a model that was not on disk nothing is.
+    """
 
     model: str
     paths: tuple[PurePosixPath, ...]
@@ -32,6 +36,9 @@ class Removed(Result):
 
     def text(self) -> Iterator[str]:
         """Yield a line per file."""
+        if not self.paths and not self.kept:
+            yield f"nothing of `{self.model}` is on disk"
+            return
         for path in self.paths:
             yield f"removed  {path}"
         for path in self.kept:
@@ -48,25 +55,24 @@ class RemovalPlan:
     kept: tuple[PurePosixPath, ...]
 
 
-def plan_removal(model: Model, others: Iterable[Model], settings: Settings) -> RemovalPlan:
-    """Return which files of *model* go, those staying that *others* on disk share.
+def plan_removal(name: str, catalog: Catalog, settings: Settings) -> RemovalPlan:
+    """Return which files of the model *name* go; what others of *catalog* on disk share stays.
+
+    A model that is not on disk has an empty plan.
 
     Raises:
-        NotFound: nothing of the model is on disk.
+        NotFound: neither a catalog nor a receipt has a model of that name.
     """
-    receipt = read_receipt(settings, model.id)
-    own = [file.path for file in model.files]
+    model_id, own = _find(name, catalog, settings)
+    receipt = read_receipt(settings, model_id)
     if receipt is not None:
         # A folder that came out of an archive may hold what people added.
         pulled = [file.path for file in receipt.files]
-        own = pulled + [path for path in own if not _has_any_within(path, pulled)]
+        own = (*pulled, *(path for path in own if not _has_any_within(path, pulled)))
     present = [path for path in own if (settings.models_dir / path).exists()]
-    if receipt is None and not present:
-        hint = "run `aava models list --installed`"
-        raise NotFound(f"nothing of `{model.id}` is on disk", hint=hint)
-    shared = _shared(model, others, settings)
+    shared = _shared(model_id, catalog.models.values(), settings)
     return RemovalPlan(
-        model.id,
+        model_id,
         tuple(path for path in present if path not in shared),
         tuple(path for path in present if path in shared),
     )
@@ -109,16 +115,28 @@ def apply_removal(plan: RemovalPlan, settings: Settings) -> Removed:
     return Removed(plan.model, plan.paths, plan.kept, freed_bytes)
 
 
+def _find(name: str, catalog: Catalog, settings: Settings) -> tuple[str, tuple[PurePosixPath, ...]]:
+    """Return the id of the model *name*, and where its files should be."""
+    try:
+        model = catalog.find(name)
+    except NotFound:
+        # Its entry may be gone from the catalog; its receipt still says what was pulled.
+        if plain(name) not in (receipt.model for receipt in receipts(settings)):
+            raise
+        return plain(name), ()
+    return model.id, tuple(file.path for file in model.files)
+
+
 def _has_any_within(path: PurePosixPath, pulled: Sequence[PurePosixPath]) -> bool:
     return any(each.is_relative_to(path) for each in pulled)
 
 
-def _shared(model: Model, others: Iterable[Model], settings: Settings) -> set[PurePosixPath]:
+def _shared(model_id: str, others: Iterable[Model], settings: Settings) -> set[PurePosixPath]:
     absent = ("missing", "remote")
     return {
         file.path
         for other in others
-        if other.id != model.id and state_of(settings, other) not in absent
+        if other.id != model_id and state_of(settings, other) not in absent
         for file in other.files
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aava_cli.settings import Settings
 
 _STEP_S = 0.1
+_CREDENTIALS = re.compile(r"(://)[^/?#]*@")
 
 # The shell outlives a command that is killed, and records that too. It leaves signals to the
 # command: what is caught here is not caught there, what is ignored here stays ignored.
@@ -46,7 +48,8 @@ def start_job(settings: Settings, kind: str, words: Sequence[str]) -> Job:
     finally:
         os.close(log)
         os.close(nowhere)
-    return record(folder, ("aava", *words), local_process(pid))
+    shown = (_CREDENTIALS.sub(r"\1", word) for word in words)
+    return record(folder, ("aava", *shown), local_process(pid))
 
 
 def _places(settings: Settings) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aava_cli.errors import AavaError
 from aava_cli.events import Log, Progress
-from aava_cli.output import Result, Table, describe, human_time
+from aava_cli.output import Result, Table, human_time
+from aava_cli.watching import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

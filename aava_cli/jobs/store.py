@@ -14,7 +14,6 @@ from aava_cli.processes import liveness, parse_process
 from aava_cli.store import prepare_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from aava_cli.processes import Process
@@ -96,9 +95,14 @@ def record(folder: Path, command: tuple[str, ...], process: Process) -> Job:
 
 def all_jobs(settings: Settings) -> tuple[Job, ...]:
     """Return the jobs of the project, the oldest first."""
-    folder = _jobs_folder(settings)
-    found = sorted(folder.glob("*-*"), key=lambda path: (_number(path.name), path.name))
-    return tuple(job for path in found for job in _read(path))
+    found = map(job_in, job_folders(settings))
+    return tuple(job for job in found if job is not None)
+
+
+def job_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return the folders of all jobs, the oldest first; one that just begins may have no job."""
+    found = (path for path in _jobs_folder(settings).glob("*-*") if _ID.fullmatch(path.name))
+    return tuple(sorted(found, key=lambda path: (_number(path.name), path.name)))
 
 
 def find_job(settings: Settings, name: str) -> Job:
@@ -113,15 +117,16 @@ def find_job(settings: Settings, name: str) -> Job:
     return jobs[name]
 
 
-def _read(folder: Path) -> Iterator[Job]:
+def job_in(folder: Path) -> Job | None:
+    """Return the job of *folder*; None where it has no process yet, or never got one."""
     try:
         fields = json.loads((folder / "job.json").read_bytes())
         process = parse_process(fields["process"])
-        if process is not None:
-            yield Job(folder.name, tuple(fields["command"]), fields["since"], process, folder)
+        if process is None:
+            return None
+        return Job(folder.name, tuple(fields["command"]), fields["since"], process, folder)
     except (OSError, ValueError, KeyError, TypeError):
-        # Whoever began it was killed before the job had a process.
-        return
+        return None
 
 
 def _number(name: str) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from aava_cli.limits import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ DEFAULTS: Mapping[str, str] = {
     "KROKO_EMBEDDED": "0",
     "KROKO_PORT": "6006",
     "LOCAL_LLM_MODEL_PATH": "/app/models/llm/phi-3-mini-4k-instruct.Q4_K_M.gguf",
-    "LOCAL_LLM_THREADS": str(min(16, os.cpu_count() or 1)),
+    "LOCAL_LLM_THREADS": str(min(16, usable_processors())),
     "LOCAL_LLM_CONTEXT": "768",
     "LOCAL_LLM_BATCH": "128",
     "LOCAL_LLM_MAX_TOKENS": "64",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from aava_cli.serve.engines import EngineError
+from aava_cli.serve.engines import EngineError, said_by
 from aava_cli.serve.frames import Frame, receive_frame
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LOAD_TIMEOUT_S = 900.0
 REQUEST_TIMEOUT_S = 120.0
 _GOODBYE_S = 10.0
+_LOG_DELAY_S = 2.0
 _LOG_LINES = 200
 _LONGEST_LINE = 2000
 _STAMP = re.compile(r"^[\d.]+ [A-Z] ")
@@ -31,7 +33,10 @@ _COMPLAINTS = ("error", "fail", "exception", "invalid", "abort")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A model to load: which engine, which file, and the options that it is loaded with."""
+    """A model to load: which engine, which file, and the options that it is loaded with.
+
+    A *path* that is not absolute is a name, which means something to the engine alone.
+    """
 
     engine: str
     path: Path
@@ -41,12 +46,16 @@ class Wanted:
 class Worker:
     """One loaded model in its own process; requests are answered one at a time."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, said: dict[str, str]) -> None:
         self._process = process
+        self._said = {name: re.compile(pattern) for name, pattern in said.items()}
         # `_spawn` asks for all three pipes.
         self._requests = cast("StreamWriter", process.stdin)
         self._replies = cast("StreamReader", process.stdout)
         self._errors = cast("StreamReader", process.stderr)
+        self._last_said = next(reversed(said), None)
+        self._effective: dict[str, str] = {}
+        self._all_said = asyncio.Event()
         self._turn = asyncio.Lock()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._logging = asyncio.create_task(self._keep_log())
@@ -61,6 +70,33 @@ class Worker:
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    @property
+    def effective(self) -> Mapping[str, str]:
+        """What the engine itself says that it runs with, by option."""
+        return self._effective
+
+    async def load(self, wanted: Wanted, *, timeout_s: float) -> None:
+        """Load *wanted*, and take note of what the engine makes of it.
+
+        Raises:
+            EngineError: it did not load, or took longer than *timeout_s*.
+        """
+        asked = {
+            "engine": wanted.engine,
+            "path": str(wanted.path),
+            "options": dict(wanted.options),
+        }
+        loaded = await self.request(asked, timeout_s=timeout_s)
+        self._effective |= loaded.fields["effective"]
+        if self._said:
+            await self._hear_all()
+
+    async def _hear_all(self) -> None:
+        """Wait a moment for what the engine says in its log, which may come after its answer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOG_DELAY_S):
+                await self._all_said.wait()
 
     async def request(
         self,
@@ -80,7 +116,7 @@ class Worker:
         exchange.add_done_callback(self._forget)
         reply = await asyncio.shield(exchange)
         if "error" in reply.fields:
-            raise EngineError(reply.fields["error"])
+            raise EngineError(_printable(reply.fields["error"]))
         return reply
 
     def _forget(self, exchange: asyncio.Task[Frame]) -> None:
@@ -137,7 +173,12 @@ class Worker:
         self._note([rest])
 
     def _note(self, lines: list[str]) -> None:
-        self._log.extend(line.strip() for line in lines if line.strip())
+        self._log.extend(_printable(line) for line in lines if line.strip())
+        for name, pattern in self._said.items():
+            for found in filter(None, map(pattern.search, lines)):
+                self._effective[name] = found[1]
+                if name == self._last_said:
+                    self._all_said.set()
 
     def complaint(self) -> str:
         """Return the first line of the engine's log that complains, else its last line."""
@@ -153,20 +194,21 @@ class Worker:
         return ": ".join(filter(None, (f"the engine ended {how}", self.complaint())))
 
 
+def _printable(text: str) -> str:
+    """Return *text* as one line that no terminal takes for commands."""
+    # Engines quote what they find in files.
+    return "".join(each if each.isprintable() else "\ufffd" for each in " ".join(text.split()))
+
+
 async def start_worker(wanted: Wanted, *, timeout_s: float = LOAD_TIMEOUT_S) -> Worker:
     """Load *wanted* in a new process and prove that it answers.
 
     Raises:
         EngineError: it did not load, or took longer than *timeout_s*; no process is left.
     """
-    worker = Worker(await _spawn())
-    load = {
-        "engine": wanted.engine,
-        "path": str(wanted.path),
-        "options": dict(wanted.options),
-    }
+    worker = Worker(await _spawn(), said_by(wanted.engine))
     try:
-        await worker.request(load, timeout_s=timeout_s)
+        await worker.load(wanted, timeout_s=timeout_s)
     except EngineError as error:
         lived = worker.alive
         await worker.close()

@@ -45,6 +45,11 @@ class Slot:
         return self._worker.pid if self._worker and self.loaded else None
 
     @property
+    def effective(self) -> Mapping[str, str]:
+        """What the engine itself says that it runs with, by option."""
+        return self._worker.effective if self._worker and self.loaded else {}
+
+    @property
     def problem(self) -> str | None:
         """Why the slot cannot answer, if it cannot."""
         if self.loaded:

@@ -40,7 +40,7 @@ def status_reply(models: Models, *, started_at_s: float, active_sessions: int) -
             "tts": _model(models.slots["tts"], values, "LOCAL_TTS_BACKEND"),
         },
         **_engines(values),
-        "gpu": _gpu(),
+        "gpu": _gpu(models),
         "config": _config(models, values),
         "version": __version__,
         "pid": os.getpid(),
@@ -64,11 +64,11 @@ def _model(slot: Slot, values: Values, backend_key: str) -> Reply:
 
 def _stt(slot: Slot, values: Values) -> Reply:
     name = values["LOCAL_STT_BACKEND"]
-    is_fast = name == "faster_whisper"
     return _model(slot, values, "LOCAL_STT_BACKEND") | {
         "language": values.get(f"{name.upper()}_LANGUAGE"),
-        "device": values["FASTER_WHISPER_DEVICE"] if is_fast else None,
-        "compute_type": values["FASTER_WHISPER_COMPUTE_TYPE"] if is_fast else None,
+        # What runs, not what was asked for; an engine that has no choice says nothing.
+        "device": slot.effective.get("device"),
+        "compute_type": slot.effective.get("compute_type"),
         "sherpa_model_type": values["SHERPA_MODEL_TYPE"] if name == "sherpa" else None,
         "tone_decoder_type": values["TONE_DECODER_TYPE"] if name == "tone" else None,
     }
@@ -86,7 +86,9 @@ def _llm(slot: Slot, values: Values) -> Reply:
         "pid": slot.pid,
         "config": {
             "context": context,
+            "context_effective": int(slot.effective.get("context", 0)),
             "threads": int(values["LOCAL_LLM_THREADS"]),
+            "threads_effective": int(slot.effective.get("threads", 0)),
             "batch": int(values["LOCAL_LLM_BATCH"]),
             "max_tokens": int(values["LOCAL_LLM_MAX_TOKENS"]),
             "temperature": float(values["LOCAL_LLM_TEMPERATURE"]),
@@ -94,7 +96,7 @@ def _llm(slot: Slot, values: Values) -> Reply:
             "repeat_penalty": float(values["LOCAL_LLM_REPEAT_PENALTY"]),
             "gpu_layers": layers,
             "gpu_layers_configured": layers,
-            "gpu_layers_effective": layers if slot.loaded else 0,
+            "gpu_layers_effective": int(slot.effective.get("gpu_layers", 0)),
         },
         # Tokens are counted by the model alone, and asking it would hold up the status.
         "prompt_fit": {
@@ -141,14 +143,14 @@ def _engines(values: Values) -> Reply:
     }
 
 
-def _gpu() -> Reply:
-    """Say whether a driver is there; whether an engine can use it is not known."""
+def _gpu(models: Models) -> Reply:
+    """Say whether a driver is there, and whether an engine says that it uses it."""
     detected = Path("/dev/nvidiactl").exists()
     return {
         "host_preflight_detected": None,
         "host_preflight_raw": None,
         "runtime_detected": detected,
-        "runtime_usable": False,
+        "runtime_usable": any(map(_uses_gpu, models.slots.values())),
         "source": "device" if detected else "none",
         "name": None,
         "memory_gb": None,
@@ -157,8 +159,14 @@ def _gpu() -> Reply:
     }
 
 
+def _uses_gpu(slot: Slot) -> bool:
+    on_gpu = slot.effective.get("device") == "cuda"
+    return on_gpu or int(slot.effective.get("gpu_layers", 0)) > 0
+
+
 def _config(models: Models, values: Values) -> Reply:
     errors = {role: slot.problem for role, slot in models.slots.items() if slot.problem}
+    fallbacks = {role: slot.effective.get("fallback") for role, slot in models.slots.items()}
     return {
         "log_level": values["LOCAL_LOG_LEVEL"],
         "debug_audio": False,
@@ -169,7 +177,7 @@ def _config(models: Models, values: Values) -> Reply:
         "tool_gateway_enabled": is_on(values, "LOCAL_TOOL_GATEWAY_ENABLED"),
         "degraded": bool(errors),
         "startup_errors": errors,
-        "runtime_fallbacks": {},
+        "runtime_fallbacks": {role: reason for role, reason in fallbacks.items() if reason},
     }
 
 

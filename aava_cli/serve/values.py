@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aava_cli.backends import BACKENDS, Backend, Values
@@ -100,8 +101,20 @@ def wanted_model(role: Role, values: Values, settings: Settings) -> Wanted:
         options = {name: values[f"LOCAL_LLM_{name.upper()}"] for name in _LLM_OPTIONS}
     else:
         others = (each for each in backend.settings if each.option != backend.model)
-        options = {each.option: values.get(each.env, "") for each in others}
-    return Wanted(backend.name, settings.host_path(model_of(backend, values)), options)
+        options = {each.option: _for_engine(each.env, values, settings) for each in others}
+    return Wanted(backend.name, _model_path(backend, values, settings), options)
+
+
+def _model_path(backend: Backend, values: Values, settings: Settings) -> Path:
+    model = model_of(backend, values)
+    # Where the model need not be a file, what does not begin like a path is a name.
+    is_name = backend.model != "path" and not model.startswith(("/", "."))
+    return Path(model) if is_name else settings.host_path(model)
+
+
+def _for_engine(key: str, values: Values, settings: Settings) -> str:
+    value = values.get(key, "")
+    return str(settings.host_path(value)) if value and key.endswith("_PATH") else value
 
 
 def load_keys(role: Role, values: Values) -> frozenset[str]:
@@ -124,7 +137,7 @@ def check_wanted(wanted: Wanted) -> None:
     """
     if not is_available(wanted.engine):
         raise EngineError(f"the engine `{wanted.engine}` is not installed here")
-    if not wanted.path.exists():
+    if wanted.path.is_absolute() and not wanted.path.exists():
         raise EngineError(f"no model at `{wanted.path}`")
 
 

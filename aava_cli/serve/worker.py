@@ -16,6 +16,7 @@ from aava_cli.serve.engines import (
     Engine,
     EngineError,
     Prompt,
+    Reporting,
     SpeechToText,
     TextToSpeech,
     load_engine,
@@ -62,7 +63,7 @@ def _load(request: Frame, engines: list[Engine]) -> Frame:
     engine = load_engine(fields["engine"], Path(fields["path"]), fields["options"])
     prove(engine)
     engines.append(engine)
-    return Frame({})
+    return Frame({"effective": dict(engine.effective) if isinstance(engine, Reporting) else {}})
 
 
 def prove(engine: Engine) -> None:

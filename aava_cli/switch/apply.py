@@ -9,8 +9,9 @@ from aava_cli import yamlfile
 from aava_cli.backups import keep_version
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.enginestep import ReloadEngine
-from aava_cli.daemon.status import is_native
+from aava_cli.daemon.loads import UNKNOWN_S
 from aava_cli.daemon.step import AskDaemon
+from aava_cli.docker.daemon import plan_replacement
 from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
@@ -18,7 +19,6 @@ from aava_cli.settings import is_compose_project
 from aava_cli.steps import WriteFile
 from aava_cli.store import prepare_state
 from aava_cli.switch.choose import check_installed
-from aava_cli.switch.container import replace_container
 from aava_cli.switch.moves import Runtime
 from aava_cli.switch.plan import State, plan_switch
 from aava_cli.switch.routing import NO_ROUTING
@@ -98,9 +98,8 @@ def read_state(session: Session, *, offline: bool = False) -> State:
 
 def _read_runtime(session: Session) -> Runtime:
     with connect(session) as daemon:
-        status = daemon.status()
-        in_container = not is_native(status) and is_compose_project(session.settings.project)
-        return Runtime(daemon.url, status, daemon.capabilities(), in_container)
+        by_compose = is_compose_project(session.settings.project)
+        return Runtime(daemon.url, daemon.status(), daemon.capabilities(), by_compose)
 
 
 def _overlay_text(overlay: Path) -> str | None:
@@ -171,7 +170,9 @@ def _steps(
     if terms.guard is not None:
         terms.guard.drain(ask.status)
     if plan.way == "recreate":
-        return (*files, replace_container(session, files, terms), *engine), ask.verify
+        timeout_s = terms.timeout_s or UNKNOWN_S
+        replacement = plan_replacement(session, files, timeout_s=timeout_s)
+        return (ask, *files, replacement, *engine), ask.verify
     # The daemon comes first: a model that does not load never touches a file, and an undo,
     # which runs backwards, leaves old files for a daemon that starts again in the middle.
     return (ask, *files, *engine), ask.verify

@@ -140,7 +140,7 @@ def backends(
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(help="One of them, with its options.")] = None,
 ) -> None:
-    """List the engines, or the options of one with their types and ranges.
+    """List the engines, or what can be set of one.
 
     \b
       aava backends

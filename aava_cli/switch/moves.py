@@ -26,12 +26,12 @@ Way: TypeAlias = Literal["hot", "recreate", "files"]
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The daemon as it runs: two of its replies, and whether Compose can replace its container."""
+    """The daemon as it runs: two of its replies, and whether Compose may have started it."""
 
     url: str
     status: Mapping[str, Any]
     capabilities: Mapping[str, bool]
-    in_container: bool = False
+    by_compose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _effective(setting: Setting, env: Env) -> str:
 
 
 def _require_container(key: str, runtime: Runtime) -> None:
-    if runtime.in_container:
+    if runtime.by_compose:
         return
     message = f"`{key}` takes effect only when the daemon is started again"
     hint = "add `--offline` to change the files alone, then restart the daemon"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import time
-from importlib import import_module
 from pathlib import Path
 
 from aava_cli.download.sources.http import Access
-from aava_cli.download.transfer.fetch import Download, fetch
+from aava_cli.download.transfer.fetch import Download, fetch, means_of
 from aava_cli.download.transfer.partial import Digest
 
 
@@ -26,12 +24,8 @@ def main() -> None:
     access = Access(plain_host="127.0.0.1")
     digest = Digest("sha256", chosen.sha256)
     download = Download(chosen.url, chosen.url, access, size_bytes=chosen.size_bytes, digest=digest)
-    options = {}
-    # An engine of one connection has no say in their number.
-    if chosen.connections and "means" in inspect.signature(fetch).parameters:
-        means = import_module("aava_cli.download.transfer.fetch").Means
-        options["means"] = means(jobs=chosen.connections)
-    fetch(download, chosen.path.absolute(), lambda *_: None, **options)
+    means = means_of(chosen.connections, None)
+    fetch(download, chosen.path.absolute(), lambda *_: None, means=means)
     print(json.dumps({"verified_s": time.monotonic()}))
 
 

@@ -220,7 +220,7 @@ int main(int count, char **words) {
     if (bind(listener, (struct sockaddr *)&address, sizeof address)) fail("bind");
     if (listen(listener, 256)) fail("listen");
     prepare(listener);
-    for (unsigned turn = 0;; turn++) {
+    for (unsigned turn = 0;;) {
         int client, moved = 1;
         while ((client = accept(listener, NULL, NULL)) >= 0) open_connection(client, atoi(words[2]));
         double now = now_s();
@@ -230,12 +230,14 @@ int main(int count, char **words) {
             acknowledge(all[slot], now);
             if (!pass_request(all[slot], now)) close_connection(slot);
         }
-        /* One piece each in turn, so that the link is shared evenly. */
+        /* One piece each in turn, going on after who was last: the link is shared evenly. */
         while (moved) {
             moved = 0;
-            for (unsigned step = 0; step < CONNECTIONS; step++) {
-                struct connection *next = all[(turn + step) % CONNECTIONS];
-                if (next) moved += take(next, now);
+            for (unsigned step = 0, begin = turn; step < CONNECTIONS; step++) {
+                unsigned slot = (begin + step) % CONNECTIONS;
+                if (!all[slot] || !take(all[slot], now)) continue;
+                moved = 1;
+                turn = slot + 1;
             }
         }
         for (int slot = 0; slot < CONNECTIONS; slot++) {

@@ -15,6 +15,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.download.serving import Link, Wire, behind, build_link, hub, nginx
 from benchmarks.measure import (
@@ -130,12 +131,14 @@ def aria2c(job: Job, connections: int, *, checked: bool) -> tuple[str, ...]:
     return (*words, "-x", count, "-s", count, *check, "-o", FILE, job.url)
 
 
-def loopback(job: Job, chosen: argparse.Namespace, work: Path) -> tuple[list[Goal], object]:
+def loopback(
+    job: Job, chosen: argparse.Namespace, work: Path, before: dict[str, list[Figures]]
+) -> tuple[list[Goal], object]:
     """Compare on loopback, where the programs themselves are the limit."""
     with hub(job.url, job.size_bytes, job.sha256) as endpoint:
         others = peers(job, endpoint, synced=not chosen.no_peer_sync)
         named = present((command(job, work), engine(job), *others))
-        figures = paired(named, chosen.rounds, work)
+        figures = paired(named, chosen.rounds, work, before)
     base = "curl + openssl" if "curl + openssl" in figures else named[0].name
     print_table(f"{job.size_bytes:,} bytes from loopback", named, figures, base)
     return list(loopback_goals(figures)), figures
@@ -172,7 +175,12 @@ SECTIONS = {
 
 
 def behind_link(
-    job: Job, section: Section, wire: Wire, chosen: argparse.Namespace, work: Path
+    job: Job,
+    section: Section,
+    wire: Wire,
+    chosen: argparse.Namespace,
+    work: Path,
+    before: dict[str, Any],
 ) -> tuple[list[Goal], object]:
     """Compare where the network is the limit, with the same number of connections each."""
     goals: list[Goal] = []
@@ -181,7 +189,8 @@ def behind_link(
         ours = engine(job, connections=count, wire=wire)
         peer = f"aria2c -x{count or 4}"
         named = present((ours, *aria2cs(job, count or 4)))
-        figures = paired(named, chosen.rounds, work)
+        earlier = before.get(ours.name, {}).get("rounds", {})
+        figures = paired(named, chosen.rounds, work, earlier)
         limit_s = section.link.limit_s(job.size_bytes, count or 4)
         title = f"{section.title}: {job.size_bytes:,} bytes, at best {limit_s:.2f} s"
         print_table(title, named, figures, ours.name)
@@ -220,6 +229,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", choices=sections, nargs="*", default=sections)
     parser.add_argument("--tree", type=Path, default=ROOT, help="whose `aava_cli` is ours")
     parser.add_argument("--no-peer-sync", action="store_true", help="spare the peers the fsync")
+    parser.add_argument("--more", action="store_true", help="add to the rounds that are in --json")
     parser.add_argument("--json", type=Path, default=Path("bench-download.json"))
     chosen = parser.parse_args()
     if chosen.full:
@@ -233,7 +243,7 @@ def main() -> int:
     # The hub's program is installed beside this Python.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     goals: list[Goal] = []
-    records: dict[str, object] = {}
+    records: dict[str, Any] = json.loads(chosen.json.read_bytes()) if chosen.more else {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         work, root = Path(folder), Path(folder) / "served"
         root.mkdir(mode=0o755)
@@ -243,7 +253,7 @@ def main() -> int:
             size_bytes = chosen.size_mib << 20
             sha256 = make_model(root / FILE, size_bytes)
             job = Job(f"http://127.0.0.1:{port}/{FILE}", size_bytes, sha256, chosen.tree)
-            found, records["loopback"] = loopback(job, chosen, work)
+            found, records["loopback"] = loopback(job, chosen, work, records.get("loopback", {}))
             goals += found
         size_bytes = chosen.link_mib << 20
         sha256 = make_model(root / FILE, size_bytes)
@@ -253,7 +263,9 @@ def main() -> int:
                 with behind(section.link, program, port) as wire:
                     url = f"http://127.0.0.1:{wire.port}/{FILE}"
                     job = Job(url, size_bytes, sha256, chosen.tree)
-                    found, records[name] = behind_link(job, section, wire, chosen, work)
+                    found, records[name] = behind_link(
+                        job, section, wire, chosen, work, records.get(name, {})
+                    )
                 goals += found
     return report(goals, records, chosen.json)
 

@@ -6,11 +6,13 @@ Run as `python -m benchmarks.unpack.run`.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Contender, Goal, paired, present, print_table, ratio, report
 
@@ -87,14 +89,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bz2-mb", type=int, default=200)
     parser.add_argument("--gz-mb", type=int, default=500)
+    parser.add_argument("--only", choices=("bz2", "gz"), nargs="*", default=("bz2", "gz"))
+    parser.add_argument("--more", action="store_true", help="add to the rounds that are in --json")
     parser.add_argument("--json", type=Path, default=Path("bench-unpack.json"))
     chosen = parser.parse_args()
-    goals, records = [], {}
+    goals = []
+    records: dict[str, Any] = json.loads(chosen.json.read_bytes()) if chosen.more else {}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        for kind, megabytes in (("bz2", chosen.bz2_mb), ("gz", chosen.gz_mb)):
+        for kind in chosen.only:
+            megabytes = {"bz2": chosen.bz2_mb, "gz": chosen.gz_mb}[kind]
             named = contenders(kind, make_archive(work, kind, megabytes))
-            figures = paired(named, chosen.rounds, work)
+            figures = paired(named, chosen.rounds, work, records.get(kind))
             print_table(f"{megabytes} MB tar.{kind}", named, figures, "tarfile")
             records[kind] = figures
             share = ratio(figures["aava"], figures["tarfile"], "wall_s")

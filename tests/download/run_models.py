@@ -6,16 +6,16 @@ import sys
 
 import typer
 
-from aava_cli.app import main
+from aava_cli.app import find_command, main
 
 
 def build() -> typer.Typer:
     """Return a command tree of the commands for models and catalogs alone."""
-    from aava_cli.download.cli import catalog, models
-
     app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.add_typer(models, name="models")
-    app.add_typer(catalog, name="catalog")
+    for name in ("models", "catalog"):
+        group = find_command(name)
+        assert isinstance(group, typer.Typer)
+        app.add_typer(group, name=name)
     return app
 
 

@@ -46,11 +46,15 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 class Server:
-    """Serves `files` by path; `asked` has each request's method, path and headers."""
+    """Serves `files` by path; `asked` has each request's method, path and headers.
+
+    `sent_bytes` is how much of files was sent for GET.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, Served] = {}
         self.asked: list[tuple[str, str, Mapping[str, str]]] = []
+        self.sent_bytes = 0
         self._http = _QuietServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -151,7 +155,7 @@ def _answer(server: Server, request: BaseHTTPRequestHandler) -> None:
     elif served.statuses:
         _send(request, served.statuses.pop(0), served.headers, b"")
     else:
-        _send_file(request, served)
+        _send_file(server, request, served)
 
 
 def _send(
@@ -165,7 +169,7 @@ def _send(
     request.wfile.write(body)
 
 
-def _send_file(request: BaseHTTPRequestHandler, served: Served) -> None:
+def _send_file(server: Server, request: BaseHTTPRequestHandler, served: Served) -> None:
     wanted = _wanted(request, served)
     start, end = wanted or (0, len(served.body))
     request.send_response(200 if wanted is None else 206)
@@ -176,6 +180,8 @@ def _send_file(request: BaseHTTPRequestHandler, served: Served) -> None:
         request.send_header("Content-Range", served.content_range or exact)
     for name, value in served.headers.items():
         request.send_header(name, value)
+    if request.command == "GET":
+        server.sent_bytes += end - start
     _send_body(request, served, served.body[start:end])
 
 

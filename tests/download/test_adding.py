@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aava_cli.download.sources.http import Access
-from aava_cli.download.sources.peek import foreign, refuse_foreign
-from aava_cli.download.transfer.fetch import Download
-from tests.conftest import free_port
 from tests.download.conftest import known, sha256
 from tests.download.server import wheel
 from tests.tiny_models import write_gguf, write_piper
@@ -95,16 +91,6 @@ def backend_for(name: str) -> tuple[str, ...]:
     """Return the options that say what *name* is for."""
     kinds = {"gguf": "llama", "onnx": "kroko", "zip": "vosk"}
     return ("--backend", kinds[name.rpartition(".")[2]])
-
-
-def test_server_that_ignores_ranges_is_left_early(server: Server) -> None:
-    """The first bytes are looked at, and a server that is down is left to the pull."""
-    url = server.serve("/x.gguf", b"GGUF" + bytes(4 << 20), ignores_range=True)
-    refuse_foreign(Download("x", url), "x.gguf")
-    refuse_foreign(Download("x", f"http://127.0.0.1:{free_port()}/x", Access()), "x.gguf")
-    refuse_foreign(Download("x", "file:///none"), "x.gguf")
-    refuse_foreign(Download("x", server.serve("/s.gguf", b"GGUF")), "s.gguf")
-    assert foreign(b"", "x.bin") is None
 
 
 def test_missing_address(models: Models, server: Server) -> None:

@@ -8,15 +8,22 @@ import tarfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, get_args
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aava_cli.catalog import ArchiveFormat
 from aava_cli.download.archives.unpack import Unpacked, extract_member, unpack
 from aava_cli.errors import IntegrityError
-from tests.download.conftest import sha256
+from tests.download.conftest import known, sha256
 from tests.download.server import tarball, wheel
+
+if TYPE_CHECKING:
+    from tests.download.conftest import CatalogFile, Models
+    from tests.download.server import Server
 
 MEMBERS = {
     "README": b"not under the root",
@@ -26,6 +33,8 @@ MEMBERS = {
 ROOT = PurePosixPath("model")
 PACKED = {
     "zip": wheel(MEMBERS),
+    "tar": tarball(MEMBERS, ""),
+    "tar.zst": zstandard.ZstdCompressor().compress(tarball(MEMBERS, "")),
     "tar.gz": tarball(MEMBERS),
     "tar.bz2": tarball(MEMBERS, "bz2"),
     "tar.xz": tarball(MEMBERS, "xz"),
@@ -58,11 +67,30 @@ def test_unpacks_what_lies_under_the_root(tmp_path: Path, packed: bytes) -> None
     assert not (target / "README").exists()
 
 
+def test_every_format_of_a_catalog_is_tried() -> None:
+    """A new format brings its archive."""
+    assert set(get_args(ArchiveFormat)) == PACKED.keys()
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_model_comes_out_of_its_archive(
+    server: Server, project: Path, catalog: CatalogFile, models: Models, kind: str
+) -> None:
+    """Each format that a catalog may name is pulled as it is, and as an address."""
+    address = server.serve(f"/model.{kind}", PACKED[kind])
+    archive = f"archive = {{ format = '{kind}', root = 'model' }}"
+    catalog.add("mine", "vosk", "stt/mine", f"{known(PACKED[kind], address)}, {archive}")
+    assert models("pull", "mine").exit_code == 0
+    assert (project / "models/stt/mine/am/final.mdl").read_bytes() == b"weights" * 1000
+    ran = models("pull", address, "--backend", "vosk", "--as", "other")
+    assert (0, True) == (ran.exit_code, (project / "models/stt/vosk-model-other/am").is_dir())
+
+
 @every_format
 def test_cut_archive_is_not_sound(tmp_path: Path, packed: bytes) -> None:
-    """Half an archive fails, whatever its kind."""
+    """A third of an archive fails, whatever its kind."""
     with pytest.raises(IntegrityError, match="the archive is not sound"):
-        unpack(put(tmp_path, packed[: len(packed) // 2]), ROOT, tmp_path / "out", unwatched)
+        unpack(put(tmp_path, packed[: len(packed) // 3]), ROOT, tmp_path / "out", unwatched)
 
 
 def test_garbage_is_not_sound(tmp_path: Path) -> None:

@@ -247,3 +247,34 @@ def test_publisher_has_a_checksum_of_another_kind(server: Server) -> None:
     url = server.serve("/m/vosk-model-x.zip", BODY)
     answered = asker().ask(url)
     assert (Digest("md5", "a" * 32), len(BODY)) == (answered.digest, answered.size_bytes)
+
+
+@pytest.mark.parametrize("kind", ["pypi", "npm"])
+def test_packages_are_pinned_to_what_their_index_publishes(
+    registries: Server, project: Path, catalog: CatalogFile, audit: Audit, kind: str
+) -> None:
+    """The digest is recorded in the source, held to by pulls, and checked by the next audit."""
+    registries.serve_wheel("v", "1.0", {"a.onnx": BODY})
+    registries.serve_npm("v", "1.0", {"a.onnx": BODY})
+    bare = "pypi:v==1.0" if kind == "pypi" else "npm:v@1.0"
+    catalog.add("mine", "kroko", "kroko/a.onnx", known(BODY, f"{bare}#a.onnx"))
+    written = audit("--catalog", str(catalog.path), "--write", "--json")
+    algorithm = "sha256" if kind == "pypi" else "sha512"
+    assert (0, "learned") == (written.exit_code, found(written)["mine"]["state"])
+    assert f"'{bare}@{algorithm}:" in catalog.path.read_text().replace('"', "'")
+    again = audit("--catalog", str(catalog.path))
+    assert (0, "1 files: 1 agrees\n") == (again.exit_code, again.stdout)
+    words = ["--project", str(project), "models"]
+    assert 0 == main([*words, "pull", "mine"], build=build)
+    registries.serve_wheel("v", "1.0", {"a.onnx": BODY, "b": b"new"})
+    registries.serve_npm("v", "1.0", {"a.onnx": BODY, "b": b"new"})
+    other = audit("--catalog", str(catalog.path), "--json")
+    assert (7, "differs") == (other.exit_code, found(other)["mine"]["state"])
+    assert f"has other bytes: their {algorithm} is" in found(other)["mine"]["problems"][0]
+    assert 0 == main([*words, "rm", "mine"], build=build)
+    assert 7 == main([*words, "pull", "mine"], build=build)
+
+
+def test_catalog_that_is_not_there(audit: Audit) -> None:
+    """A file that does not exist is not found."""
+    assert 10 == audit("--catalog", "/none/catalog.toml").exit_code

@@ -68,6 +68,8 @@ def test_list_shows_what_is_on_disk(
     for name in ("pulled", "found", "damaged", "missing"):
         catalog.add(name, "kroko", f"kroko/{name}.onnx", known(BODY, url))
     models("pull", "pulled", "damaged")
+    # The two that were pulled have the same bytes, and may be one file.
+    (project / "models/kroko/damaged.onnx").unlink()
     (project / "models/kroko/damaged.onnx").write_bytes(b"cut")
     (project / "models/kroko/found.onnx").write_bytes(BODY)
     (project / "models/llm/own.gguf").write_bytes(b"")
@@ -105,11 +107,13 @@ def test_verify_tells_what_changed(
     """Good, different, missing and unknown are told apart, with the exit code of integrity."""
     url = server.serve("/a", BODY)
     for name in ("good", "different", "missing"):
-        catalog.add(name, "kroko", f"kroko/{name}.onnx", known(BODY, url))
+        body = BODY + name.encode()
+        address = server.serve(f"/{name}", body)
+        catalog.add(name, "kroko", f"kroko/{name}.onnx", known(body, address))
     catalog.add("unknown", "kroko", "kroko/unknown.onnx", unknown(url))
     models("pull", "good", "different", "missing")
     assert models("verify").exit_code == 0
-    (project / "models/kroko/different.onnx").write_bytes(b"x" * len(BODY))
+    (project / "models/kroko/different.onnx").write_bytes(b"x" * len(BODY + b"different"))
     (project / "models/kroko/missing.onnx").unlink()
     (project / "models/kroko/unknown.onnx").write_bytes(b"?")
     ran = models("verify", "--json")
@@ -183,6 +187,20 @@ def test_rm_removes_files_and_receipt(
     assert ran.stdout == "removed  kroko/a/b/mine.onnx\n7.0 kB freed\n"
     assert list((project / "models/kroko").iterdir()) == []
     assert list((project / ".aava/receipts").iterdir()) == []
+    again = models("rm", "mine")
+    assert (0, "nothing of `mine` is on disk\n") == (again.exit_code, again.stdout)
+    assert models("rm", "nine").exit_code == 10
+
+
+def test_rm_of_a_model_that_is_in_no_catalog_any_more(
+    server: Server, project: Path, catalog: CatalogFile, models: Models
+) -> None:
+    """The receipt still says what is its own; once that is gone the name means nothing."""
+    catalog.add("mine", "kroko", "kroko/mine.onnx", known(BODY, server.serve("/a", BODY)))
+    models("pull", "mine")
+    catalog.path.write_text("")
+    assert models("rm", "Mine").stdout == "removed  kroko/mine.onnx\n7.0 kB freed\n"
+    assert list((project / "models/kroko").iterdir()) == []
     assert models("rm", "mine").exit_code == 10
 
 
@@ -270,3 +288,28 @@ def test_unknown_backend_is_no_empty_list(models: Models) -> None:
     """A misspelt filter is not a host without models."""
     ran = models("list", "--backend", "whispr")
     assert (10, True) == (ran.exit_code, "`whisper_cpp`" in ran.stderr)
+
+
+def test_set_where_one_model_is_wanted(models: Models) -> None:
+    """The members are named: one of them was meant."""
+    for command in ("show", "rm"):
+        ran = models(command, "Starter")
+        assert (10, True) == (
+            ran.exit_code,
+            "hint:  name one of `whisper-cpp-base-en`" in ran.stderr,
+        )
+        assert "`Starter` is a set of models, not one" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--installed",), ("--role", "stt"), ("--backend", "vosk"), ("--language", "en")]
+)
+def test_partial_takes_no_filter(models: Models, words: tuple[str, ...]) -> None:
+    """What cannot be told of a begun download is not passed over in silence."""
+    assert 2 == models("ls", "--partial", *words).exit_code
+
+
+def test_add_wants_a_source(models: Models) -> None:
+    """A word that leads nowhere is said to be the problem, not the engine."""
+    ran = models("add", "x", "--source", "ftp://host/x.gguf")
+    assert (2, True) == (ran.exit_code, "`ftp://host/x.gguf` is no source" in ran.stderr)

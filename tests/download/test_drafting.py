@@ -44,6 +44,9 @@ HOST = "https://host.example"
         (f"{HOST}/sherpa-x.tar.bz2", {"role": "stt"}, "sherpa", "stt/sherpa-x"),
         (f"{HOST}/x.tgz", {"backend": "sherpa"}, "sherpa", "stt/sherpa-x"),
         (f"{HOST}/x.tar.xz", {"backend": "kokoro"}, "kokoro", "tts/kokoro"),
+        (f"{HOST}/x.tar", {"backend": "sherpa"}, "sherpa", "stt/sherpa-x"),
+        (f"{HOST}/x.tar.zst", {"backend": "sherpa"}, "sherpa", "stt/sherpa-x"),
+        (f"{HOST}/x.tzst", {"backend": "sherpa"}, "sherpa", "stt/sherpa-x"),
         ("npm:@a/b@1#package/x.zip", {"backend": "faster-whisper"}, "faster_whisper", "stt/x"),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +121,14 @@ def test_models_arrive_as_they_were(
     assert "nothing was downloaded" in other("pull", "mine", "v").stdout
     assert "nothing was found that is not here already" in other("import", str(exported)).stdout
     assert [] == list((root / ".aava/staging").iterdir())
+
+
+def test_names_come_from_stdin(exported: Path, project: Path, tmp_path: Path) -> None:
+    """A list of names makes the same export as the names themselves."""
+    again = tmp_path / "again.tar"
+    words = ["-m", "aava_cli", "--project", str(project), "models", "export", "-", str(again)]
+    subprocess.run([sys.executable, *words], input="mine\nv # both\n", text=True, check=True)
+    assert exported.read_bytes() == again.read_bytes()
 
 
 def test_same_models_make_the_same_bytes(exported: Path, models: Models, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from aava_cli.download.sharing.shelf import About
 from aava_cli.download.sharing.waiting import hold
 from aava_cli.download.transfer.partial import Binding, Partial
 from aava_cli.events import ignore
+from aava_cli.jobs.store import new_folder, record
 from aava_cli.processes import local_process, this_process
+from aava_cli.settings import Settings
 from tests.daemon.conftest import FakeDaemon, listening, status_of
 from tests.download.conftest import CatalogFile, known
 
@@ -164,6 +166,26 @@ def test_gc_of_any_age(project: Path, models: Models) -> None:
     assert models("gc", "--older-than", "0").stdout.startswith("removed  download llm/a.gguf\n")
     assert not folder.exists()
     assert models("gc", "--older-than", "soon").exit_code == 2
+
+
+def test_gc_removes_jobs_that_ended_long_ago(project: Path, models: Models) -> None:
+    """One that runs stays at any age, as does one that may have begun just now."""
+    settings = Settings(project, project / "models")
+    command = ("aava", "models", "pull", "x")
+    runs = record(new_folder(settings, "pull"), command, this_process())
+    recent = record(new_folder(settings, "pull"), command, this_process())
+    lost = record(new_folder(settings, "pull"), command, local_process(4_999_999))
+    ended = record(new_folder(settings, "pull"), command, this_process())
+    for job in (recent, ended):
+        job.exit_file.write_text("0\n")
+    beginning, broken = (new_folder(settings, "rebuild") for _ in range(2))
+    age(runs.folder, lost.folder, ended.folder, broken)
+    assert ["job pull-3", "job pull-4", "job rebuild-6"] == [
+        f"{each['kind']} {each['name']}"
+        for each in result(models("gc", "--dry-run", "--json").stdout)["waste"]
+    ]
+    assert models("gc", "--older-than", "0").stdout.count("removed  job") == 4
+    assert [runs.folder, beginning] == sorted((project / ".aava/jobs").iterdir())
 
 
 def test_gc_forgets_digests_of_files_that_are_gone(

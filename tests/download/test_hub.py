@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from pathlib import PurePosixPath
@@ -13,6 +14,8 @@ from aava_cli.catalog import parse_catalog
 from aava_cli.download.sources.hub import check_blob, git_blob_sha1, is_snapshot, list_snapshot
 from aava_cli.errors import IntegrityError, NotFound
 from tests.download.apart import COMMIT, Hub, git_sha1, run_apart
+from tests.download.proxies import SocksProxy
+from tests.tiny_folders import faster_whisper
 from tests.tiny_models import write_gguf
 
 if TYPE_CHECKING:
@@ -21,12 +24,7 @@ if TYPE_CHECKING:
     from tests.download.server import Server
 
 WEIGHTS = b"weights" * 1000
-WHISPER = {
-    ".gitattributes": b"*.bin lfs",
-    "model.bin": WEIGHTS,
-    "config.json": b"{}",
-    "vocabulary.txt": b"a\nb\n",
-}
+WHISPER = {".gitattributes": b"*.bin lfs", **faster_whisper()}
 
 
 @pytest.fixture
@@ -47,13 +45,13 @@ def test_whole_repository_is_pulled_at_its_commit(hub: Hub, project: Path) -> No
     hub.add("org/faster-whisper-mini", WHISPER)
     ran = run_apart(project, "models", "pull", "hf:org/faster-whisper-mini", env=hub.env)
     folder = project / "models/stt/faster-whisper-mini"
-    assert (0, {"model.bin", "config.json", "vocabulary.txt"}) == (
+    assert (0, set(faster_whisper())) == (
         ran.exit_code,
         {each.name for each in folder.iterdir()},
     ), ran.stderr
     receipt = json.loads((project / ".aava/receipts/faster-whisper-mini.json").read_bytes())
     vouchers = {each["path"].rpartition("/")[2]: each["provenance"] for each in receipt["files"]}
-    assert {"model.bin": "catalog", "config.json": "hub", "vocabulary.txt": "hub"} == vouchers
+    assert {**dict.fromkeys(faster_whisper(), "hub"), "model.bin": "catalog"} == vouchers
     assert all(f"@{COMMIT}/" in each["source"] for each in receipt["files"])
     entry = own_catalog(project)["faster-whisper-mini"]
     assert ("faster_whisper", "stt/faster-whisper-mini") == (entry["backend"], entry["path"])
@@ -62,6 +60,16 @@ def test_whole_repository_is_pulled_at_its_commit(hub: Hub, project: Path) -> No
     model = parse_catalog(text, name="c").find("faster-whisper-mini")
     chosen = {"model": "/app/models/stt/faster-whisper-mini"}
     assert chosen == model.values(PurePosixPath("/app/models"))
+
+
+def test_dry_run_names_the_hub_as_who_vouches(hub: Hub, project: Path) -> None:
+    """Sizes and digests are known before anything is fetched."""
+    hub.add("org/mini", {"a.data": b"x" * 10_000})
+    words = ("models", "pull", "hf:org/mini/a.data", "--role", "stt")
+    ran = run_apart(project, *words, "--backend", "kroko", "--dry-run", "--json", env=hub.env)
+    (file,) = json.loads(ran.stdout)["result"]["models"][0]["files"]
+    digest = f"sha256:{hashlib.sha256(b'x' * 10_000).hexdigest()}"
+    assert (digest, "hub", 10_000) == (file["digest"], file["provenance"], file["size_bytes"])
 
 
 def test_repository_that_was_pulled_can_be_pulled_again(hub: Hub, project: Path) -> None:
@@ -159,3 +167,22 @@ def test_git_names(tmp_path: Path) -> None:
     check_blob(path, git_sha1(b"hello\n"))
     with pytest.raises(IntegrityError, match="its git sha1 is"):
         check_blob(path, git_sha1(b"other"))
+
+
+def test_hub_behind_a_proxy(hub: Hub, project: Path) -> None:
+    """The hub's own client and the downloads take the same way."""
+    hub.add("org/faster-whisper-mini", WHISPER)
+    proxy = SocksProxy()
+    way = {"all_proxy": f"socks5h://127.0.0.1:{proxy.port}", "no_proxy": "", "NO_PROXY": ""}
+    ran = run_apart(project, "models", "pull", "hf:org/faster-whisper-mini", env=hub.env | way)
+    proxy.close()
+    assert 0 == ran.exit_code, ran.stderr
+    assert len(proxy.asked) > 1
+
+
+def test_proxy_that_the_hub_cannot_use(hub: Hub, project: Path) -> None:
+    """The proxy is at fault, not the repository's name."""
+    way = {"all_proxy": "socks4://me:secret@127.0.0.1:1", "no_proxy": "", "NO_PROXY": ""}
+    for name in ("hf:org/faster-whisper-mini", "hf:org/any/a.gguf"):
+        ran = run_apart(project, "models", "pull", name, env=hub.env | way)
+        assert (6, True) == (ran.exit_code, "`socks4://127.0.0.1:1` is not one" in ran.stderr)

@@ -68,7 +68,7 @@ def run(governor: Governor, rate: dict[int, int], windows: int = 40) -> int:
     done = 0.0
     for window in range(windows):
         done += rate[governor.target] * 0.25
-        governor.observe(window * 0.25, int(done), all_at_work=True, is_hash_bound=False)
+        governor.observe(window * 0.25, int(done), window * 0.25, all_at_work=True)
     return governor.target
 
 
@@ -83,11 +83,19 @@ def test_stops_where_more_bring_nothing() -> None:
 
 
 def test_hashing_is_the_limit() -> None:
-    """Where bytes wait to be hashed, one connection is enough."""
-    governor = Governor(16)
+    """Where bytes wait to be hashed, one connection is enough, however many there were."""
+    governor = Governor(16, target=8)
     for window in range(20):
-        governor.observe(window, window * 10**9, all_at_work=True, is_hash_bound=True)
+        governor.observe(window, window * 10**9, 0.1 * window, all_at_work=True)
     assert 1 == governor.target
+
+
+def test_hashing_that_caught_up_is_no_limit() -> None:
+    """Bytes that had to wait for a moment do not keep a download at one connection."""
+    governor = Governor(16)
+    for window in range(3):
+        governor.observe(window, window * 10**6, max(0, window - 1), all_at_work=True)
+    assert 2 == governor.target
 
 
 def test_refusal_is_heeded() -> None:
@@ -121,6 +129,15 @@ def test_parts_come_from_the_front() -> None:
     while (claim := board.take(Pace(1.0))) is not None:
         parts.append((claim.position // MIB, (claim.end or 0) // MIB))
     assert [(0, 8), (9, 17), (17, 25), (25, 30)] == parts
+
+
+def test_parts_get_small_near_the_end() -> None:
+    """Connections that share a file come to its end together, a piece apart at most."""
+    board, pace, sizes = Board(100 * MIB + 5, Extents()), Pace(1.0), []
+    while (claim := board.take(pace, sharers=4)) is not None:
+        sizes.append(claim.left_bytes)
+    assert (100 * MIB + 5, 8 * MIB, MIB + 5) == (sum(sizes), sizes[0], sum(sizes[-2:]))
+    assert sorted(sizes, reverse=True) == sizes
 
 
 def test_slow_part_is_split_and_stalled_part_raced() -> None:

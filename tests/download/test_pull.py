@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import free_port
 from tests.download.conftest import known, sha256, unknown
 from tests.download.server import tarball, wheel
+from tests.tiny_folders import write_onnx
 from tests.tiny_models import write_piper
 
 if TYPE_CHECKING:
@@ -336,7 +337,9 @@ def test_file_beside_an_archive_goes_into_its_folder(
     server: Server, project: Path, catalog: CatalogFile, models: Models
 ) -> None:
     """A folder with a file from elsewhere is published as one, and completed as one."""
-    packed = tarball({"m/model.onnx": b"acoustic", "m/tokens.txt": b"a 1\n"}, "bz2")
+    acoustic = write_onnx(project / "model.onnx").read_bytes()
+    spelling = {"m/tokens.txt": b"a 1\n", "m/lexicon.txt": b"a a\n"}
+    packed = tarball({"m/model.onnx": acoustic, **spelling}, "bz2")
     archive = "archive = { format = 'tar.bz2', root = 'm' }"
     catalog.add(
         "mine",
@@ -347,7 +350,8 @@ def test_file_beside_an_archive_goes_into_its_folder(
     )
     assert models("pull", "mine").exit_code == 0
     root = project / "models/tts/matcha-icefall-m"
-    assert {"model.onnx", "tokens.txt", "vocoder.onnx"} == {each.name for each in root.iterdir()}
+    there = {"model.onnx", "tokens.txt", "lexicon.txt", "vocoder.onnx"}
+    assert there == {each.name for each in root.iterdir()}
     (root / "tokens.txt").unlink()
     assert models("pull", "mine").exit_code == 0
     assert ((root / "vocoder.onnx").read_bytes(), True) == (BODY, (root / "tokens.txt").exists())
@@ -366,10 +370,11 @@ def test_file_for_a_folder_that_people_put_there(
         known(BODY, server.serve("/v", BODY), path="tts/matcha-icefall-m/vocoder.onnx"),
     )
     root = project / "models/tts/matcha-icefall-m"
-    root.mkdir()
-    (root / "model.onnx").write_bytes(b"by hand")
+    by_hand = write_onnx(root / "model.onnx").read_bytes()
+    for name in ("tokens.txt", "lexicon.txt"):
+        (root / name).write_text("a 1\n")
     assert models("pull", "mine").exit_code == 0
-    assert ([], b"by hand") == (server.gets("/m"), (root / "model.onnx").read_bytes())
+    assert ([], by_hand) == (server.gets("/m"), (root / "model.onnx").read_bytes())
     assert (root / "vocoder.onnx").read_bytes() == BODY
 
 
@@ -390,7 +395,7 @@ def test_model_that_no_engine_could_load_is_not_installed(
     url = server.serve("/a", b"<html>sorry</html>")
     catalog.add("mine", "llama", "llm/mine.gguf", unknown(url))
     ran = models("pull", "mine")
-    assert (7, True) == (ran.exit_code, "`llm/mine.gguf` is no GGUF file" in ran.stderr)
+    assert (7, True) == (ran.exit_code, "`mine.gguf` is a web page" in ran.stderr)
     assert not (project / "models/llm/mine.gguf").exists()
     assert leftovers(project) == []
 
@@ -750,9 +755,25 @@ def test_dead_hub_is_asked_once(server: Server, project: Path, catalog: CatalogF
     """A hub that is down costs one attempt, however many files it has."""
     environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     for name in ("a", "b"):
-        url = server.serve(f"/{name}", BODY)
+        body = BODY + name.encode()
+        url = server.serve(f"/{name}", body)
         source = f"hf:org/repo/{name}.onnx"
-        catalog.add(name, "kroko", f"kroko/{name}.onnx", known(BODY, source, url))
+        catalog.add(name, "kroko", f"kroko/{name}.onnx", known(body, source, url))
     with run_apart(project, "pull", "a", "b", env=environment) as pulling:
         _, stderr = pulling.communicate()
     assert (0, 2) == (pulling.returncode, stderr.count("the hub cannot be reached"))
+
+
+def test_hub_whose_name_leads_nowhere(server: Server, project: Path, catalog: CatalogFile) -> None:
+    """The next source is asked at once; behind a proxy it is the proxy that knows names."""
+    url = server.serve("/a", BODY)
+    catalog.add("mine", "kroko", "kroko/a.onnx", known(BODY, "hf:org/repo/a.onnx", url))
+    environment = {**os.environ, "HF_ENDPOINT": "https://hub.invalid"}
+    with run_apart(project, "pull", "mine", env=environment) as pulling:
+        _, stderr = pulling.communicate()
+    assert (0, True) == (pulling.returncode, "the hub cannot be reached" in stderr)
+    (project / "models/kroko/a.onnx").unlink()
+    proxy = {**environment, "HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
+    with run_apart(project, "pull", "mine", env=proxy) as pulling:
+        _, stderr = pulling.communicate()
+    assert (0, True) == (pulling.returncode, "the hub cannot be reached" in stderr), stderr

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aava_cli.download.sources.http import Access, check_address, split_credentials, without_secrets
-from aava_cli.download.sources.npm_registry import ask_npm, find_tarball
-from aava_cli.download.sources.pip_index import PipIndexes, ask_pip, find_file
+from aava_cli.download.sources.npm_config import ask_npm
+from aava_cli.download.sources.npm_registry import find_tarball
+from aava_cli.download.sources.pip_config import PipIndexes, ask_pip
+from aava_cli.download.sources.pip_index import find_file
 from aava_cli.download.sources.resolver import Resolver
 from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import AccessDenied, NetworkError, NotFound, UsageError
@@ -216,6 +219,8 @@ def test_index_that_pip_has_built_in(monkeypatch: pytest.MonkeyPatch, own_home: 
 
 def test_pip_without_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who told pip to ask nobody is obeyed."""
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(NetworkError, match="ask no index"):
         ask_pip(PIP)

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aava_cli.download.transfer.fetch import Download, Patience, fetch
-from aava_cli.download.transfer.keeper import Keeper
-from aava_cli.download.transfer.partial import Binding, Digest, Partial, no_space, state_path
+from aava_cli.download.transfer.keeper import WINDOW_BYTES, Keeper
+from aava_cli.download.transfer.partial import Binding, Digest, Partial, no_space
+from aava_cli.download.transfer.record import state_path
 from aava_cli.errors import AccessDenied, IntegrityError, NetworkError, NotFound
 from tests.conftest import free_port
 from tests.download.conftest import sha256
@@ -375,6 +376,26 @@ def test_long_download_is_synced_on_the_way(path: Path) -> None:
         while not json.loads(state_path(path).read_bytes())["state"]["done"]:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+def wait_until_broken(keeper: Keeper) -> None:
+    """Return when *keeper* has failed."""
+    deadline = time.monotonic() + 20
+    while keeper.failure is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_bytes_that_cannot_be_written_out_are_told(path: Path) -> None:
+    """A disk that fails while its part of the file is dropped from memory fails the download."""
+    body = memoryview(bytes(2 * WINDOW_BYTES))
+    with Partial(path, Binding("test", None, len(body), None)) as partial:
+        partial.append(body)
+        partial.hasher.finish(len(body))
+        descriptor, partial.descriptor = partial.descriptor, -1
+        with pytest.raises(OSError, match="Bad file descriptor"), Keeper(partial) as keeper:
+            wait_until_broken(keeper)
+        partial.descriptor = descriptor
 
 
 def test_missing_local_file_is_not_found(tmp_path: Path, path: Path, waits: Waits) -> None:

@@ -132,6 +132,16 @@ def test_cancelled_pull_keeps_what_it_had(
     assert (project / "models/kroko/mine.onnx").read_bytes() == BODY
 
 
+def test_job_does_not_show_credentials(aava: Aava, settings: Settings) -> None:
+    """An address with a password is carried out as it is, and shown without it."""
+    address = "http://me:secret@127.0.0.1:1/x.gguf"
+    aava("models", "pull", address, "--mirror", "http://me:secret@127.0.0.1:1", "--detach")
+    aava("jobs", "wait", "pull-1")
+    shown = aava("jobs", "list").stdout + aava("jobs", "show", "pull-1", "--json").stdout
+    kept = (find_job(settings, "pull-1").folder / "job.json").read_text()
+    assert (True, False) == ("http://127.0.0.1:1/x.gguf" in kept, "secret" in kept + shown)
+
+
 def test_killed_command_is_recorded(
     aava: Aava, stalled: threading.Event, settings: Settings
 ) -> None:

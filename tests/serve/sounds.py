@@ -26,6 +26,11 @@ def loudest_hz(pcm16: bytes, rate_hz: int) -> int:
     return round(float(np.argmax(spectrum)) * rate_hz / len(samples) / 50) * 50
 
 
+def peak(pcm16: bytes) -> float:
+    """Return how far *pcm16* goes, 1 being all the way."""
+    return float(np.abs(np.frombuffer(pcm16, "<i2").astype(np.float64)).max() / 32768)
+
+
 def from_mulaw(data: bytes) -> bytes:
     """Return G.711 mu-law as signed 16-bit samples, as its standard decodes it."""
     codes = ~np.frombuffer(data, np.uint8)

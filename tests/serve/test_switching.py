@@ -99,7 +99,7 @@ def test_same_values_change_nothing(shared: RunningDaemon, fields: dict[str, Any
         ({"stt_model_path": "/app/models/stt/ggml-garbage.bin"}, "bad magic"),
         ({"stt_model_path": "/app/models/stt"}, "is not a file"),
         ({"stt_model_path": "/app/models/stt/none.bin"}, "no model at"),
-        ({"stt_backend": "vosk"}, "the engine `vosk` is not installed here"),
+        ({"stt_backend": "tone"}, "the engine `tone` is not installed here"),
         ({"stt_backend": "nope"}, "no stt backend named `nope`"),
         ({"stt_backend": "piper"}, "no stt backend named `piper`"),
         ({"stt_model_path": ["a"]}, "`stt_model_path` must be text"),

@@ -131,8 +131,8 @@ def test_dry_run_of_what_already_is_says_so(switch: Aava) -> None:
         (("--stt", "piper:low"), 10, "stt backend"),
         (("--llm", "openai-cloud"), 1, "cloud"),
         (("--llm", "smollm2-135m"), 10, "aava models pull"),
-        (("--tts", "kokoro"), 1, "`aava serve` has no engine for `kokoro`"),
-        (("--stt", "faster_whisper:small"), 1, "choose one of `whisper_cpp`"),
+        (("--tts", "melotts"), 1, "`aava serve` has no engine for `melotts`"),
+        (("--tts", "melotts"), 1, "choose one of `piper`, `kokoro`, `matcha`"),
         (("--stt", ""), 2, "`--stt` names nothing"),
     ],
 )
@@ -352,3 +352,29 @@ def test_status_shows_selection_and_runtime(aava: Aava) -> None:
     roles = {each["role"]: each for each in answer["result"]["roles"]}
     assert "whisper_cpp:ggml-hello.bin" == roles["stt"]["selected"] == roles["stt"]["running"]
     assert all(each["loaded"] for each in roles.values())
+
+
+def test_options_alone_change_the_running_model(switch: Aava, served: Project) -> None:
+    """The model stays, the daemon runs with the new values, and `.env` has them."""
+    options = ("--set", "llm.context=256", "--set", "llm.temperature=0.2", "--set", "llm.batch=64")
+    run = switch(*options)
+    assert (0, "") == (run.exit_code, run.stderr)
+    config = served.daemon.status()["models"]["llm"]["config"]
+    assert (256, 0.2, 64) == (config["context"], config["temperature"], config["batch"])
+    assert OLD == served.running()
+    env = served.files[0].decode()
+    assert "LOCAL_LLM_CONTEXT=256\n" in env
+    assert "LOCAL_LLM_TEMPERATURE=0.2\n" in env
+    before = served.files
+    assert "already so" in switch(*options).stdout
+    assert before == served.files
+
+
+def test_options_and_a_model_are_one_change(switch: Aava, served: Project) -> None:
+    """A voice and a context together; the old ones come back together as well."""
+    before = served.files
+    failing = switch("--llm", "incomplete", "--set", "llm.context=256", "--tts", "high")
+    assert (3, before) == (failing.exit_code, served.files)
+    assert 512 == served.daemon.status()["models"]["llm"]["config"]["context"]
+    assert 0 == switch("--llm", "second", "--set", "llm.context=256", "--tts", "high").exit_code
+    assert ("ggml-hello.bin", "second.gguf", "high.onnx") == served.running()

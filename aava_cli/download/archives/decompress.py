@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
 from aava_cli.download.archives.members import unsound
-from aava_cli.download.archives.parallel import Foreign, by_lbzip2, by_rapidgzip
+from aava_cli.download.archives.parallel import Foreign, by_lbzip2, by_rapidgzip, most_threads
 from aava_cli.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -162,6 +162,14 @@ def fastest(
         if kind == "bz2" and shutil.which("lbzip2"):
             return by_lbzip2
     return partial(by_python, kind)
+
+
+def gain_of_whole(kind: Compression | None) -> int:
+    """Return how many times as fast as while it comes a file is decoded once it is there."""
+    comes_as_fast = kind == "bz2" and shutil.which("lbzip2") is not None
+    if kind not in ("gz", "bz2") or comes_as_fast or not find_spec("rapidgzip"):
+        return 1
+    return most_threads()
 
 
 @contextmanager

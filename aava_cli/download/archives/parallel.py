@@ -27,13 +27,17 @@ def by_rapidgzip(kind: Compression, file: Path, _packed: Reader) -> Iterator[Rea
     """Decode *file* on several cores at once."""
     import rapidgzip
 
-    threads = min(len(os.sched_getaffinity(0)), _MAX_THREADS)
     try:
-        decoded = rapidgzip.open(str(file), parallelization=threads)
+        decoded = rapidgzip.open(str(file), parallelization=most_threads())
     except (RuntimeError, ValueError) as error:
         raise unsound(f"its {kind} data is damaged or cut off") from error
     with decoded:
         yield Foreign(decoded, (RuntimeError, ValueError), kind)
+
+
+def most_threads() -> int:
+    """Return on how many cores a file is decoded at once."""
+    return min(len(os.sched_getaffinity(0)), _MAX_THREADS)
 
 
 @contextmanager

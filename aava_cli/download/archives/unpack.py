@@ -21,9 +21,9 @@ from aava_cli.files import NEW_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Unpacked", "can_stream", "extract_member", "unpack", "unpack_stream"]
+__all__ = ["HEAD_BYTES", "Unpacked", "can_stream", "extract_member", "unpack", "unpack_stream"]
 
-_HEAD_BYTES = 8
+HEAD_BYTES = 8
 # A folder that a group shares hands that on to the folders in it.
 _FOLDER, _SHARED = 0o755, 0o2070
 
@@ -142,7 +142,7 @@ def _fail_for_space(error: BaseException, folder: Path) -> None:
 @contextmanager
 def _members(file: IO[bytes], path: Path) -> Iterator[Iterator[Member]]:
     """Give the members of the archive *file*, which *path* names."""
-    head = file.read(_HEAD_BYTES)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
     compression = compression_of(head)
     if head.startswith(ZIP_MAGICS):
@@ -156,7 +156,7 @@ def _members(file: IO[bytes], path: Path) -> Iterator[Iterator[Member]]:
 
 @contextmanager
 def _stream_members(packed: _Counted) -> Iterator[Iterator[Member]]:
-    head = packed.peek(_HEAD_BYTES)
+    head = packed.peek(HEAD_BYTES)
     compression = compression_of(head)
     if not can_stream(head):
         raise unsound("a zip cannot be unpacked before its end is there")

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from aava_cli.download.ahead import refuse_foreign
 from aava_cli.download.cataloguing.catalog_edit import append_model
 from aava_cli.download.cataloguing.drafting import (
     Wanted,
     check_new,
     draft_model,
-    file_name,
     is_address,
 )
 from aava_cli.download.sharing.waiting import hold
-from aava_cli.download.sources.peek import refuse_foreign
 from aava_cli.errors import UsageError
 from aava_cli.events import Log
 from aava_cli.files import atomic_write
@@ -108,7 +107,7 @@ def find_or_draft(wanted: Wanted, catalog: Catalog, resolver: Resolver) -> tuple
         return catalog.models[model.id], False
     if not is_snapshot(source) and not source.startswith(("pypi:", "npm:")):
         resolved = resolver.resolve(source, digest_known=True)
-        refuse_foreign(resolved.download, file_name(source))
+        refuse_foreign(resolved.download, model.files[0])
     return model, True
 
 
@@ -150,6 +149,10 @@ def draft_from_options(wanted: Wanted, fields: Mapping[str, Any], catalog: Catal
     """
     from aava_cli.download.sources.hub import is_snapshot, list_snapshot
 
+    if not is_address(wanted.source):
+        message = f"`{wanted.source}` is no source"
+        hint = "write it as `https://HOST/FILE`, `hf:ORG/REPO/FILE`, `pypi:`, `npm:` or `file:/...`"
+        raise UsageError(message, hint=hint)
     snapshot = list_snapshot(wanted.source) if is_snapshot(wanted.source) else None
     model = draft_model(wanted, snapshot, fields)
     check_new(model, catalog)

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from aava_cli.download.sources.http import Transient, check_status, open_client
 from aava_cli.download.sources.resolver import Resolver
 from aava_cli.download.transfer.fetch import Patience
-from aava_cli.errors import AavaError, AccessDenied, NotFound
+from aava_cli.errors import AavaError, AccessDenied, IntegrityError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ class Asker:
                 return Answered(source, "unreachable", problem=self._down[host])
             try:
                 return self._patiently(source)
-            except NotFound as error:
+            except (IntegrityError, NotFound) as error:
                 return Answered(source, "gone", problem=error.message)
             except AccessDenied as error:
                 return Answered(source, "denied", problem=error.message)
@@ -109,7 +109,7 @@ class Asker:
         download = resolved.download
         if resolved.member is not None:
             # What is known is the package's; the file inside has its own size and digest.
-            return Answered(source, "there")
+            return Answered(source, "there", pinned=resolved.pinned)
         size = download.size_bytes
         if not source.startswith("hf:"):
             size = _measure(download) or size

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal["agrees", "learned", "differs", "unasked"]
 """`unasked` is a file of which a source could not be asked; `differs` includes what is gone."""
 
-_COMMIT = re.compile(r"hf:[^@]+@[0-9a-f]{40}/.+")
+# A source that names exact bytes already: a commit, or a package by its digest.
+_EXACT = re.compile(r"hf:[^@]+@[0-9a-f]{40}/.+|(?:pypi|npm):[^#]+@sha\d+:[0-9a-f]+#.+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _differences(what: str, known: object, told: Iterable[object]) -> Iterator[s
 
 def _pinned(file: RemoteFile, answers: Sequence[Answered]) -> tuple[str, ...] | None:
     pinned = tuple(
-        each.pinned if each.pinned and not _COMMIT.fullmatch(each.source) else each.source
+        each.pinned if each.pinned and not _EXACT.fullmatch(each.source) else each.source
         for each in answers
     )
     return pinned if pinned != file.sources else None

@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 _SCHEMES = ("https://", "http://", "hf:", "pypi:", "npm:", "file:")
 _ARCHIVES = {
     ".zip": "zip",
+    ".tar": "tar",
     ".tar.gz": "tar.gz",
     ".tgz": "tar.gz",
     ".tar.bz2": "tar.bz2",
+    ".tbz2": "tar.bz2",
     ".tar.xz": "tar.xz",
+    ".txz": "tar.xz",
+    ".tar.zst": "tar.zst",
+    ".tzst": "tar.zst",
 }
 _NOT_IN_IDS = re.compile(r"[^a-z0-9.]+")
 

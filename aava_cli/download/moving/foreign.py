@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aava_cli.download.apply import install, lock_names, staging
+from aava_cli.download.apply import install, staging
 from aava_cli.download.moving.importing import Imported, ImportedModel
 from aava_cli.download.moving.taking import take
 from aava_cli.download.obtain import Obtained, Supplier
 from aava_cli.download.presence import contained
 from aava_cli.download.sharing.waiting import hold
 from aava_cli.download.sources.resolver import Resolver
+from aava_cli.download.together import lock_names
 from aava_cli.errors import IntegrityError, NotFound
 from aava_cli.store import ReceiptFile, read_receipt, work_folder
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, cast
 
-from aava_cli.download.apply import install, lock_names, staging
+from aava_cli.download.apply import install, staging
 from aava_cli.download.cataloguing.adding import add_to_catalog
 from aava_cli.download.moving.bundle import (
     MANIFEST,
@@ -23,6 +23,7 @@ from aava_cli.download.moving.bundle import (
 from aava_cli.download.obtain import Obtained
 from aava_cli.download.presence import free_bytes, recorded_of
 from aava_cli.download.sharing.waiting import hold
+from aava_cli.download.together import lock_names
 from aava_cli.download.transfer.partial import no_space
 from aava_cli.errors import IntegrityError, NoSpace, NotFound
 from aava_cli.output import Result, human_bytes

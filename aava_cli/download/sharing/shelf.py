@@ -16,7 +16,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.digests import hash_file
-from aava_cli.download.transfer.partial import partial_path, state_path
+from aava_cli.download.transfer.extents import Extents
+from aava_cli.download.transfer.partial import partial_path
+from aava_cli.download.transfer.record import state_path
 from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
 from aava_cli.processes import liveness, parse_process, this_process
 
@@ -96,6 +98,26 @@ def kept_bytes(folder: Path) -> int:
         state: dict[str, Any] = json.loads(state_path(folder / _DATA).read_bytes())["state"]
         return int(state["done"])
     return 0
+
+
+def kept_prefix(folder: Path) -> int:
+    """Return how many bytes of the download in *folder* are there from the first on."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        state: dict[str, Any] = json.loads(state_path(folder / _DATA).read_bytes())["state"]
+        return Extents((int(start), int(end)) for start, end in state["ranges"]).end_from(0)
+    return 0
+
+
+def reserved_bytes(folder: Path) -> int:
+    """Return how much room the download in *folder* takes, with what is reserved for the rest."""
+    with suppress(OSError):
+        return (folder / _DATA).stat().st_blocks * 512
+    return 0
+
+
+def data_file(folder: Path) -> Path:
+    """Return where the bytes of the download in *folder* are."""
+    return folder / _DATA
 
 
 def about(folder: Path) -> About | None:

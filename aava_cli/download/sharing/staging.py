@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from aava_cli.processes import liveness, parse_process, this_process
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
+
+_PARTS = ".parts"
 
 
 def new_stage(work: Path, model_id: str) -> Path:
@@ -25,6 +27,11 @@ def new_stage(work: Path, model_id: str) -> Path:
     with suppress(FileExistsError):
         stage.mkdir()
     return stage
+
+
+def part(stage: Path, path: PurePosixPath) -> Path:
+    """Return where one file is prepared in *stage*, apart from archives that unpack around it."""
+    return stage / _PARTS / path
 
 
 def is_abandoned(path: Path) -> bool:

@@ -12,7 +12,7 @@ from aava_cli.events import Log, Progress
 from aava_cli.pulse import pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from aava_cli.download.sharing.lease import Claim
@@ -43,23 +43,26 @@ class _Holding:
 
 
 @contextmanager
-def hold(work: Path, names: Iterable[str], emit: Emit) -> Iterator[Emit]:
+def hold(
+    work: Path, names: Iterable[str], emit: Emit, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Emit]:
     """Hold all *names* for the block, once whoever holds them has finished or died.
 
     What goes to the `Emit` that the block gets is also seen by those who wait for the names.
+    Waiting is by *sleep*, which may raise.
     """
     leases, holding = Leases(leases_folder(work)), _Holding(emit)
     with ExitStack() as stack:
         stack.enter_context(pulse(holding.beat, BEAT_S))
         # In one order for everybody, so that two never wait for each other.
         for name in sorted(set(names)):
-            lease = _wait(leases, name, emit)
+            lease = _wait(leases, name, emit, sleep)
             stack.callback(lease.release)
             holding.leases.append(lease)
         yield holding.tell
 
 
-def _wait(leases: Leases, name: str, emit: Emit) -> Lease:
+def _wait(leases: Leases, name: str, emit: Emit, sleep: Callable[[float], None]) -> Lease:
     followed: Claim | None = None
     while not isinstance(found := leases.take(name), Lease):
         if found.claim is not None:
@@ -67,7 +70,7 @@ def _wait(leases: Leases, name: str, emit: Emit) -> Lease:
                 holder = found.claim.holder
                 emit(Log(f"waiting for `{name}`: {holder} is at work on it"))
             followed = _follow(found.claim, followed, emit)
-        time.sleep(_STEP_S)
+        sleep(_STEP_S)
     if found.inherited is not None:
         emit(Log(f"{found.inherited.holder} died at work on `{name}`; going on from there"))
     return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from aava_cli.download.sources.http import Access, get_page
+from aava_cli.download.sources.memo import Memo
 from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import NetworkError, NotFound
 
@@ -45,7 +46,7 @@ class _Place:
 class Releases:
     """Asks for each release once."""
 
-    _known: dict[str, Mapping[str, Published]] = field(default_factory=dict)
+    _known: Memo[Mapping[str, Published]] = field(default_factory=Memo)
 
     def describe(self, url: str) -> Published:
         """Return what the release of the asset *url* says of it.
@@ -59,10 +60,7 @@ class Releases:
         if place is None:
             raise NotFound(f"`{url}` is no release asset", hint="check the address")
         page = _page(place)
-        if page not in self._known:
-            body, _ = get_page(page, _access(page), accept="application/vnd.github+json")
-            self._known[page] = _parse(body)
-        found = self._known[page].get(place.name)
+        found = self._known.get(page, lambda: _ask(page)).get(place.name)
         if found is None:
             message = f"the release `{place.tag}` has no `{place.name}`"
             raise NotFound(message, hint="check the address of the source")
@@ -85,6 +83,11 @@ def _page(place: _Place) -> str:
     api = (os.environ.get("GITHUB_API_URL") or _API).rstrip("/")
     repository = f"{quote(place.owner)}/{quote(place.repository)}"
     return f"{api}/repos/{repository}/releases/tags/{quote(place.tag, safe='')}"
+
+
+def _ask(page: str) -> Mapping[str, Published]:
+    body, _ = get_page(page, _access(page), accept="application/vnd.github+json")
+    return _parse(body)
 
 
 def _access(page: str) -> Access:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import os
-import ssl
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from aava_cli.errors import AavaError, AccessDenied, NetworkError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import httpx
@@ -35,12 +33,15 @@ _LONGEST_WAIT_S = 60.0
 class Access:
     """How one server is spoken to; *plain_host* may be reached without TLS.
 
-    Only the operator's own configuration of a registry or a mirror names such a host.
+    Only the operator's own configuration of a registry or a mirror names such a host, a
+    *proxy* other than the environment's, or the certificate that a server asks for.
     """
 
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     certificates: Path | None = None
     plain_host: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    client_certificate: Path | None = None
 
 
 class Headers(Protocol):
@@ -73,6 +74,11 @@ def open_client(access: Access) -> Iterator[httpx.Client]:
     """
     import httpx
 
+    from aava_cli.download.sources.routed import Routed
+    from aava_cli.download.sources.trust import trust_of
+
+    check_sendable(access.headers)
+
     def refuse_plain_http(request: httpx.Request) -> None:
         check_address(str(request.url), access)
 
@@ -80,7 +86,7 @@ def open_client(access: Access) -> Iterator[httpx.Client]:
     try:
         with httpx.Client(
             headers=[*access.headers, ("Accept-Encoding", "identity")],
-            verify=trust(access.certificates),
+            transport=Routed(trust_of(access), access.proxy),
             timeout=timeout,
             follow_redirects=True,
             event_hooks={"request": [refuse_plain_http]},
@@ -172,6 +178,18 @@ def _until(value: str, server_now: str) -> float:
         return 0.0
 
 
+def check_sendable(headers: Iterable[tuple[str, str]]) -> None:
+    """Check that *headers* are lines of HTTP: errors of libraries would show a bad one whole.
+
+    Raises:
+        NetworkError: one is not.
+    """
+    for name, value in headers:
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            message = f"the header `{name}` has a character that cannot be sent"
+            raise NetworkError(message, hint="check the token or the credentials of the source")
+
+
 def check_address(url: str, access: Access) -> None:
     """Check that *url* is HTTPS, or on this host.
 
@@ -211,21 +229,14 @@ def split_credentials(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     if not user:
         return bare, ()
     name, _, password = user.partition(":")
-    pair = f"{unquote(name)}:{unquote(password)}".encode()
-    return bare, (("Authorization", f"Basic {base64.b64encode(pair).decode()}"),)
+    return bare, (basic(unquote(name), unquote(password)),)
+
+
+def basic(user: str, password: str) -> tuple[str, str]:
+    """Return the header that tells a server *user* and *password*."""
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return "Authorization", f"Basic {pair}"
 
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def trust(certificates: Path | None) -> ssl.SSLContext:
-    """Return whom to trust: *certificates*, the environment's, or those that come with certifi."""
-    context = ssl.create_default_context(cafile=certificates)
-    named = certificates or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-    if not named:
-        import certifi
-
-        # Minimal systems have no certificates of their own.
-        context.load_verify_locations(certifi.where())
-    return context

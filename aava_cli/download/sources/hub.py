@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from aava_cli.download.sources.http import CONNECT_S, Access, Transient
+from aava_cli.download.sources.proxies import proxy_for
 from aava_cli.download.transfer.fetch import Download
 from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import AavaError, AccessDenied, IntegrityError, NetworkError, NotFound
@@ -66,6 +68,26 @@ def of_address(url: str) -> str:
     return f"hf:{found[1]}@{found[2]}/{found[3]}" if found else url
 
 
+def find_host() -> None:
+    """Check that the hub's name leads somewhere: its own library takes long to find out.
+
+    Raises:
+        Transient: it does not.
+    """
+    from urllib.request import getproxies
+
+    from huggingface_hub.constants import ENDPOINT
+
+    parts = urlsplit(ENDPOINT)
+    # Behind a proxy only the proxy knows names.
+    if parts.hostname is None or {parts.scheme, "all"} & getproxies().keys():
+        return
+    try:
+        socket.getaddrinfo(parts.hostname, parts.port or parts.scheme)
+    except OSError as error:
+        raise Transient(f"the hub cannot be reached: {error}", connected=False) from error
+
+
 def resolve_file(repository: str, revision: str | None, path: str) -> Resolved:
     """Return the file at the commit that *revision* names now.
 
@@ -78,6 +100,7 @@ def resolve_file(repository: str, revision: str | None, path: str) -> Resolved:
 
     from aava_cli.download.sources.resolver import Resolved
 
+    _check_proxy()
     try:
         url = hf_hub_url(repository, path, revision=revision)
         found = get_hf_file_metadata(url, timeout=CONNECT_S)
@@ -112,6 +135,7 @@ def list_snapshot(source: str) -> Snapshot:
     if found is None:
         raise NotFound(f"`{source}` is no repository", hint="write it as `hf:org/repo@revision`")
     repository, revision = found[1], found[2]
+    _check_proxy()
     try:
         info = HfApi().model_info(
             repository, revision=revision, files_metadata=True, timeout=_LIST_S
@@ -164,6 +188,13 @@ def _access() -> Access:
     plain_host = endpoint.hostname if endpoint.scheme == "http" else None
     token = None if HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     return Access((("Authorization", f"Bearer {token}"),) if token else (), None, plain_host)
+
+
+def _check_proxy() -> None:
+    from huggingface_hub.constants import ENDPOINT
+
+    # The library says of a proxy that it cannot use that the repository has no good name.
+    proxy_for(ENDPOINT)
 
 
 def _http_error() -> type[Exception]:

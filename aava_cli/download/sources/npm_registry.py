@@ -1,26 +1,25 @@
-"""Where npm looks for packages, asked of npm itself, and what its registry says of one."""
+"""What the registry that npm asks says of a package."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-import os
-import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 from aava_cli.download.sources.http import Access, get_page, split_credentials
+from aava_cli.download.sources.npm_config import headers_for
 from aava_cli.download.transfer.partial import Digest
-from aava_cli.errors import NetworkError
+from aava_cli.errors import NetworkError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NPM_TIMEOUT_S = 60
 _ALGORITHMS = ("sha512", "sha384", "sha256")
+_NO_PROXY = (None, "", "null", "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +38,46 @@ def find_tarball(settings: Mapping[str, str], name: str, version: str) -> Tarbal
         NotFound: the registry does not have it.
         NetworkError: the registry cannot be asked, or does not answer as one.
     """
-    registry = _registry_for(settings, name)
-    bare, headers = split_credentials(registry)
-    parts = urlsplit(bare)
-    cafile = settings.get("cafile")
-    plain_host = parts.hostname if parts.scheme == "http" else None
-    access = Access(headers, Path(cafile).expanduser() if cafile else None, plain_host)
-    page = f"{bare.rstrip('/')}/{name.replace('/', '%2F')}/{version}"
-    body, _ = get_page(page, access, accept="application/json")
-    url, digest = _parse_package(body)
-    tarball, own_headers = split_credentials(url)
-    same_host = urlsplit(tarball).netloc == parts.netloc
-    shared = headers if same_host else ()
-    return Tarball(tarball, Access(own_headers or shared, access.certificates, plain_host), digest)
+    registry, shared = split_credentials(_registry_for(settings, name))
+    access = _access(settings, registry, shared)
+    url, digest = _parse_dist(_ask(f"{registry.rstrip('/')}/{quote(name, '@')}", version, access))
+    tarball, own = split_credentials(url)
+    if urlsplit(tarball).netloc != urlsplit(registry).netloc:
+        shared = ()
+    reached = _access(settings, tarball, own or shared)
+    return Tarball(tarball, replace(reached, plain_host=access.plain_host), digest)
+
+
+def _access(settings: Mapping[str, str], url: str, headers: tuple[tuple[str, str], ...]) -> Access:
+    """Return how *url* is spoken to, with *headers* or the credentials of its own."""
+    parts = urlsplit(url)
+    cafile, proxy = settings.get("cafile"), settings.get("https-proxy") or settings.get("proxy")
+    return Access(
+        headers or headers_for(settings, url),
+        Path(cafile).expanduser() if cafile else None,
+        parts.hostname if parts.scheme == "http" else None,
+        proxy if proxy not in _NO_PROXY else None,
+    )
+
+
+def _ask(package: str, version: str, access: Access) -> object:
+    """Return what the registry says of *version*; few know that page, all know the whole one."""
+    try:
+        return _page(f"{package}/{version}", access)
+    except NotFound:
+        versions = _page(package, access)
+        match versions:
+            case {"versions": {**known}} if version in known:
+                return known[version]
+        raise
+
+
+def _page(url: str, access: Access) -> object:
+    body, _ = get_page(url, access, accept="application/json")
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise _no_registry() from error
 
 
 def _registry_for(settings: Mapping[str, str], name: str) -> str:
@@ -63,13 +89,19 @@ def _registry_for(settings: Mapping[str, str], name: str) -> str:
     return registry
 
 
-def _parse_package(body: bytes) -> tuple[str, Digest | None]:
-    try:
-        dist = json.loads(body)["dist"]
-        return str(dist["tarball"]), _parse_integrity(str(dist.get("integrity", "")))
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-        hint = "check `npm config get registry`"
-        raise NetworkError("the package registry does not answer as one", hint=hint) from error
+def _parse_dist(described: object) -> tuple[str, Digest | None]:
+    match described:
+        case {"dist": {"tarball": str(tarball), **more}}:
+            try:
+                return tarball, _parse_integrity(str(more.get("integrity", "")))
+            except binascii.Error as error:
+                raise _no_registry() from error
+    raise _no_registry()
+
+
+def _no_registry() -> NetworkError:
+    hint = "check `npm config get registry`"
+    return NetworkError("the package registry does not answer as one", hint=hint)
 
 
 def _parse_integrity(text: str) -> Digest | None:
@@ -80,36 +112,3 @@ def _parse_integrity(text: str) -> Digest | None:
             value = base64.b64decode(digests[algorithm].partition("?")[0], validate=True)
             return Digest(algorithm, value.hex())
     return None
-
-
-def ask_npm(command: str = "npm") -> Mapping[str, str]:
-    """Return npm's settings; without npm, those of the environment and of the user's `.npmrc`."""
-    try:
-        # npm prints warnings on stderr.
-        done = subprocess.run(
-            [command, "config", "list", "--json"],
-            capture_output=True,
-            check=True,
-            timeout=_NPM_TIMEOUT_S,
-        )
-        return _text_settings(json.loads(done.stdout))
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return _own_settings()
-
-
-def _text_settings(loaded: dict[str, Any]) -> Mapping[str, str]:
-    return {key: value for key, value in loaded.items() if isinstance(value, str)}
-
-
-def _own_settings() -> Mapping[str, str]:
-    environment = {
-        key.lower().removeprefix("npm_config_"): value
-        for key, value in os.environ.items()
-        if key.lower().startswith("npm_config_")
-    }
-    named = environment.get("userconfig")
-    npmrc = Path(named) if named else Path.home() / ".npmrc"
-    lines = npmrc.read_text("utf-8", "replace").splitlines() if npmrc.is_file() else []
-    pairs = (line.partition("=") for line in lines)
-    written = {key.strip(): value.strip().strip("\"'") for key, equals, value in pairs if equals}
-    return written | environment

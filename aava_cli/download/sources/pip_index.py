@@ -1,29 +1,27 @@
-"""Where pip looks for packages, asked of pip itself, and what its index says of one file."""
+"""What the places where pip looks have: indexes, pages of links, folders and single files."""
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from aava_cli.download.sources.http import Access, get_page, split_credentials, without_secrets
+from aava_cli.download.sources.netrc_file import netrc_headers
 from aava_cli.errors import AavaError, NetworkError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from aava_cli.download.sources.pip_config import PipIndexes
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
-_PIPS = ((sys.executable, "-m", "pip"), ("python3", "-m", "pip"), ("pip",))
-_DEFAULT = re.compile(r"--index-url\s.*?\(default\s+(\S+?)\)", re.DOTALL)
-_PIP_TIMEOUT_S = 60
 _SHA256_HEX = 64
+_PACKAGES = (".whl", ".tar.gz", ".zip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +35,17 @@ class PackageFile:
     size_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PipIndexes:
-    """The indexes that pip asks, best first."""
-
-    urls: tuple[str, ...]
-    certificates: Path | None = None
-
-
 def find_file(indexes: PipIndexes, name: str, version: str) -> PackageFile:
-    """Return the file of *name* *version* that is made for any system, from the first index.
+    """Return the file of *name* *version* that is made for any system, from the first place.
 
     Raises:
-        NotFound: no index has that version.
+        NotFound: no place has that version.
         NetworkError: an index cannot be asked, and no other has the file.
     """
     problems: list[AavaError] = []
-    for url in indexes.urls:
+    for place in _places(indexes, name):
         try:
-            files = _files_of(url, indexes.certificates, name)
+            files = tuple(_files_at(place, indexes))
         except AavaError as error:
             problems.append(error)
             continue
@@ -69,105 +59,63 @@ def find_file(indexes: PipIndexes, name: str, version: str) -> PackageFile:
     raise NotFound(message, hint="check `pip config list` for the indexes that are asked")
 
 
-def ask_pip(commands: Sequence[Sequence[str]] = _PIPS) -> PipIndexes:
-    """Return the indexes that pip is set up for.
-
-    Raises:
-        NetworkError: there is no pip to ask.
-    """
-    for command in commands:
-        listing = _run_pip(command, "config", "list")
-        if listing is not None:
-            return _parse_config(listing, command)
-    message = "pip, which knows the package index, is not installed"
-    raise NetworkError(message, hint="install pip, or use another source")
+def _places(indexes: PipIndexes, name: str) -> Iterator[str]:
+    """Yield where *name* may be: what is linked, which is near, then its page in each index."""
+    yield from indexes.links
+    for url in indexes.urls:
+        yield f"{url.rstrip('/')}/{_normal(name)}/"
 
 
-def _run_pip(command: Sequence[str], *arguments: str) -> str | None:
-    import os
-
-    # A wide terminal keeps pip from breaking addresses in its help.
-    environment = {**os.environ, "COLUMNS": "4000", "NO_COLOR": "1"}
-    try:
-        done = subprocess.run(
-            [*command, "--disable-pip-version-check", *arguments],
-            capture_output=True,
-            check=False,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-            timeout=_PIP_TIMEOUT_S,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-def _parse_config(listing: str, command: Sequence[str]) -> PipIndexes:
-    options = _options(listing)
-    if options.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        raise NetworkError("pip is set up to ask no index", hint="use another source")
-    main = options.get("index-url") or _built_in(command)
-    more = options.get("extra-index-url", "").split()
-    cert = options.get("cert")
-    return PipIndexes((main, *more), Path(cert).expanduser() if cert else None)
-
-
-def _options(listing: str) -> Mapping[str, str]:
-    """Return what `pip install` is set up with; later sections win."""
-    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
-    for line in listing.splitlines():
-        name, _, value = line.partition("=")
-        section, _, option = name.rpartition(".")
-        if section in sections:
-            sections[section][option] = str(ast.literal_eval(value))
-    return sections["global"] | sections["install"] | sections[":env:"]
-
-
-def _built_in(command: Sequence[str]) -> str:
-    found = _DEFAULT.search(_run_pip(command, "install", "--help") or "")
-    if found is None:
-        raise NetworkError("pip does not say which index it asks", hint="set `PIP_INDEX_URL`")
-    return found[1]
-
-
-def _files_of(index: str, certificates: Path | None, name: str) -> tuple[PackageFile, ...]:
-    bare, headers = split_credentials(index)
-    parts = urlsplit(bare)
-    page = f"{bare.rstrip('/')}/{_normal(name)}/"
-    if parts.scheme == "file":
-        body, kind = _read_local(Path(unquote(urlsplit(page).path))), "text/html"
+def _files_at(place: str, indexes: PipIndexes) -> Iterator[PackageFile]:
+    scheme = urlsplit(place).scheme
+    if scheme not in ("http", "https"):
+        path = unquote(urlsplit(place).path) if scheme == "file" else place
+        yield from _local(Path(path).expanduser().absolute())
+        return
+    page, headers = split_credentials(place)
+    common = Access((), indexes.certificates, None, indexes.proxy, indexes.client_certificate)
+    access = _reaching(page, common, headers)
+    if urlsplit(page).path.endswith(_PACKAGES):
+        entries = iter((_linked(page),))
     else:
-        plain_host = parts.hostname if parts.scheme == "http" else None
-        access = Access(headers, certificates, plain_host)
         body, kind = get_page(page, access, accept=_ACCEPT)
-    entries = _parse_json(body) if "json" in kind else _parse_html(body)
-    return tuple(
-        _with_access(entry, page, certificates, (parts.netloc, headers)) for entry in entries
-    )
+        entries = _parse_json(body) if "json" in kind else _parse_html(body)
+    for entry in entries:
+        yield _with_access(entry, page, access)
 
 
-def _read_local(folder: Path) -> bytes:
+def _local(path: Path) -> Iterator[PackageFile]:
+    """Yield what the file or folder *path* has; a page in it says it better than the listing."""
+    page = path / "index.html" if path.is_dir() else path
     try:
-        return (folder / "index.html").read_bytes()
+        if page.suffix in (".html", ".htm") and page.is_file():
+            links: Iterator[PackageFile] = _parse_html(page.read_bytes())
+        else:
+            found = sorted(path.iterdir()) if path.is_dir() else [path]
+            links = (PackageFile(each.name, each.as_uri(), Access()) for each in found)
+        for link in links:
+            yield replace(link, url=urljoin(page.as_uri(), link.url))
     except OSError as error:
-        raise NotFound(f"`{folder}` is not there", hint="check `pip config list`") from error
+        raise NotFound(f"`{path}` cannot be read", hint="check `pip config list`") from error
 
 
-def _with_access(
-    entry: PackageFile,
-    page: str,
-    certificates: Path | None,
-    credentials: tuple[str, tuple[tuple[str, str], ...]],
-) -> PackageFile:
+def _reaching(url: str, common: Access, headers: tuple[tuple[str, str], ...]) -> Access:
+    """Return how *url* is spoken to, with *headers* or what the user's netrc has for its host."""
+    parts = urlsplit(url)
+    plain_host = parts.hostname if parts.scheme == "http" else None
+    return replace(common, headers=headers or netrc_headers(url), plain_host=plain_host)
+
+
+def _with_access(entry: PackageFile, page: str, access: Access) -> PackageFile:
     """Return *entry* with its full address; credentials go to the index's own host only."""
-    host, headers = credentials
     url, own_headers = split_credentials(urljoin(page, entry.url))
     parts, index = urlsplit(url), urlsplit(page)
-    plain_host = parts.hostname if "http" == parts.scheme == index.scheme else None
-    shared = headers if parts.netloc == host else ()
-    access = Access(own_headers or shared, certificates, plain_host)
-    return PackageFile(entry.filename, url, access, entry.sha256, entry.size_bytes)
+    shared = access.headers if parts.netloc == index.netloc else ()
+    reached = _reaching(url, access, own_headers or shared)
+    if index.scheme != "http":
+        # An index that was reached by TLS does not lead away from it.
+        reached = replace(reached, plain_host=None)
+    return replace(entry, url=url, access=reached)
 
 
 def _parse_json(body: bytes) -> Iterator[PackageFile]:
@@ -196,12 +144,15 @@ class _Links(HTMLParser):
 def _parse_html(body: bytes) -> Iterator[PackageFile]:
     links = _Links()
     links.feed(body.decode("utf-8", "replace"))
-    for link in links.found:
-        url, fragment = urldefrag(link)
-        kind, _, value = fragment.partition("=")
-        sha256 = value.lower() if kind == "sha256" and len(value) == _SHA256_HEX else None
-        filename = unquote(without_secrets(url).rpartition("/")[2])
-        yield PackageFile(filename, url, Access(), sha256)
+    return map(_linked, links.found)
+
+
+def _linked(link: str) -> PackageFile:
+    url, fragment = urldefrag(link)
+    kind, _, value = fragment.partition("=")
+    sha256 = value.lower() if kind == "sha256" and len(value) == _SHA256_HEX else None
+    filename = unquote(without_secrets(url).rpartition("/")[2])
+    return PackageFile(filename, url, Access(), sha256)
 
 
 def _choose(files: Sequence[PackageFile], name: str, version: str) -> PackageFile | None:

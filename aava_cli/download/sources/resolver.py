@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from aava_cli.download.sources.github import Published, Releases, is_asset
 from aava_cli.download.sources.http import (
@@ -17,20 +18,22 @@ from aava_cli.download.sources.http import (
     split_credentials,
     without_secrets,
 )
+from aava_cli.download.sources.memo import Memo
 from aava_cli.download.sources.mirror import Mirror, find_mirror
 from aava_cli.download.sources.vosk_list import VoskLists, is_vosk_model
 from aava_cli.download.transfer.fetch import Download
 from aava_cli.download.transfer.partial import Digest
-from aava_cli.errors import AavaError, UsageError
+from aava_cli.errors import AavaError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aava_cli.download.sources.pip_index import PipIndexes
+    from aava_cli.download.sources.pip_config import PipIndexes
 
 Voucher: TypeAlias = Literal["hub", "publisher"]
 
 _PYPI = re.compile(r"pypi:([^=#]+)==([^#]+)#(.+)")
+_PIN = re.compile(r"(.+)@(sha256|sha384|sha512):([0-9a-f]+)")
 _NPM = re.compile(r"npm:((?:@[^/@]+/)?[^/@]+)@([^#]+)#(.+)")
 
 
@@ -53,6 +56,8 @@ class Resolved:
 class Resolver:
     """Resolves sources, asking pip, npm and each host that is down only once.
 
+    Several threads may ask at the same time; who waits for one registry holds up no other.
+
     What publishers say beside their files is worth having, but no pull fails for want of it;
     a *strict* resolver raises instead.
     """
@@ -61,10 +66,11 @@ class Resolver:
     strict: bool = False
     _releases: Releases = field(default_factory=Releases)
     _vosk: VoskLists = field(default_factory=VoskLists)
-    _pip: PipIndexes | None = None
-    _npm: Mapping[str, str] | None = None
-    _packages: dict[str, Resolved] = field(default_factory=dict)
-    _hub_is_down: Transient | None = None
+    _pip: Memo[PipIndexes] = field(default_factory=Memo)
+    _npm: Memo[Mapping[str, str]] = field(default_factory=Memo)
+    _packages: Memo[Resolved] = field(default_factory=Memo)
+    _hub: Memo[None] = field(default_factory=Memo)
+    _down: dict[str, AavaError] = field(default_factory=dict)
 
     def order(self, sources: tuple[str, ...], sha256: str | None) -> tuple[str, ...]:
         """Return *sources*, the mirror's before them where there is one and *sha256* is known."""
@@ -73,10 +79,13 @@ class Resolver:
         return (self.mirror.source(sha256), *sources)
 
     def note_failure(self, source: str, error: AavaError) -> None:
-        """Ask a mirror that cannot be reached no more."""
-        unreached = isinstance(error, Transient) and not error.connected
-        if unreached and self.mirror is not None and self.mirror.serves(source):
+        """Ask who could not be reached for *source* no more."""
+        if not isinstance(error, Transient) or error.connected:
+            return
+        if self.mirror is not None and self.mirror.serves(source):
             self.mirror = None
+        else:
+            self._down[_host(source)] = error
 
     def resolve(self, source: str, *, digest_known: bool = False) -> Resolved:
         """Return where the bytes of *source* are.
@@ -87,10 +96,13 @@ class Resolver:
             NetworkError: who knows the place cannot be asked.
             NotFound: there is no such file, package or version.
             AccessDenied: the file is gated, or needs credentials.
+            IntegrityError: a package is not the one that the source is pinned to.
             UsageError: no source is written like that.
         """
         if self.mirror is not None and self.mirror.serves(source):
             return Resolved(Download(source, source, self.mirror.access))
+        if _host(source) in self._down:
+            raise self._down[_host(source)]
         scheme = source.partition(":")[0]
         match scheme:
             case "https" | "http":
@@ -105,30 +117,32 @@ class Resolver:
         raise _no_source(source)
 
     def _resolve_package(self, source: str) -> Resolved:
-        package, _, member = source.partition("#")
-        if package not in self._packages:
-            found = self._find_pypi(source) if source[0] == "p" else self._find_npm(source)
-            self._packages[package] = found
-        known = self._packages[package]
-        return Resolved(known.download, known.voucher, member)
+        whole, _, member = source.partition("#")
+        package, pin = split_pin(whole)
+        find = self._find_pypi if source[0] == "p" else self._find_npm
+        known = self._packages.get(package, lambda: find(f"{package}#{member}"))
+        download = _held_to(known.download, pin)
+        digest = download.digest
+        pinned = f"{package}@{digest.algorithm}:{digest.value}#{member}" if digest else None
+        return Resolved(download, known.voucher, member, pinned)
 
     def _find_pypi(self, source: str) -> Resolved:
-        from aava_cli.download.sources.pip_index import ask_pip, find_file
+        from aava_cli.download.sources.pip_config import ask_pip
+        from aava_cli.download.sources.pip_index import find_file
 
         name, version, _member = _match(_PYPI, source)
-        self._pip = self._pip or ask_pip()
-        file = find_file(self._pip, name, version)
+        file = find_file(self._pip.get("", ask_pip), name, version)
         digest = Digest("sha256", file.sha256) if file.sha256 else None
         shown = f"pypi:{name}=={version}"
         download = Download(shown, file.url, file.access, file.filename, file.size_bytes, digest)
         return Resolved(download, "publisher" if digest else None)
 
     def _find_npm(self, source: str) -> Resolved:
-        from aava_cli.download.sources.npm_registry import ask_npm, find_tarball
+        from aava_cli.download.sources.npm_config import ask_npm
+        from aava_cli.download.sources.npm_registry import find_tarball
 
         name, version, _member = _match(_NPM, source)
-        self._npm = self._npm or ask_npm()
-        tarball = find_tarball(self._npm, name, version)
+        tarball = find_tarball(self._npm.get("", ask_npm), name, version)
         shown = f"npm:{name}@{version}"
         download = Download(shown, tarball.url, tarball.access, digest=tarball.digest)
         return Resolved(download, "publisher" if tarball.digest else None)
@@ -154,22 +168,48 @@ class Resolver:
         return Published()
 
     def _resolve_hub(self, source: str) -> Resolved:
-        from aava_cli.download.sources.hub import FILE, resolve_file
+        from aava_cli.download.sources.hub import FILE, find_host, resolve_file
 
-        if self._hub_is_down is not None:
-            raise self._hub_is_down
         repository, revision, path = _match(FILE, source)
         try:
+            self._hub.get("", find_host)
             return resolve_file(repository, revision or None, path)
         except Transient as error:
-            self._hub_is_down = error
+            self.note_failure(source, error)
             raise
+
+
+def split_pin(package: str) -> tuple[str, Digest | None]:
+    """Return *package* without the digest that it is pinned to, and that digest."""
+    found = _PIN.fullmatch(package)
+    return (found[1], Digest(found[2], found[3])) if found else (package, None)
+
+
+def _held_to(download: Download, pin: Digest | None) -> Download:
+    """Return *download* with the digest that it is pinned to.
+
+    Raises:
+        IntegrityError: its index says another.
+    """
+    told = download.digest
+    if pin is None:
+        return download
+    if told is not None and told.algorithm == pin.algorithm and told != pin:
+        message = f"has other bytes: their {told.algorithm} is {told.value}, expected {pin.value}"
+        raise IntegrityError(message, hint="correct the catalog, or use another source")
+    return replace(download, digest=pin)
 
 
 def _resolve_address(source: str) -> Resolved:
     check_address(source, Access())
     url, headers = split_credentials(source)
     return Resolved(Download(without_secrets(source), url, Access(headers)))
+
+
+def _host(source: str) -> str:
+    """Return who is asked for *source*: a host, or the kind of registry."""
+    parts = urlsplit(source)
+    return parts.netloc.rpartition("@")[2] or parts.scheme
 
 
 def _match(pattern: re.Pattern[str], source: str) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.download.sources.github import Published
 from aava_cli.download.sources.http import Access, get_page
+from aava_cli.download.sources.memo import Memo
 from aava_cli.download.transfer.partial import Digest
 from aava_cli.errors import NetworkError, NotFound
 
@@ -24,7 +25,7 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 class VoskLists:
     """Asks for each host's list once."""
 
-    _known: dict[str, Mapping[str, Published]] = field(default_factory=dict)
+    _known: Memo[Mapping[str, Published]] = field(default_factory=Memo)
 
     def describe(self, url: str) -> Published:
         """Return what the list beside the model *url* says of it.
@@ -38,18 +39,21 @@ class VoskLists:
         if found is None:
             raise NotFound(f"`{url}` is no Vosk model", hint="check the address")
         page = found[1] + _LIST
-        if page not in self._known:
-            body, _ = get_page(page, Access(), accept="application/json")
-            self._known[page] = _parse(body)
-        if found[2] not in self._known[page]:
+        listed = self._known.get(page, lambda: _ask(page))
+        if found[2] not in listed:
             message = f"the list beside it has no `{found[2]}`"
             raise NotFound(message, hint="check the address of the source")
-        return self._known[page][found[2]]
+        return listed[found[2]]
 
 
 def is_vosk_model(url: str) -> bool:
     """Return whether *url* is named as the models of the list are."""
     return _MODEL.fullmatch(url) is not None
+
+
+def _ask(page: str) -> Mapping[str, Published]:
+    body, _ = get_page(page, Access(), accept="application/json")
+    return _parse(body)
 
 
 def _parse(body: bytes) -> Mapping[str, Published]:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import ctypes
 
 _WAIT_BEFORE, _WRITE, _WAIT_AFTER = 1, 2, 4
+# Of the arguments behind the descriptor: offsets are 64 bits wide, modes and flags are ints.
+_WIDE = {"fallocate": (False, True, True), "sync_file_range": (True, True, False)}
+_HARMLESS = frozenset({0, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -35,8 +38,14 @@ def begin_writing(descriptor: int, start: int, size_bytes: int) -> None:
 
 
 def drop(descriptor: int, start: int, size_bytes: int) -> None:
-    """Free the memory that caches a part, once it is written out."""
-    _sync_range(descriptor, start, size_bytes, _WAIT_BEFORE | _WRITE | _WAIT_AFTER)
+    """Free the memory that caches a part, once it is written out.
+
+    Raises:
+        OSError: it could not be written; no later sync tells of it.
+    """
+    failure = _sync_range(descriptor, start, size_bytes, _WAIT_BEFORE | _WRITE | _WAIT_AFTER)
+    if failure not in _HARMLESS:
+        raise OSError(failure, os.strerror(failure))
     with suppress(AttributeError, OSError):
         os.posix_fadvise(descriptor, start, size_bytes, os.POSIX_FADV_DONTNEED)
 
@@ -46,8 +55,8 @@ def sync(descriptor: int) -> None:
     getattr(os, "fdatasync", os.fsync)(descriptor)
 
 
-def _sync_range(descriptor: int, start: int, size_bytes: int, flags: int) -> None:
-    _call("sync_file_range", descriptor, start, size_bytes, flags)
+def _sync_range(descriptor: int, start: int, size_bytes: int, flags: int) -> int:
+    return _call("sync_file_range", descriptor, start, size_bytes, flags)
 
 
 def _call(name: str, *arguments: int) -> int:
@@ -58,9 +67,7 @@ def _call(name: str, *arguments: int) -> int:
     if function is None:
         return errno.ENOSYS
     first, *rest = arguments
-    # A descriptor and flags are ints, offsets are 64 bits wide on every platform that has them.
-    wide = {"fallocate": (0, 1, 1), "sync_file_range": (1, 1, 0)}[name]
-    kinds = (ctypes.c_longlong if each else ctypes.c_int for each in wide)
+    kinds = (ctypes.c_longlong if each else ctypes.c_int for each in _WIDE[name])
     values = [kind(value) for kind, value in zip(kinds, rest, strict=True)]
     return ctypes.get_errno() if function(ctypes.c_int(first), *values) != 0 else 0
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from aava_cli.download.sources.http import Transient
+from aava_cli.download.transfer.halt import Halt
 from aava_cli.download.transfer.hasher import BUFFER_BYTES
-from aava_cli.download.transfer.origin import Download, Origin, StartOver, Whole
+from aava_cli.download.transfer.origin import Download, Origins, StartOver, Whole
 from aava_cli.download.transfer.pace import MOST_CONNECTIONS, Budget, parse_rate
 from aava_cli.download.transfer.partial import Binding, Partial
 from aava_cli.download.transfer.pool import Limits, Pool
 from aava_cli.errors import IntegrityError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from aava_cli.download.transfer.pool import Opened
@@ -61,12 +62,14 @@ class Patience:
 class Means:
     """What a download may use: a *budget* that others share, and *alternatives* to its source.
 
-    Alternatives have the same digest, and are asked for parts of the file at the same time.
+    Alternatives have the same digest, and are asked for parts of the file at the same time; more
+    may be found while the download runs. Whoever says *halt* ends it.
     """
 
     budget: Budget = field(default_factory=Budget)
     jobs: int | None = None
-    alternatives: tuple[Download, ...] = ()
+    alternatives: Sequence[Download] = ()
+    halt: Halt = field(default_factory=Halt)
 
 
 def means_of(jobs: int | None, limit_rate: str | None) -> Means:
@@ -99,11 +102,11 @@ def fetch(
     binding = Binding(download.source, download.revision, download.size_bytes, download.digest)
     with Partial(path, binding) as partial:
         fetching = _Fetching(download, partial, report, patience or Patience(), means)
-        is_doubtful = partial.done > 0 or bool(means.alternatives)
+        was_begun = partial.done > 0
         try:
             sha256 = fetching.complete(means.alternatives)
         except IntegrityError:
-            if not is_doubtful:
+            if not (was_begun or means.alternatives):
                 raise
             # The old part or another source may be to blame: one more chance, from scratch.
             partial.start_over()
@@ -122,7 +125,7 @@ class _Fetching:
     patience: Patience
     means: Means
 
-    def complete(self, alternatives: tuple[Download, ...]) -> str:
+    def complete(self, alternatives: Sequence[Download]) -> str:
         """Get what is missing, from *alternatives* too; return the SHA-256 of all."""
         if not self.partial.state.complete:
             if self.download.url.startswith("file:"):
@@ -147,10 +150,10 @@ class _Fetching:
         except (FileNotFoundError, IsADirectoryError) as error:
             raise NotFound(f"`{path}` is no file", hint="check the path of the source") from error
 
-    def _receive_all(self, alternatives: tuple[Download, ...]) -> None:
+    def _receive_all(self, alternatives: Sequence[Download]) -> None:
         partial, opened = self.partial, None
-        origins = [Origin(each) for each in (self.download, *alternatives)]
-        origins[0].etag = partial.state.etag
+        origins = Origins(self.download, alternatives)
+        origins.first.etag = partial.state.etag
         attempt, most = 0, partial.done
         while not partial.is_whole:
             try:
@@ -169,14 +172,14 @@ class _Fetching:
                     raise
                 self.patience.sleep(self.patience.delay_s(attempt, error.wait_s))
 
-    def _receive(self, origins: list[Origin], opened: Opened | None, turn: int) -> Opened | None:
+    def _receive(self, origins: Origins, opened: Opened | None, turn: int) -> Opened | None:
         """Work until the file is whole; return an answer to begin again with, if there is one."""
         partial = self.partial
         for each in origins:
             each.failure = None
-        if partial.done and not (self._is_proven() and origins[0].has_ranges):
+        if partial.done and not (self._is_proven() and origins.first.has_ranges):
             partial.start_over()
-        limits = Limits(self.patience.stall_s, self.means.jobs)
+        limits = Limits(self.patience.stall_s, self.means.jobs, self.means.halt)
         pool = Pool(partial, origins, self.means.budget, limits, turn)
         try:
             pool.run(self.report, opened)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections import deque
 
-BUFFER_BYTES = 1 << 20
-_SPARE_BUFFERS = 6
+# Larger ones are handed between threads less often; each connection has one of its own.
+BUFFER_BYTES = 2 << 20
+_SPARE_BUFFERS = 4
 
 
 def is_accelerated() -> bool:
@@ -22,7 +24,6 @@ class Hasher:
     def __init__(self, descriptor: int, algorithm: str) -> None:
         self.position = 0
         self.failure: OSError | None = None
-        self.is_behind = False
         self._descriptor = descriptor
         self._sha256 = self._named = hashlib.sha256()
         if algorithm != "sha256":
@@ -32,6 +33,8 @@ class Hasher:
         self._queued_to = 0
         self._spare = [memoryview(bytearray(BUFFER_BYTES)) for _ in range(_SPARE_BUFFERS)]
         self._stopped = False
+        self._idle_s = 0.0
+        self._idle_since_s: float | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="hasher", daemon=True)
         self._thread.start()
@@ -50,8 +53,6 @@ class Hasher:
         """
         with self._changed:
             while offset == self._queued_to and not (self._spare or self._has_ended):
-                # More connections would only wait here too.
-                self.is_behind = True
                 self._changed.wait()
             if offset != self._queued_to or self._has_ended:
                 return buffer
@@ -83,6 +84,13 @@ class Hasher:
         self._thread.join()
 
     @property
+    def idle_s(self) -> float:
+        """How long there was nothing to hash, in all."""
+        with self._changed:
+            since_s = self._idle_since_s
+            return self._idle_s + (0.0 if since_s is None else time.monotonic() - since_s)
+
+    @property
     def _has_ended(self) -> bool:
         return self._stopped or self.failure is not None
 
@@ -101,8 +109,7 @@ class Hasher:
     def _next(self, own: memoryview) -> tuple[memoryview, int] | None:
         """Return what to hash next; bytes that no buffer has are read into *own*."""
         with self._changed:
-            while not (self._stopped or self._queue or self._there > self.position):
-                self._changed.wait()
+            self._wait_for_bytes()
             if self._stopped:
                 return None
             if self._queue:
@@ -111,6 +118,13 @@ class Hasher:
             wanted = min(self._there - self.position, len(own))
             self._queued_to = self.position + wanted
         return own, self._read(own[:wanted])
+
+    def _wait_for_bytes(self) -> None:
+        self._idle_since_s = began_s = time.monotonic()
+        while not (self._stopped or self._queue or self._there > self.position):
+            self._changed.wait()
+        self._idle_since_s = None
+        self._idle_s += time.monotonic() - began_s
 
     def _read(self, wanted: memoryview) -> int:
         got = 0

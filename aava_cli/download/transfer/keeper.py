@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from aava_cli.download.transfer.partial import Partial
 
-WINDOW_BYTES = 64 << 20
-_TICK_S = 0.03
+# Small enough that the same memory is used again while the processor still has it cached.
+WINDOW_BYTES = 8 << 20
+_TICK_S = 0.01
 _CHECKPOINT_S = 1.0
 
 
@@ -41,6 +42,8 @@ class Keeper:
     ) -> None:
         self._stopped.set()
         self._thread.join()
+        if kind is None and self.failure is not None:
+            raise self.failure
 
     def _run(self) -> None:
         next_s = time.monotonic() + _CHECKPOINT_S

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aava_cli.download.transfer.wire import Answer
     from aava_cli.download.transfer.work import Work
 
-_AHEAD_BYTES = 4 << 20
 _FLUSH_S = 0.25
 
 
@@ -38,6 +37,7 @@ class Lane:
         self.origin = origin
         self.pace = Pace(stall_s)
         self.claim: Claim | None = None
+        self.began_s = time.monotonic()
         self.asked_s: float | None = None
         self.is_connecting = False
         self.retired = False
@@ -155,6 +155,7 @@ class Lane:
             self._connect(url)
             self._ask(claim, url)
             answer = self._wire_in_use().answer()
+            self.pace.answer_s = time.monotonic() - (self.asked_s or 0.0)
             if answer.status in REDIRECTS:
                 url, was_redirected = self.origin.redirected(url, answer), False
             elif answer.status in REFUSALS and was_redirected:
@@ -170,6 +171,7 @@ class Lane:
     def _connect(self, url: str) -> None:
         self.hang_up()
         self._wire = Wire(self.origin.route(url))
+        self.asked_s = time.monotonic()
         self.is_connecting = True
         try:
             self._wire.connect()
@@ -191,6 +193,7 @@ class Lane:
         """Put the body of *answer* where *claim* is, as far as it is still wanted."""
         filled, began = 0, time.monotonic()
         wire = self._wire_in_use()
+        self._ask_ahead(claim, answer)
         most = min(len(self._buffer), self._shared.budget.slice_bytes or len(self._buffer))
         try:
             while room := self._room(claim, filled, most):
@@ -221,12 +224,15 @@ class Lane:
         self._buffer = self._shared.write(claim, self._buffer, size_bytes)
 
     def _ask_ahead(self, claim: Claim, answer: Answer) -> None:
-        """Ask for the next part before this one ends, so that no round trip is lost between."""
-        fits = answer.keeps_alive and self.origin.pipelines and not self._asked
-        if not fits or self.retired or not 0 < claim.left_bytes <= _AHEAD_BYTES:
+        """Ask for the next parts before this one ends, so that no round trip is lost between."""
+        if claim.end is None or not (answer.keeps_alive and self.origin.pipelines):
             return
-        following = self._shared.take_now(self)
-        if following is not None:
+        # It is looked at once a buffer, and what is asked now takes a round trip to come.
+        ahead = BUFFER_BYTES + int(self.pace.bytes_per_s * self.pace.answer_s)
+        while claim.left_bytes + sum(each.left_bytes for each in self._asked) < ahead:
+            following = self._shared.take_now(self)
+            if following is None:
+                return
             self._asked.append(following)
             self._ask(following)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -12,6 +13,8 @@ from aava_cli.download.transfer.route import Route, route_to
 from aava_cli.errors import IntegrityError, NetworkError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from aava_cli.download.transfer.partial import Digest
     from aava_cli.download.transfer.segments import Claim
     from aava_cli.download.transfer.wire import Answer
@@ -150,6 +153,24 @@ class Origin:
         if _authority(url) == _authority(self.download.url):
             return access
         return replace(access, headers=())
+
+
+class Origins:
+    """The *first* source of a download and its *alternatives*, of which more may be found."""
+
+    def __init__(self, first: Download, alternatives: Sequence[Download]) -> None:
+        self.first = Origin(first)
+        self._others: list[Origin] = []
+        self._alternatives = alternatives
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return 1 + len(self._alternatives)
+
+    def __iter__(self) -> Iterator[Origin]:
+        with self._lock:
+            self._others += map(Origin, self._alternatives[len(self._others) :])
+            return iter((self.first, *self._others))
 
 
 def strong_etag(answer: Answer) -> str | None:

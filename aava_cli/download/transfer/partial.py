@@ -1,33 +1,30 @@
-"""A download that has begun: its bytes, and a record that never claims more than they are.
-
-Two records are kept. The state claims what was synced; it holds after a power cut. The log claims
-what was written since; it is believed only while the same kernel runs, whose memory has the bytes.
-"""
+"""A download that has begun: its bytes, and a record that never claims more than they are."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import shutil
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aava_cli.download.transfer import disk
 from aava_cli.download.transfer.extents import Extents
 from aava_cli.download.transfer.hasher import Hasher
+from aava_cli.download.transfer.record import Record, log_path, state_path
 from aava_cli.errors import IntegrityError, NoSpace
-from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
+from aava_cli.files import PRIVATE_FILE, private_folder
 from aava_cli.output import human_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Self
+
+    from aava_cli.download.transfer.record import Progressed
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -50,18 +47,6 @@ class Binding:
     digest: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """How far a download is: *done* bytes, those of *ranges*, are on disk for good."""
-
-    etag: str | None = None
-    size_bytes: int | None = None
-    done: int = 0
-    complete: bool = False
-    ranges: tuple[tuple[int, int], ...] = ()
-    epoch: str = field(default_factory=lambda: os.urandom(8).hex())
-
-
 class Partial:
     """The bytes of one download, hashed as they arrive; leaving the block keeps them.
 
@@ -74,10 +59,8 @@ class Partial:
         self.written_bytes = 0
         self.lock = threading.RLock()
         private_folder(path.parent)
-        self._state_file = state_path(path)
-        self.state = self._read_state()
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
-        self._log = os.open(log_path(path), os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        self._record = Record(path, binding)
         self.have = self._what_is_there()
         self.hasher = self._new_hasher()
         self.hasher.extend(self.prefix)
@@ -98,8 +81,13 @@ class Partial:
             if not self.done:
                 # Room that was reserved for nothing is of use to others.
                 os.ftruncate(self.descriptor, 0)
-        os.close(self._log)
+        self._record.close()
         os.close(self.descriptor)
+
+    @property
+    def state(self) -> Progressed:
+        """How far it is, as the record has it."""
+        return self._record.state
 
     @property
     def done(self) -> int:
@@ -126,11 +114,9 @@ class Partial:
     def start_over(self) -> None:
         """Drop what was received."""
         with self.lock:
-            self.state = Progressed()
             self.have = Extents()
             # The claims go first: they must never be larger than the file.
-            self._write_state()
-            self._restart_log()
+            self._record.start_over()
             os.ftruncate(self.descriptor, 0)
             self.hasher.stop()
             self.hasher = self._new_hasher()
@@ -142,8 +128,7 @@ class Partial:
             NoSpace: there is no such room; what was received is kept.
         """
         with self.lock:
-            self.state = replace(self.state, etag=etag, size_bytes=size_bytes)
-            self._write_state()
+            self._record.save(replace(self.state, etag=etag, size_bytes=size_bytes))
             try:
                 disk.reserve(self.descriptor, size_bytes or 0)
             except OSError as error:
@@ -177,13 +162,13 @@ class Partial:
         with self.lock:
             self.have.add(start, end)
             self.written_bytes += end - start
-            os.write(self._log, b"%d %d\n" % (start, end))
+            self._record.note(start, end)
             self.hasher.extend(self.prefix)
 
     def end_here(self) -> None:
         """Take the end of what the server sends for the end of the file."""
         with self.lock:
-            self.state = replace(self.state, size_bytes=self.prefix)
+            self._record.state = replace(self.state, size_bytes=self.prefix)
 
     def checkpoint(self) -> None:
         """Make all that is there outlast a power cut."""
@@ -194,8 +179,8 @@ class Partial:
             with self.lock:
                 # Whoever started over meanwhile dropped these bytes.
                 if self.state.epoch == state.epoch:
-                    self.state = replace(self.state, done=state.done, ranges=state.ranges)
-                    self._write_state()
+                    kept = replace(self.state, done=state.done, ranges=state.ranges)
+                    self._record.save(kept)
 
     def finish(self) -> str:
         """Check all that was received against size and digest, keep it, and return its SHA-256.
@@ -203,17 +188,18 @@ class Partial:
         Raises:
             IntegrityError: it is something else; nothing of it is kept.
         """
+        # What is left to write goes to the disk while what is left to hash is hashed.
+        disk.begin_writing(self.descriptor, 0, self.done)
         sha256, named = self.hasher.finish(self.done)
         problem = self._problem(named)
         if problem:
             self.start_over()
             raise unlike(problem)
-        self.state = replace(self.state, size_bytes=self.done, complete=True)
-        os.ftruncate(self.descriptor, self.done)
+        done, ranges = self.done, self.have.ranges
+        os.ftruncate(self.descriptor, done)
         os.fsync(self.descriptor)
-        ranges = self.have.ranges
-        self.state = replace(self.state, done=self.done, ranges=ranges)
-        self._write_state()
+        whole = replace(self.state, size_bytes=done, done=done, complete=True, ranges=ranges)
+        self._record.save(whole)
         return sha256
 
     def _problem(self, actual: str) -> str | None:
@@ -224,50 +210,11 @@ class Partial:
             return None
         return f"its {digest.algorithm} is {actual}, expected {digest.value}"
 
-    def _read_state(self) -> Progressed:
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            loaded = json.loads(self._state_file.read_bytes())
-            state = Progressed(**loaded["state"])
-            ranges = tuple((int(start), int(end)) for start, end in state.ranges)
-            state = replace(state, ranges=ranges)
-            if loaded["binding"] == asdict(self.binding):
-                return state
-            if self._is_same_file(loaded["binding"]):
-                # The tag is the other source's.
-                return replace(state, etag=None)
-        return Progressed()
-
-    def _is_same_file(self, other: dict[str, object]) -> bool:
-        """Return whether a download of another source is to have the very same bytes."""
-        mine = asdict(self.binding)
-        return self.is_pinned and all(mine[key] == other[key] for key in ("digest", "size_bytes"))
-
-    def _write_state(self) -> None:
-        fields = {"binding": asdict(self.binding), "state": asdict(self.state)}
-        atomic_write(self._state_file, json.dumps(fields).encode(), mode=PRIVATE_FILE)
-
     def _what_is_there(self) -> Extents:
-        there = Extents(self.state.ranges)
-        lines = log_path(self.path).read_bytes().split(b"\n")
-        # A line that a crash cut short has no end, so that the last piece is no whole line.
-        if lines[0] == self._log_head():
-            for line in lines[1:-1]:
-                with suppress(ValueError):
-                    start, end = map(int, line.split())
-                    there.add(start, end)
-        else:
-            self._restart_log()
-        there = there.clipped(os.fstat(self.descriptor).st_size)
+        there = self._record.claims().clipped(os.fstat(self.descriptor).st_size)
         if not there.total:
             os.ftruncate(self.descriptor, 0)
         return there
-
-    def _restart_log(self) -> None:
-        os.ftruncate(self._log, 0)
-        os.write(self._log, self._log_head() + b"\n")
-
-    def _log_head(self) -> bytes:
-        return f"{self.state.epoch} {_boot_id() or os.urandom(8).hex()}".encode()
 
     def _new_hasher(self) -> Hasher:
         digest = self.binding.digest
@@ -277,26 +224,6 @@ class Partial:
         size = self.state.size_bytes
         needed = None if size is None else size - self.done
         return no_space(error, self.path.parent, needed)
-
-
-@cache
-def _boot_id() -> str:
-    """Return what names the run of the kernel; empty where nothing does."""
-    from pathlib import Path
-
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
-
-
-def log_path(path: Path) -> Path:
-    """Return the log of the download *path*."""
-    return path.with_name(path.name + ".log")
-
-
-def state_path(path: Path) -> Path:
-    """Return the state file of the download *path*."""
-    return path.with_name(path.name + ".json")
 
 
 def remove_partial(path: Path) -> None:

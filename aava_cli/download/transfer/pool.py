@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aava_cli.download.sources.http import Transient
 from aava_cli.download.transfer.governor import FAR_S, Governor
+from aava_cli.download.transfer.halt import Halt
 from aava_cli.download.transfer.keeper import Keeper
 from aava_cli.download.transfer.lane import Lane
 from aava_cli.download.transfer.origin import StartOver
@@ -15,10 +17,10 @@ from aava_cli.download.transfer.segments import SEGMENT_BYTES, Board
 from aava_cli.download.transfer.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import TypeAlias
 
-    from aava_cli.download.transfer.origin import Origin
+    from aava_cli.download.transfer.origin import Origin, Origins
     from aava_cli.download.transfer.pace import Budget
     from aava_cli.download.transfer.partial import Partial
     from aava_cli.download.transfer.wire import Answer, Wire
@@ -28,29 +30,33 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.05
 _REFUSED_S = 1.0
+_REACH_S = 0.3
 _WORTH_MORE_BYTES = 2 * SEGMENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How connections are used: *jobs* from the start on, or as many as turn out worth it."""
+    """How connections are used: *jobs* from the start on, or as many as turn out worth it.
+
+    Whoever says *halt* ends them all.
+    """
 
     stall_s: float = 5.0
     jobs: int | None = None
+    halt: Halt = field(default_factory=Halt)
 
 
 class Pool:
     """Lanes that fetch one file together until it is whole, or none of them gets on."""
 
     def __init__(
-        self, partial: Partial, origins: Sequence[Origin], budget: Budget, limits: Limits, turn: int
+        self, partial: Partial, origins: Origins, budget: Budget, limits: Limits, turn: int
     ) -> None:
         self._partial = partial
         self._limits = limits
         size = partial.state.size_bytes if partial.done else partial.binding.size_bytes
         self.work = Work(partial, origins, budget, Board(size, partial.have))
-        # Each attempt begins with the next source.
-        self._launched = turn
+        self._turn = turn
         self._pause_until_s = 0.0
         most = min(budget.connections, limits.jobs or budget.connections)
         self._governor = Governor(most, target=min(most, limits.jobs or 1))
@@ -85,11 +91,12 @@ class Pool:
         budget.want(1)
         try:
             while not budget.take():
-                time.sleep(_TICK_S)
+                self._limits.halt.sleep(_TICK_S)
         finally:
             budget.want(-1)
         usable = self.work.usable
-        origin = usable[self._launched % len(usable)] if opened is None else opened[0]
+        # Each attempt begins with the next source.
+        origin = usable[self._turn % len(usable)] if opened is None else opened[0]
         self._launch(Lane(self.work, origin, self._limits.stall_s, opened))
 
     def _is_over(self) -> bool:
@@ -100,6 +107,7 @@ class Pool:
             return work.is_done and not work.failures
 
     def _check(self, keeper: Keeper) -> None:
+        self._limits.halt.check()
         broken = keeper.failure or self._partial.hasher.failure
         if broken is not None:
             raise broken
@@ -131,10 +139,11 @@ class Pool:
         self._governor.observe(
             now,
             self._partial.done,
+            self._partial.hasher.idle_s,
             all_at_work=delivering >= min(self._governor.target, len(lanes)),
-            is_hash_bound=self._partial.hasher.is_behind,
         )
-        wanted = self._governor.target
+        # Each source delivers, however many connections are worth it.
+        wanted = max(self._governor.target, len(work.usable))
         stalled = [lane for lane in lanes if lane.is_stalled]
         if len(stalled) == len(lanes):
             self._relieve(stalled[0])
@@ -160,10 +169,16 @@ class Pool:
             return False
         if not all(each.has_ranges and (pinned or each.etag) for each in work.usable):
             return False
-        return work.has_begun or self._waits_for_far_answer()
+        return work.has_begun or self._is_out_of_reach() or self._waits_for_far_answer()
+
+    def _is_out_of_reach(self) -> bool:
+        """Return whether the first source does not even let us in, while there are others."""
+        late_s = time.monotonic() - _REACH_S
+        is_late = any(each.is_connecting and each.began_s < late_s for each in self.work.lanes[:1])
+        return is_late and len(self.work.usable) > 1
 
     def _waits_for_far_answer(self) -> bool:
-        """Return whether the first answer takes so long that others are better asked for now."""
+        """Return whether the first answer takes so long that others are better asked now."""
         lanes, size = self.work.lanes[:1], self.work.board.size_bytes or 0
         asked_s = lanes[0].asked_s if lanes else None
         if size < _WORTH_MORE_BYTES or asked_s is None or time.monotonic() - asked_s < FAR_S:
@@ -172,17 +187,19 @@ class Pool:
         return True
 
     def _open_lanes(self, count: int) -> None:
-        usable = self.work.usable
+        work = self.work
+        usable = work.usable
         for _ in range(count):
-            if not usable or not self.work.budget.take():
+            if not usable or not work.budget.take():
                 return
-            origin = usable[self._launched % len(usable)]
-            self._launch(Lane(self.work, origin, self._limits.stall_s))
+            with work.changed:
+                busy = Counter(id(lane.origin) for lane in work.lanes)
+            origin = min(usable, key=lambda each: busy[id(each)])
+            self._launch(Lane(work, origin, self._limits.stall_s))
 
     def _launch(self, lane: Lane) -> None:
         with self.work.changed:
             self.work.lanes.append(lane)
-        self._launched += 1
         lane.thread.start()
 
     def _stop(self) -> None:

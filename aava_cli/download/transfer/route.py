@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from aava_cli import __version__
-from aava_cli.download.sources.http import Access, check_address, trust, without_secrets
+from aava_cli.download.sources.http import (
+    Access,
+    check_address,
+    check_sendable,
+    without_secrets,
+)
+from aava_cli.download.sources.proxies import Proxy, proxy_for
+from aava_cli.download.sources.trust import trust_of
 from aava_cli.errors import NetworkError
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
-    from pathlib import Path
 
 _PORTS = {"http": 80, "https": 443}
 # What may stand in a request as it is; percent signs were put there by whoever made the address.
 _AS_IT_IS = "%/:=&?~+!$,;'@()*[]"
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A proxy that the environment names."""
-
-    host: str
-    port: int
-    authorization: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +35,7 @@ class Route:
     port: int
     proxy: Proxy | None
     trust: ssl.SSLContext | None
+    proxy_trust: ssl.SSLContext | None = None
 
     @property
     def first_hop(self) -> tuple[str, int]:
@@ -49,7 +45,11 @@ class Route:
     @property
     def needs_tunnel(self) -> bool:
         """Whether the proxy must pass bytes on that it cannot read."""
-        return self.proxy is not None and self.trust is not None
+        return self.proxy is not None and (self.trust is not None or self._has_socks)
+
+    @property
+    def _has_socks(self) -> bool:
+        return self.proxy is not None and self.proxy.scheme == "socks5"
 
     def tunnel_request(self) -> bytes:
         """Return what asks the proxy for a tunnel."""
@@ -95,35 +95,10 @@ def route_to(url: str, access: Access) -> Route:
     except (ValueError, KeyError) as error:
         message = f"`{without_secrets(url)}` is no address"
         raise NetworkError(message, hint="check the address of the source") from error
-    secure = _trust(access.certificates) if parts.scheme == "https" else None
-    return Route(parts.scheme, host, port, _proxy_for(parts.scheme, host), secure)
-
-
-@lru_cache
-def _trust(certificates: Path | None) -> ssl.SSLContext:
-    # One context for all connections: reading the certificates takes tens of milliseconds.
-    return trust(certificates)
-
-
-def _proxy_for(scheme: str, host: str) -> Proxy | None:
-    from urllib.request import getproxies, proxy_bypass
-
-    proxies = getproxies()
-    named = proxies.get(scheme) or proxies.get("all")
-    if not named or proxy_bypass(host):
-        return None
-    parts = urlsplit(named if "://" in named else f"http://{named}")
-    if parts.scheme != "http" or not parts.hostname:
-        message = f"the proxy `{without_secrets(named)}` is not one that downloads can use"
-        raise NetworkError(message, hint="set `HTTPS_PROXY` to an address that starts with `http:`")
-    return Proxy(parts.hostname, parts.port or _PORTS["http"], _basic(parts))
-
-
-def _basic(parts: SplitResult) -> str | None:
-    if parts.username is None:
-        return None
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    return f"Basic {base64.b64encode(pair).decode()}"
+    secure = trust_of(access) if parts.scheme == "https" else None
+    proxy = proxy_for(url, access.proxy)
+    proxy_trust = trust_of(access) if proxy and proxy.scheme == "https" else None
+    return Route(parts.scheme, host, port, proxy, secure, proxy_trust)
 
 
 def _target(parts: SplitResult) -> str:
@@ -136,7 +111,7 @@ def _bracketed(host: str) -> str:
 
 
 def _head(first: str, headers: Iterable[tuple[str, str]]) -> bytes:
-    lines = [first, *(f"{name}: {value}" for name, value in headers)]
-    if any("\r" in line or "\n" in line for line in lines):
-        raise NetworkError("a header has a line break in it", hint="check the token of the source")
+    every = tuple(headers)
+    check_sendable(every)
+    lines = [first, *(f"{name}: {value}" for name, value in every)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from aava_cli.download.transfer.extents import Extents
 
 SEGMENT_BYTES = 8 << 20
+_SMALLEST_SEGMENT_BYTES = 1 << 20
 _SMALLEST_SPLIT_BYTES = 1 << 20
 _PATIENCE_S = 0.3
 _NEVER_S = float("inf")
@@ -73,15 +74,25 @@ class Board:
         """Whether all is there."""
         return self.size_bytes is not None and self.have.total >= self.size_bytes
 
-    def take(self, pace: Pace) -> Claim | None:
-        """Return the first part that is neither there nor being fetched."""
+    def take(self, pace: Pace, sharers: int = 1) -> Claim | None:
+        """Return the first part that is neither there nor being fetched.
+
+        Near the end the *sharers* take smaller ones, so that all come to it together.
+        """
         spoken = Extents(itertools.chain(self.have.ranges, self._claimed()))
         start, size = spoken.end_from(0), self.size_bytes
         if size is not None and start >= size:
             return None
-        ends = (start + self.segment_bytes, size, spoken.next_start(start))
+        ends = (start + self._part_bytes(start, sharers), size, spoken.next_start(start))
         end = min(each for each in ends if each is not None)
         return self._claim(start, end, pace)
+
+    def _part_bytes(self, start: int, sharers: int) -> int:
+        if sharers == 1 or self.size_bytes is None:
+            return self.segment_bytes
+        # Whole pieces, as they go into the connections' buffers.
+        even = (self.size_bytes - start) // (2 * sharers) & -_SMALLEST_SEGMENT_BYTES
+        return max(_SMALLEST_SEGMENT_BYTES, min(self.segment_bytes, even))
 
     def take_late(self, pace: Pace, now: float) -> Claim | None:
         """Return a part that another connection is much too slow with: half of it, or a race."""

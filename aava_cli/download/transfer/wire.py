@@ -12,6 +12,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from aava_cli.download.sources.http import CONNECT_S, READ_S, Transient
+from aava_cli.download.transfer.channel import Channel, cut, encrypt
+from aava_cli.download.transfer.socks import enter
 from aava_cli.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Wire:
 
     route: Route
     waiting_since_s: float | None = None
-    _socket: socket.socket | None = None
+    _channel: Channel | None = None
     _held: bytearray = field(default_factory=bytearray)
     _aborted: bool = False
 
@@ -72,28 +74,39 @@ class Wire:
         """
         self.waiting_since_s = time.monotonic()
         try:
-            self._socket = socket.create_connection(self.route.first_hop, timeout=CONNECT_S)
-            self._socket.settimeout(READ_S)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._enter_tunnel()
+            connection = socket.create_connection(self.route.first_hop, timeout=CONNECT_S)
+            self._channel = connection
+            connection.settimeout(READ_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._channel = self._through(connection)
         except OSError as error:
             self.close()
             raise Transient(f"cannot be reached: {_reason(error)}", connected=False) from error
+        except Transient:
+            self.close()
+            raise
         if self._aborted:
             self.close()
             raise Transient("the connection was given up")
 
-    def _enter_tunnel(self) -> None:
-        assert self._socket is not None  # noqa: S101 - it was made one line before
-        route = self.route
-        if route.needs_tunnel:
-            self._send(route.tunnel_request())
-            answer = self.answer()
-            if answer.status // 100 != 2:  # noqa: PLR2004 - any success of HTTP
-                message = f"the proxy answers {answer.status} {answer.reason}".rstrip()
-                raise Transient(message, connected=False)
-        if route.trust is not None:
-            self._socket = route.trust.wrap_socket(self._socket, server_hostname=route.host)
+    def _through(self, connection: socket.socket) -> Channel:
+        """Return the channel to the server behind whatever *connection* leads to."""
+        route, proxy = self.route, self.route.proxy
+        if proxy is not None and route.proxy_trust is not None:
+            connection = route.proxy_trust.wrap_socket(connection, server_hostname=proxy.host)
+            self._channel = connection
+        if proxy is not None and proxy.scheme == "socks5":
+            enter(connection, proxy, route.host, route.port)
+        elif route.needs_tunnel:
+            self._ask_for_tunnel()
+        return encrypt(connection, route.trust, route.host) if route.trust else connection
+
+    def _ask_for_tunnel(self) -> None:
+        self._send(self.route.tunnel_request())
+        answer = self.answer()
+        if answer.status // 100 != 2:  # noqa: PLR2004 - any success of HTTP
+            message = f"the proxy answers {answer.status} {answer.reason}".rstrip()
+            raise Transient(message, connected=False)
 
     def ask(self, url: str, headers: Iterable[tuple[str, str]]) -> None:
         """Send a GET of *url*; answers come in the order of the questions."""
@@ -101,7 +114,7 @@ class Wire:
 
     def _send(self, data: bytes) -> None:
         try:
-            self._open_socket().sendall(data)
+            self._open_channel().sendall(data)
         except OSError as error:
             raise _broke(error) from error
 
@@ -143,20 +156,19 @@ class Wire:
     def abort(self) -> None:
         """Make whoever waits for this connection fail at once, from another thread."""
         self._aborted = True
-        if self._socket is not None:
+        if self._channel is not None:
             with suppress(OSError):
-                # Not the method of a TLS socket: it would wait, or forget its keys in mid-air.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                cut(self._channel)
 
     def close(self) -> None:
         """Close the connection."""
-        if self._socket is not None:
-            self._socket.close()
+        if self._channel is not None:
+            self._channel.close()
 
-    def _open_socket(self) -> socket.socket:
-        if self._socket is None or self._aborted:
+    def _open_channel(self) -> Channel:
+        if self._channel is None or self._aborted:
             raise Transient("the connection was given up")
-        return self._socket
+        return self._channel
 
     def _head(self) -> bytes:
         while (end := _head_end(self._held)) < 0:
@@ -181,7 +193,7 @@ class Wire:
         return self._receive_raw(buffer, _MOMENT_S if impatient else READ_S)
 
     def _receive_raw(self, buffer: memoryview, timeout_s: float) -> int | None:
-        connection = self._open_socket()
+        connection = self._open_channel()
         if connection.gettimeout() != timeout_s:
             connection.settimeout(timeout_s)
         if self.waiting_since_s is None:

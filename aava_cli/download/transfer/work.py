@@ -12,10 +12,8 @@ from aava_cli.download.transfer.origin import StartOver, Whole
 from aava_cli.errors import NetworkError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aava_cli.download.transfer.lane import Lane
-    from aava_cli.download.transfer.origin import Origin
+    from aava_cli.download.transfer.origin import Origin, Origins
     from aava_cli.download.transfer.pace import Budget
     from aava_cli.download.transfer.partial import Partial
     from aava_cli.download.transfer.segments import Board, Claim
@@ -29,7 +27,7 @@ class Work:
     """One round's work on *partial*; its methods are called by the lanes' own threads."""
 
     partial: Partial
-    origins: Sequence[Origin]
+    origins: Origins
     budget: Budget
     board: Board
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -74,7 +72,7 @@ class Work:
                 return None
             if not lane.origin.has_ranges:
                 return None if self.board.claims else self.board.whole(lane.pace)
-            claim = self.board.take(lane.pace)
+            claim = self.board.take(lane.pace, len(self.lanes))
             return None if claim is None else self._marked(claim)
 
     def _marked(self, claim: Claim) -> Claim:
@@ -110,7 +108,7 @@ class Work:
     def _begin(self, origin: Origin, size_bytes: int | None) -> None:
         state = self.partial.state
         # Other sources' tags say nothing to the first, which the state belongs to.
-        etag = origin.etag if origin is self.origins[0] else state.etag
+        etag = origin.etag if origin is self.origins.first else state.etag
         if not self._has_room or (etag, size_bytes) != (state.etag, state.size_bytes):
             self.partial.begin(etag, size_bytes)
             self._has_room = True
@@ -148,7 +146,8 @@ class Work:
         if claim.raced:
             for lane in self.lanes:
                 other = lane.claim
-                if other is not None and other is not claim and self.board.is_moot(other):
+                # One that came to its own end is moot as well, and its connection still good.
+                if other is not None and other.left_bytes and self.board.is_moot(other):
                     lane.abort()
         if self.board.is_whole or claim.raced:
             self.changed.notify_all()
@@ -193,18 +192,24 @@ class Work:
             self.lanes.remove(lane)
             self.awaits_end = False
             matters = failure is not None and not self.stopped.is_set()
-            if isinstance(failure, Whole) and matters and self.opened is None:
-                self.opened = lane.hand_over()
             if failure is not None and matters:
                 self._note(lane, failure)
             self.changed.notify_all()
         lane.hang_up()
 
     def _note(self, lane: Lane, failure: BaseException) -> None:
-        transient = isinstance(failure, Transient | OSError) or not isinstance(failure, Exception)
-        others = any(each is not lane.origin for each in self.usable)
-        if not transient and others:
-            # Another source has the file as well.
+        if self._is_better_left(lane.origin, failure):
             lane.origin.failure = failure
-        else:
-            self.failures.append(failure)
+            return
+        self.failures.append(failure)
+        if isinstance(failure, Whole) and self.opened is None:
+            self.opened = lane.hand_over()
+
+    def _is_better_left(self, origin: Origin, failure: BaseException) -> bool:
+        """Return whether *origin* is no more to be asked, because others have the file as well."""
+        if all(each is origin for each in self.usable):
+            return False
+        if isinstance(failure, Transient):
+            # What an alternative brings is welcome; waiting for it would hold up the others.
+            return origin is not self.origins.first or not failure.connected
+        return isinstance(failure, Exception) and not isinstance(failure, OSError)

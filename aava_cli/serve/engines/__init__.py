@@ -5,15 +5,28 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from aava_cli.backends import BACKENDS
+from aava_cli.limits import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-ENGINES = ("llama", "piper", "whisper_cpp")
+ENGINES = (
+    "faster_whisper",
+    "kokoro",
+    "llama",
+    "matcha",
+    "piper",
+    "sherpa",
+    "vosk",
+    "whisper_cpp",
+)
+
+# More threads than this make a model for speech slower.
+_MOST_THREADS = 8
 
 
 class EngineError(Exception):
@@ -67,6 +80,16 @@ class LanguageModel(Protocol):
         ...
 
 
+@runtime_checkable
+class Reporting(Protocol):
+    """A model whose engine says what it runs with, which may not be what was asked for."""
+
+    @property
+    def effective(self) -> Mapping[str, str]:
+        """What the engine says, by option; `fallback` is why it is not what was asked for."""
+        ...
+
+
 Engine: TypeAlias = SpeechToText | TextToSpeech | LanguageModel
 
 
@@ -75,6 +98,38 @@ def load_engine(name: str, path: Path, options: Mapping[str, str]) -> Engine:
     module = importlib.import_module(f"{__name__}.{name}")
     engine: Engine = module.load(path, options)
     return engine
+
+
+def said_by(name: str) -> dict[str, str]:
+    """Return what the engine *name* says in its log: an expression for the value of each option.
+
+    The last of them is always said, and after the others.
+    """
+    if name not in ENGINES:
+        return {}
+    module = importlib.import_module(f"{__name__}.{name}")
+    said: dict[str, str] = getattr(module, "SAID", {})
+    return said
+
+
+def threads() -> int:
+    """Return how many threads an engine should use here."""
+    return min(_MOST_THREADS, usable_processors())
+
+
+def samples_of(pcm16: bytes) -> Any:  # noqa: ANN401 - numpy is imported where it is used
+    """Return *pcm16* as the numbers from -1 to 1 that engines take."""
+    import numpy as np
+
+    return np.frombuffer(pcm16, "<i2").astype(np.float32) / 32768
+
+
+def pcm16_of(samples: Any) -> bytes:  # noqa: ANN401
+    """Return *samples*, numbers from -1 to 1, as signed 16-bit samples."""
+    import numpy as np
+
+    pcm16: bytes = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+    return pcm16
 
 
 def is_available(name: str) -> bool:

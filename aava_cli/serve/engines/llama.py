@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import secrets
+import sys
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.serve.engines import EngineError, Prompt
+from aava_cli.gguf import read_header
+from aava_cli.serve.engines import EngineError, Prompt, threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_MOST_THREADS = 16
+# Each of these may be less than what was asked for, and only the log says so.
+SAID = {
+    "gpu_layers": r"offloaded (\d+)/\d+ layers to GPU",
+    "threads": r"threadpool init, n_threads = (\d+)",
+    "context": r"n_ctx_slot = (\d+)",
+}
+
+_EVERY_LAYER = 999  # more than any model has
+_TALKATIVE = 4  # says where the layers went
 
 # AAVA's names, which are those of another binding, and what llama.cpp calls the same templates.
 _TEMPLATES = {
@@ -55,7 +64,7 @@ class Llama:
 def load(path: Path, options: Mapping[str, str]) -> Llama:
     """Load the GGUF file *path*.
 
-    Options: `context`, `batch`, `threads`, `gpu_layers`, `use_mlock`, `chat_format`.
+    Options: `context`, `batch`, `threads`, `gpu_layers` (-1 for all), `chat_format`.
     """
     from xllamacpp import Server
 
@@ -65,19 +74,28 @@ def load(path: Path, options: Mapping[str, str]) -> Llama:
 def _parameters(path: Path, options: Mapping[str, str]) -> Any:  # noqa: ANN401 - an untyped package
     from xllamacpp import CommonParams
 
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    layers = int(options.get("gpu_layers") or 0)
     asked = CommonParams()
     asked.model.path = str(path)
-    asked.n_ctx = int(options.get("context", "768"))
+    asked.n_ctx = min(int(options.get("context", "768")), _longest_context(path))
     asked.n_batch = int(options.get("batch", "128"))
-    asked.n_gpu_layers = int(options.get("gpu_layers", "0"))
-    asked.cpuparams.n_threads = int(options.get("threads") or threads)
+    asked.n_gpu_layers = _EVERY_LAYER if layers < 0 else layers
+    asked.cpuparams.n_threads = int(options.get("threads") or threads())
+    asked.verbosity = max(asked.verbosity, _TALKATIVE) if layers else asked.verbosity
     # The engine must keep the context that was asked for, or fail.
     asked.fit_params = False
     asked.cache_ram_mib = 0
     _choose_template(asked, options.get("chat_format", ""))
     _close_doors(asked)
     return asked
+
+
+def _longest_context(path: Path) -> int:
+    """Return how much the model was trained to remember; memory for more would lie idle."""
+    with path.open("rb") as file:
+        metadata = read_header(file, name=str(path)).metadata
+    longest = metadata.get(f"{metadata.get('general.architecture')}.context_length")
+    return longest if isinstance(longest, int) and longest > 0 else sys.maxsize
 
 
 def _choose_template(asked: Any, name: str) -> None:  # noqa: ANN401

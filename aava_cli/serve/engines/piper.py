@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.serve.engines import Speech
+from aava_cli.serve.engines import EngineError, Speech
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,4 +27,7 @@ def load(path: Path, options: Mapping[str, str]) -> Piper:  # noqa: ARG001 - a v
     """Load the voice *path*, described by the file of that name plus `.json`."""
     from piper import PiperVoice
 
-    return Piper(PiperVoice.load(path))
+    try:
+        return Piper(PiperVoice.load(path))
+    except (KeyError, ValueError) as error:
+        raise EngineError(f"`{path}.json` describes no voice: {error!r}") from error

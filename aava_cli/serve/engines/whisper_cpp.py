@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.serve.engines import EngineError
+from aava_cli.serve.engines import EngineError, samples_of, threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 
 # Shorter audio is skipped by the engine without a word.
 _SHORTEST_SAMPLES = 17_600
-_MOST_THREADS = 8
 _NO_SPEECH = "[BLANK_AUDIO]"
 
 
@@ -28,7 +26,7 @@ class WhisperCpp:
         """Return what is said in *pcm16_16k*; nothing where nobody speaks."""
         import numpy as np
 
-        heard = np.frombuffer(pcm16_16k, "<i2").astype(np.float32) / 32768
+        heard = samples_of(pcm16_16k)
         missing = max(0, _SHORTEST_SAMPLES - len(heard))
         segments = self._model.transcribe(np.pad(heard, (0, missing)), language=self._language)
         return " ".join(each.text for each in segments if each.text != _NO_SPEECH).strip()
@@ -41,6 +39,5 @@ def load(path: Path, options: Mapping[str, str]) -> WhisperCpp:
     if not path.is_file():
         # The package takes anything else for the name of a model to download.
         raise EngineError(f"`{path}` is not a file")
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    model = Model(str(path), n_threads=threads, print_progress=False)
+    model = Model(str(path), n_threads=threads(), print_progress=False)
     return WhisperCpp(model, options.get("language", "en"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from aava_cli.preflight.limits import cpu_limit, memory_limit_bytes
+import pytest
+
+from aava_cli.limits import cpu_limit, memory_limit_bytes, usable_processors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +88,29 @@ def test_this_process_has_limits_that_make_sense() -> None:
     memory, cpus = memory_limit_bytes(), cpu_limit()
     assert memory is None or memory > 0
     assert cpus is None or cpus > 0
+
+
+@pytest.mark.parametrize(("quota", "processors"), [("50000", 1), ("100000", 1)])
+def test_a_share_of_time_is_a_number_of_processors(
+    tmp_path: Path, quota: str, processors: int
+) -> None:
+    """Half a processor keeps one thread busy, and so does a whole one."""
+    root = write(tmp_path, {"sys/fs/cgroup/cpu.max": f"{quota} 100000\n"})
+    assert processors == usable_processors(root)
+
+
+def test_without_a_limit_the_affinity_counts(tmp_path: Path) -> None:
+    """A process that may run on one processor uses one, however many there are."""
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert 1 == usable_processors(tmp_path)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert len(allowed) == usable_processors(tmp_path)
+
+
+def test_a_generous_share_is_no_reason_for_more_threads(tmp_path: Path) -> None:
+    """The limit of a container may be higher than what the machine has."""
+    root = write(tmp_path, {"sys/fs/cgroup/cpu.max": "100000000 100000\n"})
+    assert len(os.sched_getaffinity(0)) == usable_processors(root)

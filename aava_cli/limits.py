@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,13 @@ def memory_limit_bytes(root: Path = ROOT) -> int | None:
 def cpu_limit(root: Path = ROOT) -> float | None:
     """Return how many processors' time this process may use, if that is limited."""
     return min((*_new_cpu_limits(root), *_old_cpu_limits(root)), default=None)
+
+
+def usable_processors(root: Path = ROOT) -> int:
+    """Return how many processors this process can keep busy: its affinity, within its limit."""
+    limit = cpu_limit(root)
+    allowed = len(os.sched_getaffinity(0))
+    return allowed if limit is None else max(1, min(allowed, int(limit)))
 
 
 def _new_cpu_limits(root: Path) -> Iterator[float]:
