@@ -40,10 +40,11 @@ class Service:
     ) -> dict[str, Any]:
         """Return a Compose file that builds what *config* says under another tag, with *args*.
 
-        An empty argument is left out: it would stand in for what the image's file pins.
+        *args* are written as *config* writes them, with `$$` for a dollar. An empty one is left
+        out: it would stand in for what the image's file pins.
         """
         build: Mapping[str, Any] = config["services"][self.name]["build"]
-        given = {key: value.replace("$", "$$") for key, value in args.items() if value}
+        given = {key: value for key, value in args.items() if value}
         parts = {key: config[key] for key in ("secrets",) if config.get(key)}
         service = {"image": image, "build": {**build, "args": given}}
         return {"name": self.project.name, **parts, "services": {self.name: service}}

@@ -13,6 +13,7 @@ from aava_cli.events import Log
 from aava_cli.output import human_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from aava_cli.docker.engine import Engine, Image
@@ -73,8 +74,16 @@ def require_gpu(scene: Scene, plan: RebuildPlan) -> None:
         message = "the Compose files ask for a GPU, and the engine has no NVIDIA runtime"
         hint = "run `sudo nvidia-ctk runtime configure --runtime=docker`, then restart Docker"
         raise NotPossible(message, hint=hint)
-    built = architectures(plan.args.get(_ARCHITECTURES, ""))
-    devices = () if scene.engine.is_elsewhere else compute_capabilities()
+    if not scene.engine.is_elsewhere:
+        require_architecture(compute_capabilities(), plan.args.get(_ARCHITECTURES, ""))
+
+
+def require_architecture(devices: Iterable[tuple[int, int]], named: str) -> None:
+    """Raise `NotPossible` if code for the architectures that are *named* runs not on all *devices*.
+
+    Where none is named, the image's file says which.
+    """
+    built = architectures(named)
     for device in devices:
         # Code for an older device runs on a newer one, never the other way.
         if built and device < min(built):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _START = "container"
 # The first start of an image may load gigabytes, and nobody has seen it yet.
 _FIRST_START_S = 1200.0
+_LEAST_START_S = 300.0
 _POLL_S = 0.2
 # Another command on the project takes seconds; what was built waits for it.
 _PATIENCE_S = 120.0
@@ -85,12 +87,16 @@ def exchange(session: Session, scene: Scene, target: Target, terms: Terms) -> No
         steps = (*_keep(session, scene, shelf), *reads, spare, recreate)
         carry_out(steps, journal, verify=lambda: _verify(session, scene, recreate, target))
         times.note((_START,), time.monotonic() - begun_s)
-        shelf.prune(target.image_id)
+        # The change is made; what cannot be tidied up now is when the next one is.
+        with suppress(AavaError):
+            shelf.prune(target.image_id)
 
 
 def _deadline_s(times: LoadTimes) -> float:
-    known = times.expected_s(_START) is not None
-    return times.deadline_s((_START,)) if known else _FIRST_START_S
+    if times.expected_s(_START) is None:
+        return _FIRST_START_S
+    # Another model may be selected by now than at the starts that were seen.
+    return max(_LEAST_START_S, times.deadline_s((_START,)))
 
 
 def _keep(session: Session, scene: Scene, shelf: Shelf) -> Iterator[Step]:

@@ -81,6 +81,9 @@ class Shelf:
     def next(self, image: str, image_id: str, env: Mapping[str, str | None]) -> Generation:
         """Write down the generation that *image* becomes; it counts once its tag is there."""
         number = 1 + max((each.number for each in self._read()), default=0)
+        # A project whose state was removed finds its old tags.
+        while find_image(sibling(image, f"{_TAG}{number}")) is not None:
+            number += 1
         tag = sibling(image, f"{_TAG}{number}")
         made = Generation(number, tag, image_id, time.time(), env)
         private_folder(self._folder.parent)
