@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix no-locks crash-sweep clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -53,6 +53,14 @@ fault-matrix: $(VENV)/.dev
 # A switch killed, or failing, at every one of its system calls; `make test` tries a sample.
 crash-sweep: $(VENV)/.dev
 	AAVA_CRASH_POINTS=0 $(BIN)/pytest -v tests/switch/test_crash_sweep.py
+
+# A rebuild killed at sixty moments, and ten at once ten times; `make test` tries a sample.
+rebuild-sweep: $(VENV)/.dev
+	AAVA_REBUILD_KILLS=60 AAVA_REBUILD_ROUNDS=10 \
+	    $(BIN)/pytest -v -s --timeout 1800 tests/rebuild/test_interrupted.py
+
+bench-rebuild: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.rebuild.run
 
 # Pulls that share, on a mounted file system whose locks are no-ops: needs libfuse3-dev and /dev/fuse.
 NO_LOCKS := $(CURDIR)/.no-locks

@@ -63,6 +63,7 @@ _COMMANDS = {
     "preflight": ("preflight.cli",),
     "models": ("download.cli", "download.cataloguing.cli", "download.moving.cli"),
     "switch": ("switch.cli",),
+    "rebuild": ("rebuild.cli",),
     "backends": ("switch.cli",),
     "matrix": ("switch.cli",),
     "status": ("daemon.cli",),

@@ -22,6 +22,7 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 NEW_FILE = 0o644
 _NAME_WAIT_S = 0.4
+_WAIT_HINT = "wait until it has finished, then try again"
 
 
 def atomic_write(path: Path, data: bytes, *, mode: int | None = None) -> None:
@@ -130,28 +131,35 @@ class Holder:
 
 
 @contextlib.contextmanager
-def exclusive_lock(path: Path, *, command: str) -> Iterator[None]:
+def exclusive_lock(
+    path: Path, *, command: str, wait_s: float = 0.0, hint: str = _WAIT_HINT
+) -> Iterator[None]:
     """Hold the lock *path* for the block; the kernel frees it when the process dies.
 
     Raises:
-        Busy: another process holds it; the message names that process.
+        Busy: another process holds it, even after *wait_s*; the message names that process.
     """
     from filelock import FileLock, Timeout
 
     private_folder(path.parent)
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=wait_s)
     try:
         lock.acquire()
     except Timeout:
-        message = f"{_name_holder(path)} is at work on this project"
-        raise Busy(message, hint="wait until it has finished, then try again") from None
+        message = f"{_holder_of(path)} is at work on this project"
+        raise Busy(message, hint=hint) from None
     try:
-        holder = Holder(os.getpid(), os.uname().nodename, command, time.time())
-        _holder_file(path).write_text(json.dumps(asdict(holder)), encoding="utf-8")
+        name_holder(path, command)
         yield
     finally:
         _holder_file(path).unlink(missing_ok=True)
         lock.release()
+
+
+def name_holder(path: Path, command: str) -> None:
+    """Say to whom finds the lock *path* taken that *command* holds it; only for its holder."""
+    holder = Holder(os.getpid(), os.uname().nodename, command, time.time())
+    _holder_file(path).write_text(json.dumps(asdict(holder)), encoding="utf-8")
 
 
 def lock_holder(path: Path) -> str | None:
@@ -168,7 +176,7 @@ def _holder_file(lock: Path) -> Path:
     return lock.with_suffix(".holder")
 
 
-def _name_holder(lock: Path) -> str:
+def _holder_of(lock: Path) -> str:
     deadline = time.monotonic() + _NAME_WAIT_S
     while (holder := _read_holder(lock)) is None and time.monotonic() < deadline:
         # The holder has the lock but has not written its name yet, or has just let go.

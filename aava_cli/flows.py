@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aava_cli.daemon.step import Terms
     from aava_cli.roles import Role
     from aava_cli.session import Session
     from aava_cli.switch.choose import Choice
@@ -29,6 +30,23 @@ def pull_missing(session: Session, choices: Iterable[Choice]) -> None:
             session.settings, DigestCache(session.settings.state_dir), session.output.emit
         )
         pull_models(Pull(names, Wanted("")), session.catalog(), judge)
+
+
+def build_missing(session: Session, choices: Iterable[Choice], terms: Terms) -> None:
+    """Have the daemon's image hold the backends of *choices*; it may be another daemon then.
+
+    Raises:
+        AavaError: whatever a rebuild has against it; nothing was switched.
+    """
+    from aava_cli.rebuild.apply import apply_rebuild
+    from aava_cli.rebuild.plan import Wish
+
+    # One that only speaks to a service elsewhere needs nothing in the image.
+    needed = tuple(
+        choice.selection.backend for choice in choices if choice.selection.capability is not None
+    )
+    if needed:
+        apply_rebuild(session, Wish(needed), terms)
 
 
 def prove_roles(session: Session, roles: tuple[Role, ...]) -> None:

@@ -23,7 +23,7 @@ class PastChange:
     """One change: its *number* counts those that came about from the newest, which is 1.
 
     *before* and *after* are parts of what a status said then and was to say; *loaded* are the
-    roles that were loaded before.
+    roles that were loaded before. One that *changed_image* is gone back from by another way.
     """
 
     number: int | None
@@ -34,6 +34,7 @@ class PastChange:
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     loaded: tuple[Role, ...]
+    changed_image: bool = False
 
 
 def read_history(state_dir: Path) -> tuple[PastChange, ...]:
@@ -66,6 +67,7 @@ def _parse(content: Mapping[str, Any], outcome: str, number: int | None) -> Past
         _status(asked["before"]["values"]) if asked else {},
         _status(asked["after"]["values"]) if asked else {},
         tuple(asked["before"]["loaded"]) if asked else (),
+        any(step["kind"] == "move-tag" for step in steps),
     )
 
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 HIDDEN = "***"
+# Shorter ones are in every text by chance.
+_LEAST_LETTERS = 6
 _SECRET = re.compile(
     # `tokens` are what language models count.
     r"(?:^|[_.-])(?:apikey|auth|credentials?|keys?|pass(?:wd|words?)?|secrets?|token)(?:$|[_.-])",
@@ -27,3 +33,16 @@ def shown_word(word: str) -> str:
     """Return one *word* of a command line as it may be shown: `tts.api_key=***`."""
     name, equals, value = word.partition("=")
     return f"{name}{equals}{shown(name, value)}" if equals else _IN_URL.sub(HIDDEN, word)
+
+
+def secrets_in(*places: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the values in *places* that no text may show, the longest first."""
+    found = {value for place in places for name, value in place.items() if is_secret(name)}
+    return tuple(sorted((each for each in found if len(each) >= _LEAST_LETTERS), key=len)[::-1])
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """Return *text* of another program without any of *secrets* in it."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return _IN_URL.sub(HIDDEN, text)

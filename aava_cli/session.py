@@ -102,11 +102,15 @@ class Session:
             raise NotFound(message, hint="run `aava init` there, or name one with `--project`")
         return self.settings
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the project for the block, against every other aava command that changes it."""
+    def lock(self, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
+        """Hold the project for the block, against every other aava command that changes it.
+
+        Raises:
+            Busy: another one holds it, even after *wait_s*.
+        """
         from aava_cli.files import command_line, exclusive_lock
 
-        return exclusive_lock(self.settings.lock_file, command=command_line())
+        return exclusive_lock(self.settings.lock_file, command=command_line(), wait_s=wait_s)
 
 
 def shipped_catalog() -> Path:

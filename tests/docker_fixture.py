@@ -240,30 +240,41 @@ def _missing(reason: str) -> NoReturn:
 def shell_project(tmp_path: Path, engine: Engine) -> Iterator[ComposeProject]:
     """Return a project whose service is a loop in a shell: cheap, and able to fail."""
     assert engine.id
-    project = _new_project(tmp_path / "compose", json.dumps(["CMD-SHELL", SHELL_CHECK]))
-    context = project.folder / "local_ai_server"
+    project = new_shell_project(tmp_path / "compose")
+    yield project
+    project.remove()
+
+
+def new_shell_project(folder: Path, *, check: str = SHELL_CHECK) -> ComposeProject:
+    """Make a project whose service is a loop in a shell, well as long as *check* is."""
+    project = _new_project(folder, json.dumps(["CMD-SHELL", check]))
+    context = folder / "local_ai_server"
     shutil.copy(str(shutil.which(SHELL)), context / "busybox")
     (context / "Dockerfile").write_text(SHELL_IMAGE, encoding="utf-8")
     (context / "main.sh").write_text(SHELL_PROGRAM, encoding="utf-8")
     project.write_env(MODE="well")
-    yield project
-    project.remove()
+    return project
 
 
 @pytest.fixture
 def daemon_project(tmp_path: Path, engine: Engine) -> Iterator[ComposeProject]:
     """Return a project whose service is our own daemon, able to do what was built in."""
     assert engine.id
-    check = ["CMD", "python", "-c", DAEMON_CHECK]
-    project = _new_project(tmp_path / "compose", json.dumps(check))
-    context = project.folder / "local_ai_server"
+    project = new_daemon_project(tmp_path / "compose")
+    yield project
+    project.remove()
+
+
+def new_daemon_project(folder: Path) -> ComposeProject:
+    """Make a project whose service is our own daemon, with its real check."""
+    project = _new_project(folder, json.dumps(["CMD", "python", "-c", DAEMON_CHECK]))
+    context = folder / "local_ai_server"
     image = DAEMON_IMAGE.format(base=base_image())
     for name in ("Dockerfile", "Dockerfile.gpu"):
         (context / name).write_text(image, encoding="utf-8")
     shutil.copytree(REPOSITORY / "aava_cli", context / "program" / "aava_cli")
     shutil.copy(REPOSITORY / "catalog.toml", context / "program" / "aava_cli")
-    yield project
-    project.remove()
+    return project
 
 
 def _new_project(folder: Path, health: str) -> ComposeProject:

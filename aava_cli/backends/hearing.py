@@ -112,6 +112,8 @@ _KROKO = Backend(
     role="stt",
     capability="kroko_embedded",
     build_arg="INCLUDE_KROKO_EMBEDDED",
+    # The vendor publishes its server without a version.
+    build_needs=("KROKO_SERVER_SHA256",),
     settings=(
         Setting(
             "path",

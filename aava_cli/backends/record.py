@@ -28,7 +28,9 @@ class Backend:
     is a pattern of files whose folder is such a model. *elsewhere* says when it only speaks to
     a service, *fetched* when it brings the model itself. *completed* adds to values what they
     imply. *package* is what the native daemon imports to run it, None where it has no engine
-    for it, and *distribution* is what pip installs for that.
+    for it, and *distribution* is what pip installs for that. *build_arg* has an image hold it,
+    *build_needs* are the arguments without which that cannot be built, and *image_bytes* is
+    the room that an image with it takes while it is built.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Backend:
     completed: Callable[[Values], Values] = _as_they_are
     package: str | None = None
     distribution: str | None = None
+    build_needs: tuple[str, ...] = ()
+    image_bytes: int = 5_000_000_000
 
     @property
     def key(self) -> str | None:

@@ -95,6 +95,7 @@ _MELOTTS = Backend(
     role="tts",
     capability="melotts",
     build_arg="INCLUDE_MELOTTS",
+    image_bytes=12_000_000_000,
     settings=(
         Setting(
             "voice",

@@ -33,6 +33,10 @@ class LoadTimes:
             return UNKNOWN_S
         return max(_FLOOR_S, _SLACK * sum(each for each in slowest if each is not None))
 
+    def expected_s(self, name: str) -> float | None:
+        """Return how long *name* took last, or None if that was never seen."""
+        return next(iter(self._read().get(name, ())[-1:]), None)
+
     def note(self, models: Iterable[str], took_s: float) -> None:
         """Remember that *models*, loaded together, took *took_s*; each may have taken it all."""
         known = self._read()

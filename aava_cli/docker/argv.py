@@ -93,7 +93,9 @@ def build(
     An empty value is left out: it would stand in for the one that the image's file pins.
     """
     given = (f"--build-arg={key}={value}" for key, value in args.items() if value)
-    return project.command("build", *(() if use_cache else ("--no-cache",)), *given, service)
+    cache = () if use_cache else ("--no-cache",)
+    # The one form of progress that every Compose and buildx of version 2 prints alike.
+    return project.command("--progress=plain", "build", *cache, *given, service)
 
 
 def ps(project: Project, service: str) -> Argv:

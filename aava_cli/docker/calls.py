@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 20.0
 _END_S = 2.0
+_TAIL_LINES = 40
 _MARK = "AAVA_WORKS_ON"
 
 
@@ -62,11 +64,34 @@ def succeeds(argv: Argv, *, timeout_s: float) -> bool:
     return process.returncode == 0
 
 
+def lines(argv: Argv, *, folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield what *argv* prints, on both streams, a line at a time while it works.
+
+    Raises:
+        EngineUnreachable: there is no `docker` program.
+        EngineFailed, NoSpace: it ended badly; told by its last lines.
+    """
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    with started(argv, folder=folder, environ=environ, one_stream=True) as process:
+        for line in process.stdout or ():
+            tail.append(line)
+            yield line.rstrip("\n")
+        process.wait()
+    if process.returncode:
+        raise problems.problem_of(argv, "".join(tail))
+
+
 @contextmanager
 def started(
-    argv: Argv, *, folder: Path | None = None, environ: Mapping[str, str] | None = None
+    argv: Argv,
+    *,
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    one_stream: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run *argv* beside the block; neither it nor its own children outlive the block.
+
+    With *one_stream*, its standard error comes in its standard output.
 
     Raises:
         EngineUnreachable: there is no `docker` program.
@@ -78,7 +103,7 @@ def started(
             env={**os.environ, **(environ or {}), **_marks(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if one_stream else subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             # Compose is a child of `docker`: a signal has to reach both.

@@ -35,6 +35,20 @@ class Service:
     build_args: Mapping[str, str]
     asks_for_gpu: bool
 
+    def with_build(
+        self, config: Mapping[str, Any], *, image: str, args: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return a Compose file that builds what *config* says under another tag, with *args*.
+
+        *args* are written as *config* writes them, with `$$` for a dollar. An empty one is left
+        out: it would stand in for what the image's file pins.
+        """
+        build: Mapping[str, Any] = config["services"][self.name]["build"]
+        given = {key: value for key, value in args.items() if value}
+        parts = {key: config[key] for key in ("secrets",) if config.get(key)}
+        service = {"image": image, "build": {**build, "args": given}}
+        return {"name": self.project.name, **parts, "services": {self.name: service}}
+
 
 def find_project(folder: Path, env: Mapping[str, str], engine: Engine) -> Project:
     """Return the Compose project in *folder*, whose `.env` holds *env*.
@@ -62,9 +76,26 @@ def read_service(
         EngineFailed: Compose cannot read the files.
         NotFound: they have no such service.
     """
-    config = json.loads(
-        run(argv.config(project), timeout_s=ANSWER_S, folder=project.folder, environ=environ)
-    )
+    return find_service(project, read_config(project, environ=environ), service)
+
+
+def read_config(project: Project, *, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return what Compose makes of the files of *project*, with *environ* before `.env`.
+
+    Raises:
+        EngineFailed: Compose cannot read the files.
+    """
+    printed = run(argv.config(project), timeout_s=ANSWER_S, folder=project.folder, environ=environ)
+    config: dict[str, Any] = json.loads(printed)
+    return config
+
+
+def find_service(project: Project, config: Mapping[str, Any], service: str = SERVICE) -> Service:
+    """Return what *config* says of *service*.
+
+    Raises:
+        NotFound: it has no such service.
+    """
     services: Mapping[str, Any] = config.get("services") or {}
     if service not in services:
         raise NotFound.named("service", service, services, listing="docker compose config")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = ("tcp://", "ssh://", "http://", "https://")
 _NANOSECONDS = 1e9
+# What the builder writes before a command: how many arguments, and each with its value.
+_RECORDED_ARGS = re.compile(r"(?:RUN )?\|(\d+) (.*)", re.DOTALL)
 _DEFAULT_CHECK_S = 30.0
 
 
@@ -112,6 +115,29 @@ def find_image(reference: str) -> Image | None:
         return None
     tags = tuple(found.get("RepoTags") or ())
     return Image(found["Id"], tags, found["Size"], found["Created"])
+
+
+def image_args(reference: str) -> dict[str, str]:
+    """Return the build arguments that the image *reference* was made with, as it records them."""
+    history = ("docker", "image", "history", "--no-trunc", "--format={{.CreatedBy}}", reference)
+    return parse_args(ask(history))
+
+
+def parse_args(history: str) -> dict[str, str]:
+    """Return the build arguments in an image's *history*, whose newest line comes first."""
+    found: dict[str, str] = {}
+    for line in reversed(history.splitlines()):
+        recorded = _RECORDED_ARGS.match(line)
+        if recorded:
+            words = recorded[2].split(" ")[: int(recorded[1])]
+            found |= {key: value for key, _, value in (word.partition("=") for word in words)}
+    return found
+
+
+def running_names(name: str, *, mounting: Path) -> tuple[str, ...]:
+    """Return the running containers that are called like *name* and see the path *mounting*."""
+    filters = (f"--filter=name={name}", f"--filter=volume={mounting}")
+    return tuple(ask(("docker", "ps", "--format={{.Names}}", *filters)).split())
 
 
 def tag_image(image_id: str, tag: str) -> None:

@@ -16,6 +16,23 @@ def has_usable_gpu(engine: Engine, library: Any = None) -> bool:  # noqa: ANN401
     return engine.is_elsewhere or count_devices(library) > 0
 
 
+def compute_capabilities(library: Any = None) -> tuple[tuple[int, int], ...]:  # noqa: ANN401 - a module without types
+    """Return what each device that the driver's *library* sees can compute: (8, 6) and so on."""
+    import pynvml
+
+    nvml = library or pynvml
+    try:
+        nvml.nvmlInit()
+        try:
+            devices = map(nvml.nvmlDeviceGetHandleByIndex, range(nvml.nvmlDeviceGetCount()))
+            pairs = map(nvml.nvmlDeviceGetCudaComputeCapability, devices)
+            return tuple((int(major), int(minor)) for major, minor in pairs)
+        finally:
+            nvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return ()
+
+
 def count_devices(library: Any = None) -> int:  # noqa: ANN401 - a module without types
     """Return how many devices the driver's *library* sees; none without a working driver."""
     import pynvml

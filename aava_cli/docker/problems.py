@@ -76,7 +76,12 @@ _KNOWN = (
             "unknown flag: --ansi",
         )
     ),
-    _Known(("no such image",), ImageMissing, "{line}", "build it: `docker compose build`"),
+    _Known(
+        ("no such image",),
+        ImageMissing,
+        "{line}",
+        "build it: `docker compose build`, or `aava rebuild BACKEND`",
+    ),
     _Known(
         ("no such container",), ContainerMissing, "{line}", "run `docker ps --all` to see what runs"
     ),

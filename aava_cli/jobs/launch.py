@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.errors import Busy, NotPossible
 from aava_cli.files import PRIVATE_FILE
-from aava_cli.jobs.store import find_job, new_folder, record
+from aava_cli.jobs.store import JOB_VARIABLE, find_job, new_folder, record
 from aava_cli.processes import local_process
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ def start_job(settings: Settings, kind: str, words: Sequence[str]) -> Job:
     argv = ["sh", "-c", _RECORD, str(folder / "exit"), *program, *words]
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
     nowhere = os.open(os.devnull, os.O_RDONLY)
+    environ = {**os.environ, JOB_VARIABLE: folder.name}
     try:
         redirect = [(os.POSIX_SPAWN_DUP2, source, to) for source, to in _streams(nowhere, log)]
-        pid = os.posix_spawnp("sh", argv, os.environ, file_actions=redirect, setsid=True)
+        pid = os.posix_spawnp("sh", argv, environ, file_actions=redirect, setsid=True)
     finally:
         os.close(log)
         os.close(nowhere)
@@ -74,6 +75,15 @@ def wait_for(job: Job, timeout_s: float | None = None) -> None:
         time.sleep(_STEP_S)
 
 
+def _terminate(pid: int) -> None:
+    try:
+        # The shell that leads the session catches this, and records how the command ends.
+        os.killpg(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        # One that runs in a terminal need not lead a group, and records that itself.
+        os.kill(pid, signal.SIGTERM)
+
+
 def cancel_job(settings: Settings, name: str, timeout_s: float) -> Job:
     """End the job *name* as Ctrl-C would: what it began is undone, or kept for the next time.
 
@@ -87,7 +97,6 @@ def cancel_job(settings: Settings, name: str, timeout_s: float) -> Job:
         if job.process.place != local_process(os.getpid()).place:
             message = f"`{job.id}` runs on another host"
             raise NotPossible(message, hint=f"run `aava jobs cancel {job.id}` there")
-        # The shell that leads the session catches this, and records how the command ends.
-        os.killpg(job.process.pid, signal.SIGTERM)
+        _terminate(job.process.pid)
         wait_for(job, timeout_s)
     return job

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 JobState: TypeAlias = Literal["running", "done", "failed", "lost"]
 """`lost` ended without a word: the host went down, or somebody killed all of it."""
 
+JOB_VARIABLE = "AAVA_JOB"
+"""Says to a command in the background which job it is."""
+
 _ID = re.compile(r"([a-z]+)-(\d+)")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aava_cli import yamlfile
@@ -13,7 +12,6 @@ from aava_cli.daemon.enginestep import ReloadEngine
 from aava_cli.daemon.loads import UNKNOWN_S
 from aava_cli.daemon.step import AskDaemon
 from aava_cli.docker.daemon import plan_replacement
-from aava_cli.docker.recreate import RecreateService
 from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
@@ -24,7 +22,7 @@ from aava_cli.switch.choose import check_installed
 from aava_cli.switch.moves import Runtime
 from aava_cli.switch.plan import State, plan_switch
 from aava_cli.switch.routing import NO_ROUTING
-from aava_cli.transaction import carry_out, recover
+from aava_cli.transaction import carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from aava_cli.daemon.step import Terms
-    from aava_cli.journal import StepLoader
     from aava_cli.roles import Role
     from aava_cli.session import Session
     from aava_cli.steps import Step
@@ -68,21 +65,6 @@ class Switched(Result):
             yield "the daemon runs the selected models, verified by a fresh status"
         else:
             yield "the daemon was not asked for anything"
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveredState(Result):
-    """What `aava recover` did."""
-
-    command: str | None
-    undone_steps: int
-
-    def text(self) -> Iterable[str]:
-        """Yield whether there was something to recover from."""
-        if self.command is None:
-            yield "nothing to recover: no change was interrupted"
-        else:
-            yield f"`{self.command}` was undone; the old state is back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,24 +200,3 @@ def _file_steps(session: Session, state: State, plan: SwitchPlan) -> tuple[Write
         for path, old, new in texts
         if old is not None and new is not None and new != old
     )
-
-
-def recover_project(session: Session) -> RecoveredState:
-    """Finish the undo of a change that was interrupted.
-
-    Raises:
-        Busy: the change is still under way.
-        RecoveryDue: the old state cannot be restored yet.
-    """
-    journal = Journal(session.settings.state_dir)
-    kinds: dict[str, StepLoader] = {
-        "write-file": WriteFile.from_json,
-        "ask-daemon": partial(AskDaemon.from_json, session),
-    }
-    kinds["recreate-service"] = partial(RecreateService.from_json, kinds)
-    kinds["reload-engine"] = partial(ReloadEngine.from_json, session, kinds)
-    with session.lock():
-        if not journal.is_open:
-            return RecoveredState(None, 0)
-        recovered = recover(journal, kinds)
-        return RecoveredState(recovered.command, recovered.undone_steps)

@@ -58,6 +58,9 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
         bool, typer.Option("--require-gpu", help="A model on the processor is a failure.")
     ] = False,
     pull: Annotated[bool, typer.Option("--pull", help="Pull first what is not installed.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build first what the image does not hold.")
+    ] = False,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Prove the new models with a sentence, or undo.")
     ] = False,
@@ -76,6 +79,7 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
       aava switch --tts piper:en_US-joe-medium --llm smollm2-135m
       aava switch --stt faster_whisper --dry-run
       aava switch --llm smollm2-135m --pull --smoke --drain 10m
+      aava switch --stt faster_whisper:small --pull --rebuild
       aava switch --set stt.language=de --set llm.context=4096 --set llm.gpu_layers=-1
       aava switch --provider local_hybrid --pipeline none
 
@@ -84,7 +88,7 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     daemon change together; success is judged from a fresh status. After any failure all three
     are as before. Where calls are live nothing is changed, unless `--drain` or `--force` say so.
     """
-    from aava_cli.flows import prove_roles, pull_missing
+    from aava_cli.flows import build_missing, prove_roles, pull_missing
     from aava_cli.switch.apply import Wish, apply_switch, make_plan
     from aava_cli.switch.routing import Routing
 
@@ -102,6 +106,8 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     if pull:
         pull_missing(session, choices)
     terms = replace(_terms(session, timeout_s, drain, force=force), require_gpu=require_gpu)
+    if rebuild:
+        build_missing(session, choices, terms)
     prove = partial(prove_roles, session) if smoke else None
     session.output.result(apply_switch(session, planned, terms, prove=prove))
 
@@ -203,7 +209,7 @@ def recover(ctx: typer.Context) -> None:
 
     May be killed and run again. Without an interrupted change it does nothing.
     """
-    from aava_cli.switch.apply import recover_project
+    from aava_cli.recovery import recover_project
 
     session: Session = ctx.obj
     session.output.result(recover_project(session))

@@ -136,10 +136,7 @@ def _install_hint(backend: Backend, status: Mapping[str, Any]) -> str:
         kin = [each for each in BACKENDS.values() if each.role == backend.role]
         able = ", ".join(f"`{each.name}`" for each in kin if each.distribution)
         return f"choose one of {able}, or run the daemon in Docker"
-    return (
-        "run `docker compose build --build-arg "
-        f"{backend.build_arg}=true local_ai_server`, then start it again"
-    )
+    return f"run `aava rebuild {backend.name}`, or add `--rebuild`"
 
 
 def _running(status: Mapping[str, Any], env: Env) -> dict[Role, Selection]:

@@ -50,8 +50,11 @@ class WayBack:
 def changes_to_undo(history: tuple[PastChange, ...], number: int) -> tuple[PastChange, ...]:
     """Return the change *number* of *history* and those that came about after it, newest first.
 
+    Those that replaced the image stay: what they wrote is nothing that a switch writes.
+
     Raises:
         NotFound: there is no such change.
+        NotPossible: it replaced the image.
     """
     made = tuple(each for each in history if each.number is not None)
     if not made:
@@ -59,7 +62,10 @@ def changes_to_undo(history: tuple[PastChange, ...], number: int) -> tuple[PastC
     if number > len(made):
         message = f"no change {number}: {len(made)} are remembered"
         raise NotFound(message, hint="run `aava history` to see them")
-    return made[:number]
+    if made[number - 1].changed_image:
+        message = f"change {number} replaced the daemon's image"
+        raise NotPossible(message, hint="run `aava rebuild rollback` to have the earlier one again")
+    return tuple(each for each in made[:number] if not each.changed_image)
 
 
 def way_back(past: tuple[PastChange, ...], state: State, *, force: bool = False) -> WayBack:

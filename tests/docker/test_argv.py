@@ -15,6 +15,7 @@ START = (
     *("docker", "compose", "--ansi=never", "--file=/srv/agent/docker-compose.yml"),
     *("--file=/srv/agent/docker-compose.gpu.yml", "--project-name=agent"),
 )
+BUILD = ("--progress=plain", "build")
 
 
 def names(*paths: str, chosen: str | None = None, on_gpu: bool = False) -> tuple[str, ...]:
@@ -32,18 +33,18 @@ def test_up_replaces_one_service_and_builds_nothing() -> None:
 def test_build_arguments_are_passed_in_order() -> None:
     """Each becomes an option of its own."""
     given = {"KROKO_SERVER_SHA256": "ab", "OTHER": "1"}
-    words = ("build", "--build-arg=KROKO_SERVER_SHA256=ab", "--build-arg=OTHER=1", "s")
+    words = (*BUILD, "--build-arg=KROKO_SERVER_SHA256=ab", "--build-arg=OTHER=1", "s")
     assert (*START, *words) == argv.build(PROJECT, "s", given)
 
 
 def test_empty_build_argument_never_replaces_what_the_image_pins() -> None:
     """An empty checksum would turn the check off."""
-    assert (*START, "build", "s") == argv.build(PROJECT, "s", {"ONNX_RUNTIME_SHA256": ""})
+    assert (*START, *BUILD, "s") == argv.build(PROJECT, "s", {"ONNX_RUNTIME_SHA256": ""})
 
 
 def test_cache_is_left_out_only_on_request() -> None:
     """A rebuild from nothing takes many minutes."""
-    assert (*START, "build", "--no-cache", "s") == argv.build(PROJECT, "s", {}, use_cache=False)
+    assert (*START, *BUILD, "--no-cache", "s") == argv.build(PROJECT, "s", {}, use_cache=False)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,13 @@ import pytest
 
 from aava_cli.docker.argv import GPU_OVERLAY, SERVICE, Project
 from aava_cli.docker.calls import end_orphans, started
-from aava_cli.docker.compose import find_project, parse_service, read_service
+from aava_cli.docker.compose import (
+    find_project,
+    find_service,
+    parse_service,
+    read_config,
+    read_service,
+)
 from aava_cli.docker.engine import (
     find_container,
     find_image,
@@ -27,7 +33,7 @@ from aava_cli.docker.engine import (
     require_engine,
     tag_image,
 )
-from aava_cli.docker.gpu import count_devices, has_usable_gpu
+from aava_cli.docker.gpu import compute_capabilities, count_devices, has_usable_gpu
 from aava_cli.docker.health import ContainerFailed, is_well, wait_until_well
 from aava_cli.docker.mounts import host_path
 from aava_cli.docker.problems import ContainerMissing, EngineFailed
@@ -56,6 +62,14 @@ class Driver:
     def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - the library's own names
         """Return how many devices there are."""
         return self.count
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802 - the library's own names
+        """Return what names the device *index*."""
+        return index
+
+    def nvmlDeviceGetCudaComputeCapability(self, device: int) -> tuple[int, int]:  # noqa: N802 - its
+        """Return what *device* can compute."""
+        return (8, 6 if device < self.count else 0)
 
 
 @contextmanager
@@ -162,6 +176,23 @@ def test_devices_are_counted_by_the_driver() -> None:
     """The number is the kernel's; without a driver it is none."""
     nodes = [path for path in Path("/dev").glob("nvidia*") if path.name[6:].isdigit()]
     assert len(nodes) == count_devices()
+
+
+def test_devices_tell_what_they_can_compute() -> None:
+    """Nothing without a driver; what the driver says with one."""
+    assert ((8, 6), (8, 6)) == compute_capabilities(Driver(2))
+    assert count_devices() == len(compute_capabilities())
+
+
+def test_build_of_another_tag_is_described(shell_project: ComposeProject) -> None:
+    """All that Compose says of the build stays; an empty argument would replace a pinned one."""
+    config = read_config(shell_project.target())
+    service = find_service(shell_project.target(), {**config, "secrets": {"s": {}}})
+    given = {"A": "x$$y", "EMPTY": ""}
+    described = service.with_build({**config, "secrets": {"s": {}}}, image="other", args=given)
+    built = described["services"][SERVICE]
+    expected = {**config["services"][SERVICE]["build"], "args": {"A": "x$$y"}}
+    assert ("other", expected, {"s": {}}) == (built["image"], built["build"], described["secrets"])
 
 
 def test_service_that_is_not_there_is_named(shell_project: ComposeProject) -> None:

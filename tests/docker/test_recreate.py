@@ -135,7 +135,10 @@ def test_missing_image_changes_nothing_for_good(running: ComposeProject) -> None
     step = replace(change.recreate, reads=(change.write, renamed))
     with pytest.raises(RolledBack, match="never-built") as caught:
         carry_out((change.write, renamed, step), journal_of(running), verify=step.verify)
-    assert ("build it: `docker compose build`", "well") == (caught.value.hint, mode_of(running))
+    assert ("build it: `docker compose build`" in caught.value.hint, mode_of(running)) == (
+        True,
+        "well",
+    )
 
 
 def test_container_that_was_replaced_meanwhile_stops_the_change(running: ComposeProject) -> None:

@@ -1,0 +1,1 @@
+"""Backends compiled into the daemon's image, and taken out of it."""

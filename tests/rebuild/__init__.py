@@ -1,0 +1,1 @@
+"""Tests of `aava rebuild`, on a real engine."""
