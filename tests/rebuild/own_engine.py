@@ -77,4 +77,6 @@ def mount_disk(file: Path, folder: Path, size_bytes: int) -> None:
 
 def unmount_disk(folder: Path) -> None:
     """Take the file system at *folder* away, and all that is mounted in it."""
-    subprocess.run(["umount", "--recursive", "--lazy", str(folder)], check=True, capture_output=True)
+    subprocess.run(
+        ["umount", "--recursive", "--lazy", str(folder)], check=True, capture_output=True
+    )
