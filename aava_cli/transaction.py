@@ -38,8 +38,9 @@ def carry_out(steps: tuple[Step, ...], journal: Journal, *, verify: Callable[[],
     try:
         progress.record()
         for step in steps:
-            # The world may have changed while an earlier step was at work.
-            step.check()
+            if progress.started:
+                # The world may have changed while an earlier step was at work.
+                step.check()
             progress.begin()
             step.apply()
             progress.finish()

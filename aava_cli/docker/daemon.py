@@ -10,7 +10,6 @@ from aava_cli.docker.compose import find_project, read_service
 from aava_cli.docker.engine import inspect_container, require_engine
 from aava_cli.docker.recreate import RecreateService
 from aava_cli.errors import AavaError, NotPossible
-from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +27,6 @@ def daemon_mounts(folder: Path) -> tuple[Mount, ...] | None:
 
     None where it runs in no container, or where no engine answers.
     """
-    if not is_compose_project(folder):
-        return None
     label = f"label=com.docker.compose.service={SERVICE}"
     place = f"label=com.docker.compose.project.working_dir={folder.resolve()}"
     words = ("docker", "ps", "--quiet", "--no-trunc", f"--filter={label}", f"--filter={place}")

@@ -11,7 +11,6 @@ from aava_cli.daemon.client import connect
 from aava_cli.daemon.enginestep import ReloadEngine
 from aava_cli.daemon.loads import UNKNOWN_S
 from aava_cli.daemon.step import AskDaemon
-from aava_cli.docker.daemon import plan_replacement
 from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.session import read_text
@@ -170,6 +169,8 @@ def _steps(
     if terms.guard is not None:
         terms.guard.drain(ask.status)
     if plan.way == "recreate":
+        from aava_cli.docker.daemon import plan_replacement
+
         timeout_s = terms.timeout_s or UNKNOWN_S
         replacement = plan_replacement(session, files, timeout_s=timeout_s)
         return (ask, *files, replacement, *engine), ask.verify

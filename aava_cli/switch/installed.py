@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from aava_cli import store
 from aava_cli.digests import DigestCache
-from aava_cli.docker.daemon import daemon_mounts
-from aava_cli.docker.mounts import host_path
 from aava_cli.errors import IntegrityError, NotFound
 from aava_cli.modelfiles import check_model
+from aava_cli.settings import is_compose_project
 from aava_cli.voicefiles import check_parts
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aava_cli.backends import Selection
+    from aava_cli.docker.mounts import Mount
     from aava_cli.session import Session
     from aava_cli.store import Receipt, ReceiptFile
 
@@ -52,9 +52,11 @@ def _on_host(session: Session, selection: Selection) -> dict[str, Path]:
         NotFound: its container sees no folder of this host there.
     """
     named = selection.paths()
-    mounts = daemon_mounts(session.settings.project) if named else None
+    mounts = _mounts(session) if named else None
     if mounts is None:
         return {option: session.settings.host_path(value) for option, value in named.items()}
+    from aava_cli.docker.mounts import host_path
+
     found = {option: host_path(value, mounts) for option, value in named.items()}
     for option, path in found.items():
         if path is None:
@@ -62,6 +64,14 @@ def _on_host(session: Session, selection: Selection) -> dict[str, Path]:
             hint = "put the model below a folder that `docker-compose.yml` mounts: `./models`"
             raise NotFound(message, hint=hint)
     return {option: path for option, path in found.items() if path is not None}
+
+
+def _mounts(session: Session) -> tuple[Mount, ...] | None:
+    if not is_compose_project(session.settings.project):
+        return None
+    from aava_cli.docker.daemon import daemon_mounts
+
+    return daemon_mounts(session.settings.project)
 
 
 def _missing(session: Session, path: Path, model_id: str | None) -> NotFound:
