@@ -137,7 +137,7 @@ def _open_first(urls: tuple[str, ...], timeout_s: float) -> Iterator[Daemon]:
 
 
 def _open(url: str, timeout_s: float) -> ClientConnection:
-    from websockets.exceptions import InvalidHandshake, InvalidURI
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
     from websockets.sync.client import connect as connect_websocket
 
     try:
@@ -154,6 +154,9 @@ def _open(url: str, timeout_s: float) -> ClientConnection:
         text = f"{url} accepts connections but did not answer in {timeout_s:g} s"
         hint = "it may be loading a model: wait, then run `aava status`"
         raise DaemonUnreachable(text, hint=hint) from error
+    except ConnectionClosed as error:
+        text = f"the connection to {url} broke before the daemon had answered"
+        raise DaemonUnreachable(text, hint="run `aava status` to see if it is there") from error
     except (InvalidHandshake, InvalidURI, EOFError) as error:
         text = f"what listens at {url} is not a voice daemon: {error}"
         raise DaemonUnreachable(text, hint="name the daemon with `--daemon URL`") from error

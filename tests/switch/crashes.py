@@ -69,6 +69,16 @@ class Command:
         return self.run(*_TRACE, f"trace={point.call}", "-e", inject, "-o", str(trace))
 
 
+def spoils_only_words(trace: Path) -> bool:
+    """Return whether what was spoiled by *trace* is a word to whoever runs the command.
+
+    Calls are counted, and a run may have one more or fewer than the one that was measured.
+    """
+    lines = trace.read_text("utf-8", "replace").splitlines()
+    spoiled = [line for line in lines if "(INJECTED)" in line]
+    return any(word in line for line in spoiled for word in ("write(1<", "write(2<"))
+
+
 def parse_trace(lines: Sequence[str]) -> list[Point]:
     """Return the points in a trace: those of its first process that change something."""
     numbers: Counter[str] = Counter()
