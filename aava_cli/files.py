@@ -152,7 +152,9 @@ def exclusive_lock(
         name_holder(path, command)
         yield
     finally:
-        _holder_file(path).unlink(missing_ok=True)
+        # A name that stays is not believed where the lock is free: no reason to fail what is done.
+        with suppress(OSError):
+            _holder_file(path).unlink()
         lock.release()
 
 

@@ -32,8 +32,8 @@ NEW = ("ggml-goodbye.bin", "second.gguf", "high.onnx")
 POINTS = int(os.environ.get("AAVA_CRASH_POINTS", "16"))
 SEED = int(os.environ.get("AAVA_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 RECOVERY_DUE = 4
-# Done, failed, rolled back, recovered by hand, no space, no daemon.
-DOCUMENTED = (0, 1, 3, RECOVERY_DUE, 8, 11)
+# Done, failed, rolled back, recovered by hand, a model that cannot be read, no space, no daemon.
+DOCUMENTED = (0, 1, 3, RECOVERY_DUE, 7, 8, 11)
 
 pytestmark = [
     pytest.mark.timeout(3600),
