@@ -153,7 +153,7 @@ def exclusive_lock(
         yield
     finally:
         # A name that stays is not believed where the lock is free: no reason to fail what is done.
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             _holder_file(path).unlink()
         lock.release()
 
