@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast, get_args
-from urllib.parse import urlsplit
 
+from aava_cli.addresses import parses
 from aava_cli.backends import BACKENDS
 from aava_cli.catalog import CLOUD, Archive, ArchiveFormat, Catalog, Model, RemoteFile, plain
 from aava_cli.errors import ConfigError, nearest
@@ -170,17 +170,6 @@ def _sources(table: Table) -> tuple[str, ...]:
                 " `npm:name@version#member` or `file:/…`"
             )
     return sources
-
-
-def parses(source: str) -> bool:
-    """Return whether *source* can be taken apart as addresses are."""
-    try:
-        parts = urlsplit(source)
-        (parts.hostname or "").encode("idna")
-        port = parts.port
-    except ValueError:
-        return False
-    return port != 0
 
 
 def _archive(table: Table) -> Archive | None:

@@ -12,8 +12,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from aava_cli.addresses import parses
 from aava_cli.backends import BACKENDS, backend_named
-from aava_cli.catalog_schema import catalog_of, parses
+from aava_cli.catalog_schema import catalog_of
 from aava_cli.errors import ConfigError, UsageError
 from aava_cli.redact import shown_source
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from aava_cli.catalog_schema import parses
+from aava_cli.addresses import parses
 from aava_cli.download.sources.http import Access, split_credentials, without_secrets
 from aava_cli.errors import UsageError
 from aava_cli.redact import shown_source
