@@ -6,11 +6,12 @@ the one that is shipped; its head explains the fields. Nothing here touches disk
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.backends import BACKENDS
 from aava_cli.errors import NotFound
+from aava_cli.redact import shown_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +68,13 @@ class Model:
     recommended: bool = False
     ram_gb: int | None = None
     tool_calling: str | None = None
+
+    def shown(self) -> Model:
+        """Return the model as it may be shown: its sources without their secrets."""
+        files = (
+            replace(file, sources=tuple(map(shown_source, file.sources))) for file in self.files
+        )
+        return replace(self, files=tuple(files))
 
     def values(self, models: PurePosixPath) -> dict[str, str]:
         """Return what the backend's settings must say, the files being in the folder *models*."""

@@ -6,9 +6,11 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast, get_args
 
+from aava_cli.addresses import parses
 from aava_cli.backends import BACKENDS
 from aava_cli.catalog import CLOUD, Archive, ArchiveFormat, Catalog, Model, RemoteFile, plain
 from aava_cli.errors import ConfigError, nearest
+from aava_cli.redact import shown_source
 from aava_cli.roles import ROLES, Role
 
 if TYPE_CHECKING:
@@ -161,10 +163,11 @@ def _sources(table: Table) -> tuple[str, ...]:
     if not sources:
         raise _Malformed("a file needs `sources`")
     for source in sources:
-        if not _SOURCE.fullmatch(source):
+        if not (_SOURCE.fullmatch(source) and parses(source)):
             raise _Malformed(
-                f"`{source}` is no source: expected `https://…`, `hf:org/repo[@rev]/path`,"
-                " `pypi:name==version#member`, `npm:name@version#member` or `file:/…`"
+                f"`{shown_source(source)}` is no source: expected `https://…`,"
+                " `hf:org/repo[@rev]/path`, `pypi:name==version#member`,"
+                " `npm:name@version#member` or `file:/…`"
             )
     return sources
 

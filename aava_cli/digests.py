@@ -74,7 +74,7 @@ class DigestCache:
     def _load(self) -> dict[str, str]:
         if self._known is None:
             self._known = {}
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, AttributeError):
                 loaded = json.loads(self._file.read_bytes())
                 self._known = {str(key): str(value) for key, value in loaded.items()}
         return self._known

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 HIDDEN = "***"
 # Shorter ones are in every text by chance.
 _LEAST_LETTERS = 6
+_ADDRESSES = ("http://", "https://")
 _SECRET = re.compile(
     # `tokens` are what language models count.
     r"(?:^|[_.-])(?:apikey|auth|credentials?|keys?|pass(?:wd|words?)?|secrets?|token)(?:$|[_.-])",
     re.IGNORECASE,
 )
 _IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 
 def is_secret(name: str) -> bool:
@@ -31,8 +33,19 @@ def shown(name: str, value: str) -> str:
 
 def shown_word(word: str) -> str:
     """Return one *word* of a command line as it may be shown: `tts.api_key=***`."""
+    if word.startswith(_ADDRESSES):
+        return shown_source(word)
     name, equals, value = word.partition("=")
-    return f"{name}{equals}{shown(name, value)}" if equals else _IN_URL.sub(HIDDEN, word)
+    return (
+        f"{name}{equals}{shown(name, shown_source(value))}" if equals else _IN_URL.sub(HIDDEN, word)
+    )
+
+
+def shown_source(source: str) -> str:
+    """Return a model's *source* as it may be shown: an address without credentials and query."""
+    if not source.startswith(_ADDRESSES):
+        return source
+    return _CREDENTIALS.sub("", re.split(r"[?#]", source, maxsplit=1)[0])
 
 
 def secrets_in(*places: Mapping[str, str]) -> tuple[str, ...]:

@@ -45,4 +45,6 @@ def test_command_line_is_stored_without_secrets() -> None:
         [sys.executable, "-c", program, *words], capture_output=True, text=True, check=True
     )
     assert done.stdout == "aava switch --set tts.api_key=*** a=b\n"
-    assert shown_word("https://me:hush@host/x") == "https://***@host/x"
+    assert shown_word("https://me:hush@host/x?signature=hush#hush") == "https://host/x"
+    assert shown_word("--mirror=https://me:hush@host/x?y") == "--mirror=https://host/x"
+    assert shown_word("--mirror=wss://me:hush@host/x") == "--mirror=wss://***@host/x"

@@ -60,7 +60,8 @@ NewBackendOption = Annotated[
     str | None, typer.Option("--backend", help="The engine that an address is for.")
 ]
 Sha256Option = Annotated[
-    str | None, typer.Option("--sha256", metavar="HEX", help="What an address must hash to.")
+    str | None,
+    typer.Option("--sha256", metavar="HEX", parser=str.lower, help="What an address must hash to."),
 ]
 AsOption = Annotated[
     str | None, typer.Option("--as", metavar="NAME", help="What to call an address's model.")

@@ -136,7 +136,7 @@ def show_model(settings: Settings, model: Model) -> Shown:
     """Return what is known about *model*."""
     path = settings.models_dir / model.path if model.path else None
     receipt = read_receipt(settings, model.id)
-    return Shown(model, state_of(settings, model), path, receipt)
+    return Shown(model.shown(), state_of(settings, model), path, receipt)
 
 
 def _fits(model: Model, chosen: Filter) -> bool:

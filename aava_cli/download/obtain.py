@@ -188,10 +188,14 @@ def _bring_archive(
 
     with following(root, place, meter) as follower:
         fetched = _fetch(supplier, source, resolved, wanted.file, follower)
-        unpacked = follower.result(fetched.path, fetched.sha256)
-        if unpacked is None:
-            shutil.rmtree(place, ignore_errors=True)
-            unpacked = unpack(fetched.path, root, place, report)
+        try:
+            unpacked = follower.result(fetched.path, fetched.sha256)
+            if unpacked is None:
+                shutil.rmtree(place, ignore_errors=True)
+                unpacked = unpack(fetched.path, root, place, report)
+        except IntegrityError:
+            remove_partial(fetched.path)
+            raise
         return fetched, unpacked
 
 

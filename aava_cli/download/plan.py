@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.errors import NoSpace
 from aava_cli.output import Result, Table, human_bytes
+from aava_cli.redact import shown_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -173,7 +174,8 @@ def _told(file: RemoteFile, action: Action, facts: PullFacts) -> FilePlan:
     if file.sha256 is not None:
         told = Told(told.size_bytes, f"sha256:{file.sha256}", "catalog")
     size_bytes = file.size_bytes or told.size_bytes
-    return FilePlan(file.path, action, file.sources, size_bytes, told.digest, told.provenance)
+    sources = tuple(map(shown_source, file.sources))
+    return FilePlan(file.path, action, sources, size_bytes, told.digest, told.provenance)
 
 
 def _sums(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import time
@@ -13,6 +12,7 @@ from aava_cli.errors import Busy, NotPossible
 from aava_cli.files import PRIVATE_FILE
 from aava_cli.jobs.store import JOB_VARIABLE, find_job, new_folder, record
 from aava_cli.processes import local_process
+from aava_cli.redact import shown_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aava_cli.settings import Settings
 
 _STEP_S = 0.1
-_CREDENTIALS = re.compile(r"(://)[^/?#]*@")
 
 # The shell outlives a command that is killed, and records that too. It leaves signals to the
 # command: what is caught here is not caught there, what is ignored here stays ignored.
@@ -48,8 +47,7 @@ def start_job(settings: Settings, kind: str, words: Sequence[str]) -> Job:
     finally:
         os.close(log)
         os.close(nowhere)
-    shown = (_CREDENTIALS.sub(r"\1", word) for word in words)
-    return record(folder, ("aava", *shown), local_process(pid))
+    return record(folder, ("aava", *map(shown_word, words)), local_process(pid))
 
 
 def _places(settings: Settings) -> tuple[str, ...]:

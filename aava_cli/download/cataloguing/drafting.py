@@ -12,9 +12,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from aava_cli.addresses import parses
 from aava_cli.backends import BACKENDS, backend_named
 from aava_cli.catalog_schema import catalog_of
 from aava_cli.errors import ConfigError, UsageError
+from aava_cli.redact import shown_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +105,17 @@ def check_new(model: Model, catalog: Catalog) -> bool:
     return True
 
 
+def check_address(source: str) -> None:
+    """Check that *source* can be taken apart, if it is an address.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not parses(source):
+        message = f"`{shown_source(source)}` is no address"
+        raise UsageError(message, hint="write it as `https://HOST[:PORT]/FILE`")
+
+
 def file_name(source: str) -> str:
     """Return the name of the file that *source* leads to."""
     if source.startswith(("pypi:", "npm:")):
@@ -121,7 +134,12 @@ def _is_same(known: Model, drafted: Model) -> bool:
     if (known.backend, known.path) != (drafted.backend, drafted.path):
         return False
     pairs = [(file.path, file.sources, file.archive) for file in known.files]
-    return pairs == [(file.path, file.sources, file.archive) for file in drafted.files]
+    if pairs != [(file.path, file.sources, file.archive) for file in drafted.files]:
+        return False
+    digests = zip(known.files, drafted.files, strict=True)
+    return all(
+        None in (own.sha256, told.sha256) or own.sha256 == told.sha256 for own, told in digests
+    )
 
 
 def _parsed(model_id: str, table: Mapping[str, Any]) -> Model:
@@ -265,4 +283,4 @@ def _loads_no(backend: Backend, what: str) -> UsageError:
     looked = ", ".join(f"`{pattern}`" for pattern in backend.installed)
     if not looked:
         return UsageError(message, hint="run `aava models list` to see what it loads")
-    return UsageError(message, hint=f"it looks for {looked}; give a name with `--as`")
+    return UsageError(message, hint=f"it looks for {looked}; give a name like that with `--as`")

@@ -7,6 +7,7 @@ import io
 import os
 import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from aava_cli.download.locking import recorded_files
@@ -19,7 +20,6 @@ from aava_cli.output import Result, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from aava_cli.catalog import Model
     from aava_cli.download.presence import Judge
@@ -52,7 +52,13 @@ def export_models(models: Sequence[Model], path: Path, judge: Judge) -> Exported
     if not path.parent.is_dir():
         message = f"there is no folder `{path.parent}`"
         raise NotPossible(message, hint="make it, or write the file elsewhere")
-    bundled = tuple(Bundled(model, recorded_files(model, judge)) for model in models)
+    # A device is no place to rename a file to, nor is a link to where one writes.
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        message = f"`{path}` is there, and is no file"
+        raise NotPossible(message, hint="name a file to write")
+    # Who carries it need not know how its sources are entered.
+    bundled = tuple(Bundled(model.shown(), recorded_files(model, judge)) for model in models)
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with beside.open("xb") as file:

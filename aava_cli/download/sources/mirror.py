@@ -6,8 +6,12 @@ import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from aava_cli.addresses import parses
 from aava_cli.download.sources.http import Access, split_credentials, without_secrets
 from aava_cli.errors import UsageError
+from aava_cli.redact import shown_source
+
+_HINT = "write it as `https://HOST[/PATH]`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,14 @@ def find_mirror(named: str | None = None) -> Mirror | None:
     address = named or os.environ.get("AAVA_MIRROR")
     if not address:
         return None
+    if not parses(address):
+        message = f"`{shown_source(address)}` is no address of a mirror"
+        raise UsageError(message, hint=_HINT)
     url, headers = split_credentials(address.rstrip("/"))
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         message = f"`{without_secrets(address)}` is no address of a mirror"
-        raise UsageError(message, hint="write it as `https://HOST[/PATH]`")
+        raise UsageError(message, hint=_HINT)
     # The operator named this host, and what it sends is checked against a known digest.
     plain_host = parts.hostname if parts.scheme == "http" else None
     return Mirror(url, Access(headers, None, plain_host))
