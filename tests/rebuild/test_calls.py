@@ -6,8 +6,17 @@ import json
 from typing import TYPE_CHECKING
 
 from tests.daemon.test_calls import engine
-from tests.rebuild.conftest import ADDING, add_step, builds_of, ended, is_building, run, start
-from tests.rebuild.conftest import state_of, wait_until
+from tests.rebuild.conftest import (
+    ADDING,
+    add_step,
+    builds_of,
+    ended,
+    is_building,
+    run,
+    start,
+    state_of,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from tests.docker_fixture import ComposeProject

@@ -31,9 +31,7 @@ HUGE = 10**18
 HERE = Path(__file__).parent
 ENGINE = Engine("id", "unix:///var/run/docker.sock", "28", HERE, ("runc",), has_gpu_devices=False)
 IMAGE = Image("sha256:aa", ("agent:latest",), 100, "now")
-CONTAINER = Container(
-    "c", "agent", "sha256:aa", "agent:latest", "running", None, 0, 0, None, ()
-)
+CONTAINER = Container("c", "agent", "sha256:aa", "agent:latest", "running", None, 0, 0, None, ())
 KNOWN = Known(None, {}, {}, {})
 PLAN = replace(plan_rebuild(Wish.of(("tone",)), KNOWN, "agent:latest"), room_bytes=1)
 
