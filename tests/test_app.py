@@ -244,7 +244,7 @@ def test_empty_value_is_refused(words: list[str]) -> None:
     [
         ("swich", "no command named `swich`; nearest: `switch`, ", "aava"),
         ("models pul", "no command named `pul`; nearest: `pull`, ", "aava models"),
-        ("switch --sst x", "no option named `--sst`; nearest: `--stt`, ", "aava switch"),
+        ("switch --sst x", "no option named `--sst`; nearest: `--set`, `--stt`, ", "aava switch"),
         ("switch --dry_run", "no option named `--dry_run`; nearest: `--dry-run`, ", "aava switch"),
         ("status --jsn", "no option named `--jsn`; nearest: `--json`, ", "aava status"),
         (

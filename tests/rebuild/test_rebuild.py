@@ -240,7 +240,7 @@ def test_switch_builds_what_the_image_lacks(serving: ComposeProject) -> None:
 
 
 def _require_selected_to_stay(project: ComposeProject) -> None:
-    """An image without what `.env` selects is not gone back to."""
+    """Refuse to go back to an image without what `.env` selects."""
     before = state_of(project)
     refused = run(project, "rebuild", "rollback")
     assert (1, before) == (refused.code, state_of(project))
@@ -248,7 +248,7 @@ def _require_selected_to_stay(project: ComposeProject) -> None:
 
 
 def _require_loaded_to_stay(project: ComposeProject, model: Path) -> None:
-    """A daemon that comes back without its model is no success."""
+    """Call no daemon a success that comes back without its model."""
     before = state_of(project)
     model.unlink()
     failed = run(project, "rebuild", "--without", "llama")
