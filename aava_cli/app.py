@@ -65,6 +65,7 @@ _COMMANDS = {
     "switch": ("switch.cli",),
     "rebuild": ("rebuild.cli",),
     "backends": ("switch.cli",),
+    "matrix": ("switch.cli",),
     "status": ("daemon.cli",),
     "smoke": ("smoke.cli",),
     "serve": ("serve.cli",),

@@ -69,8 +69,17 @@ class Output:
         self._guard = threading.RLock()
 
     def result(self, result: Result) -> None:
-        """Print the answer of a command; one that says what failed sets the exit code."""
-        failure = result.failure()
+        """Print the answer of a command; one that says what failed sets the exit code.
+
+        Raises:
+            NoSpace, NotPossible: it cannot be written, although the work was done.
+        """
+        try:
+            self._answer(result, result.failure())
+        except OSError as error:
+            raise _unwritten(error) from error
+
+    def _answer(self, result: Result, failure: AavaError | None) -> None:
         self._finish_progress()
         if self.form == "text":
             self._print_text(result)
@@ -185,6 +194,14 @@ def write(stream: TextIO, text: str) -> None:
         os.close(nowhere)
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
+
+
+def _unwritten(error: OSError) -> AavaError:
+    from aava_cli.errors import NoSpace, NotPossible
+
+    message = f"what was asked is done, but the answer could not be written: {error.strerror}"
+    kind = NoSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else NotPossible
+    return kind(message, hint="run `aava status` to see how things are")
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any dataclass in, JSON out

@@ -40,9 +40,11 @@ def load(text: str, *, name: str) -> dict[str, object]:
         ConfigError: not YAML, not a mapping at the top, or a key that is there twice.
 
     """
+    body = text.removeprefix(_BOM)
+    if not body:
+        return {}
     import yaml
 
-    body = text.removeprefix(_BOM)
     unprintable = _UNPRINTABLE.search(body)
     if unprintable:
         line = 1 + len(yamltext.BREAK.findall(body, 0, unprintable.start()))

@@ -119,11 +119,7 @@ class AskDaemon:
 
     def _judge(self) -> tuple[str, ...]:
         """Return how the new models run otherwise than configured; raises as `verify` does."""
-        status, deadline = self.status(), time.monotonic() + (self.terms.timeout_s or UNKNOWN_S)
-        # A daemon that was started again may listen before it has loaded.
-        while status.get("loading") and time.monotonic() < deadline:
-            time.sleep(_POLL_S)
-            status = self.status()
+        status = self._loaded_status()
         wrong = self.exchange.after.mismatches(status)
         if wrong:
             text = f"the daemon did not do as asked: {wrong[0]}"
@@ -158,8 +154,16 @@ class AskDaemon:
 
         with suppress(AavaError):
             plan_replacement(self.session, (), timeout_s=UNDO_TIMEOUT_S).apply()
-            return not self.exchange.before.mismatches(self.status())
+            return not self.exchange.before.mismatches(self._loaded_status())
         return False
+
+    def _loaded_status(self) -> dict[str, Any]:
+        """Return the status of a daemon that may listen before it has loaded its models."""
+        status, deadline = self.status(), time.monotonic() + (self.terms.timeout_s or UNKNOWN_S)
+        while status.get("loading") and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+            status = self.status()
+        return status
 
     def _undo_in_place(self, *, recovering: bool) -> None:
         try:

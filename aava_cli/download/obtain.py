@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aava_cli.download.ahead import look_ahead
 from aava_cli.download.archives.following import following
 from aava_cli.download.archives.unpack import Unpacked, extract_member, unpack
+from aava_cli.download.crew import first_of, in_background
 from aava_cli.download.progress import Meter, metered
 from aava_cli.download.prospecting import find_alternatives, prospect
 from aava_cli.download.sharing.shelf import About, begun, drop, place_for
@@ -106,7 +108,10 @@ class Supplier:
             means = replace(means, alternatives=found)
         with hold(self.work, [_shared_name(source, download)], self.emit, means.halt.sleep) as emit:
             if resolved.member is None:
-                look_ahead(download, file, self.work, source, emit)
+                look = partial(look_ahead, download, file, self.work, source, emit)
+                # A server that does not answer must not hold up whoever stops.
+                for done in first_of([in_background(look)], means.halt):
+                    done.result()
             supplier = replace(self, emit=emit, means=means)
             bring = _bring_archive if file.archive else _bring_file
             fetched, unpacked = bring(

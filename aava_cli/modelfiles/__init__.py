@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from aava_cli.modelfiles.ctranslate2 import check_ctranslate2
-from aava_cli.modelfiles.folders import (
-    check_anything,
-    check_kokoro,
-    check_matcha,
-    check_sherpa,
-    check_tone,
-    check_vosk,
-)
-from aava_cli.modelfiles.ggml import check_ggml, check_gguf
-from aava_cli.modelfiles.piper import check_piper
 from aava_cli.modelfiles.reader import damaged
-from aava_cli.modelfiles.safetensors import check_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,21 +30,28 @@ def check_model(backend: Backend, path: Path) -> None:
         # A pipe would keep whoever opens it waiting for ever.
         raise damaged(path, "is neither a file nor a folder")
     try:
-        _CHECKS[backend.files](path)
+        _check_of(backend.files)(path)
     except OSError as error:
         raise damaged(path, f"cannot be read: {error.strerror}") from error
 
 
-_CHECKS: Mapping[str | None, Callable[[Path], None]] = {
-    None: check_anything,
-    "gguf": check_gguf,
-    "ggml": check_ggml,
-    "piper": check_piper,
-    "vosk": check_vosk,
-    "sherpa": check_sherpa,
-    "tone": check_tone,
-    "matcha": check_matcha,
-    "kokoro": check_kokoro,
-    "ctranslate2": check_ctranslate2,
-    "safetensors": check_safetensors,
+def _check_of(kind: str | None) -> Callable[[Path], None]:
+    # Each is loaded when a model of its kind is looked at: together they cost a light command.
+    module, function = _CHECKS[kind]
+    check: Callable[[Path], None] = getattr(import_module(f"{__name__}.{module}"), function)
+    return check
+
+
+_CHECKS: Mapping[str | None, tuple[str, str]] = {
+    None: ("folders", "check_anything"),
+    "gguf": ("ggml", "check_gguf"),
+    "ggml": ("ggml", "check_ggml"),
+    "piper": ("piper", "check_piper"),
+    "vosk": ("folders", "check_vosk"),
+    "sherpa": ("folders", "check_sherpa"),
+    "tone": ("folders", "check_tone"),
+    "matcha": ("folders", "check_matcha"),
+    "kokoro": ("folders", "check_kokoro"),
+    "ctranslate2": ("ctranslate2", "check_ctranslate2"),
+    "safetensors": ("safetensors", "check_safetensors"),
 }

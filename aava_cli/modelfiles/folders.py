@@ -59,7 +59,15 @@ def check_matcha(path: Path) -> None:
 
 
 def check_kokoro(path: Path) -> None:
-    """Check the folder from which the engine speaks without asking the hub."""
+    """Check the folder from which the engine speaks without asking the hub.
+
+    `aava serve` speaks with the model as sherpa-onnx publishes it.
+    """
+    for network in sorted(path.glob("model*.onnx")):
+        check_onnx(network)
+        expect_one(path, "voices.bin")
+        expect_one(path, "tokens.txt")
+        return
     expect_one(path, "config.json")
     read_json(path / "config.json")
     for file in (*expect_one(path, "kokoro-v1_0.pth"), *expect_one(path, "voices/*.pt")):

@@ -48,14 +48,7 @@ def read_onnx(path: Path) -> OnnxModel:
     Raises:
         IntegrityError: it is no ONNX model, or ends early.
     """
-    found = OnnxModel()
-    with path.open("rb") as file:
-        reader = Reader(path, file)
-        if not reader.left:
-            raise reader.damaged("is empty")
-        message = Message(reader)
-        for each in message.fields(reader.left):
-            _read_model(message, each, found)
+    found = _walked(path)
     if not found.nodes and not found.outputs:
         raise damaged(path, "is no ONNX model: it has no graph")
     return found
@@ -67,10 +60,22 @@ def check_onnx(path: Path) -> OnnxModel:
     Raises:
         IntegrityError: it is no ONNX model, ends early, or misses a file of weights.
     """
-    found = read_onnx(path)
+    found = _walked(path)
     _judge(path, found)
     for tensor in found.external:
         _check_external(path, tensor)
+    return found
+
+
+def _walked(path: Path) -> OnnxModel:
+    found = OnnxModel()
+    with path.open("rb") as file:
+        reader = Reader(path, file)
+        if not reader.left:
+            raise reader.damaged("is empty")
+        message = Message(reader)
+        for each in message.fields(reader.left):
+            _read_model(message, each, found)
     return found
 
 

@@ -108,6 +108,20 @@ def check_installed(session: Session, choice: Choice) -> None:
     check_files(session, choice.selection, choice.model_id)
 
 
+def installed_choices(session: Session, role: Role) -> Iterator[Choice]:
+    """Yield every model for *role* that is on disk, those of catalogs first."""
+    backends = _backends_of(role)
+    for model in session.catalog().models.values():
+        if BACKENDS.get(model.backend) not in backends:
+            continue
+        choice = Choice(_rooted(session, _selection_of(model, backends)), model.id)
+        path = _host_path(session, choice.selection)
+        if path is not None and path.exists():
+            yield choice
+    for backend, path in _placed_by_hand(session, backends):
+        yield Choice(_rooted(session, _selection_of_file(session, backend, path)))
+
+
 def _backend_if_named(text: str, role: Role) -> Backend | None:
     try:
         return backend_named(text, role=role)

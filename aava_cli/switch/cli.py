@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -154,6 +155,50 @@ def backends(
 
     session: Session = ctx.obj
     session.output.result(described(backend_named(name)) if name else listed())
+
+
+TryOption = Annotated[
+    str | None, typer.Option(metavar="WHAT", help="`all` that are installed, or some: `a,b`.")
+]
+JsonOutOption = Annotated[
+    Path | None, typer.Option("--json-out", metavar="FILE", help="Also write it as JSON.")
+]
+
+
+def matrix(  # noqa: PLR0913 - Typer makes one option of each parameter
+    ctx: typer.Context,
+    stt: TryOption = None,
+    llm: TryOption = None,
+    tts: TryOption = None,
+    *,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Have each do its work once.")] = False,
+    json_out: JsonOutOption = None,
+    timeout_s: TimeoutOption = None,
+    drain: DrainOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Try the installed models in turn; what ran before runs again after each of them.
+
+    \b
+      aava matrix
+      aava matrix --stt all --smoke
+      aava matrix --llm smollm2-135m --json-out matrix.json
+
+    A trial is a switch that is always undone: a crash in the middle is for `aava recover`.
+    What cannot be run here is skipped, and that is no failure.
+    """
+    from aava_cli.flows import prove_roles
+    from aava_cli.switch.matrix import ALL, run_matrix, write_matrix
+
+    session: Session = ctx.obj
+    session.require_project()
+    named: dict[Role, str | None] = {"stt": stt, "llm": llm, "tts": tts}
+    wanted = {role: name for role, name in named.items() if name} or dict.fromkeys(named, ALL)
+    prove = partial(prove_roles, session) if smoke else None
+    tried = run_matrix(session, wanted, _terms(session, timeout_s, drain, force=force), prove)
+    if json_out is not None:
+        write_matrix(tried, json_out)
+    session.output.result(tried)
 
 
 def recover(ctx: typer.Context) -> None:

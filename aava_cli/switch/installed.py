@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from aava_cli import store
 from aava_cli.digests import DigestCache
+from aava_cli.docker.daemon import daemon_mounts
+from aava_cli.docker.mounts import host_path
 from aava_cli.errors import IntegrityError, NotFound
 from aava_cli.modelfiles import check_model
 from aava_cli.voicefiles import check_parts
@@ -33,9 +35,7 @@ def check_files(session: Session, selection: Selection, model_id: str | None) ->
         name = selection.backend.name
         hint = f"run `aava models list --backend {name}`, then `aava models pull NAME`"
         raise NotFound(f"no model of `{name}` is installed", hint=hint)
-    paths = {
-        option: session.settings.host_path(value) for option, value in selection.paths().items()
-    }
+    paths = _on_host(session, selection)
     for path in paths.values():
         if not path.exists():
             raise _missing(session, path, model_id)
@@ -43,6 +43,25 @@ def check_files(session: Session, selection: Selection, model_id: str | None) ->
         _check_model(selection, model, model_id)
         check_parts(selection, paths)
     _check_receipts(session, paths.values())
+
+
+def _on_host(session: Session, selection: Selection) -> dict[str, Path]:
+    """Return where the files of *selection* are, as the daemon sees them.
+
+    Raises:
+        NotFound: its container sees no folder of this host there.
+    """
+    named = selection.paths()
+    mounts = daemon_mounts(session.settings.project) if named else None
+    if mounts is None:
+        return {option: session.settings.host_path(value) for option, value in named.items()}
+    found = {option: host_path(value, mounts) for option, value in named.items()}
+    for option, path in found.items():
+        if path is None:
+            message = f"the daemon's container sees nothing of this host at `{named[option]}`"
+            hint = "put the model below a folder that `docker-compose.yml` mounts: `./models`"
+            raise NotFound(message, hint=hint)
+    return {option: path for option, path in found.items() if path is not None}
 
 
 def _missing(session: Session, path: Path, model_id: str | None) -> NotFound:

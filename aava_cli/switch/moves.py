@@ -71,7 +71,11 @@ def plan_moves(
     kept = {} if unread else running
     exchange = Exchange(
         request={} if unread else _request(moving),
-        inverse=_request(running[each.backend.role] for each in moving),
+        inverse=_request(
+            each.undoing(running[each.backend.role])
+            for each in moving
+            if each.backend.role in running
+        ),
         after=_expectation({**kept, **chosen}.values(), {*loaded, *chosen}),
         before=_expectation(running.values(), loaded),
         models={each.backend.role: each.model for each in moving},

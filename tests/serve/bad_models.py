@@ -127,7 +127,7 @@ BAD_SWITCHES: tuple[tuple[dict[str, Any], str], ...] = (
         "no model of speech and silence at",
     ),
     (_sherpa("sherpa-garbage"), "encoder.onnx` is no ONNX model"),
-    (_sherpa("sherpa-empty"), "sherpa-empty/encoder.onnx failed"),
+    (_sherpa("sherpa-empty"), "sherpa-empty/encoder.onnx` is empty"),
     (_sherpa("sherpa-wordless"), "tokens.txt` is missing or empty"),
     (_sherpa("sherpa-unjoined"), "it has no `joiner*.onnx`"),
     (_stt("whisper_cpp", "ggml-garbage.bin"), "bad magic"),

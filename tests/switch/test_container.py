@@ -132,6 +132,17 @@ def test_daemon_that_does_not_take_the_inverse_gets_a_new_container(
     wait_for(running, FIRST)
 
 
+def test_model_that_the_container_does_not_see_is_refused(
+    switch: Aava, running: ComposeProject
+) -> None:
+    """Its path is on this host, and not in what the container has of it."""
+    write_gguf(running.folder / "elsewhere.gguf", "hi")
+    env = running.env_file.read_bytes()
+    ran = switch("--set", f"llm.path={running.folder}/elsewhere.gguf")
+    assert (10, env) == (ran.exit_code, running.env_file.read_bytes())
+    assert "the daemon's container sees nothing of this host at" in ran.stderr
+
+
 def test_compose_project_without_a_container_is_told(
     daemon_project: ComposeProject, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,8 @@ class Lane:
         self._shared = shared
         self._opened = opened
         self._wire: Wire | None = None
+        # Where this connection leads; another lane may have been led elsewhere since.
+        self._url = origin.url
         self._asked: deque[Claim] = deque()
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self.thread = threading.Thread(target=self._run, name="download", daemon=True)
@@ -142,7 +144,8 @@ class Lane:
             self.origin.pipelines = self.origin.pipelines and not was_asked
             self.hang_up()
             return None
-        if answer.status in REDIRECTS or (answer.status in REFUSALS and self.origin.final_url):
+        was_led_here = self._url != self.origin.download.url
+        if answer.status in REDIRECTS or (answer.status in REFUSALS and was_led_here):
             self.origin.final_url = None
             self.hang_up()
             return None
@@ -153,15 +156,16 @@ class Lane:
         url, was_redirected = self.origin.url, self.origin.final_url is not None
         for _ in range(MOST_REDIRECTS):
             self._connect(url)
-            self._ask(claim, url)
+            self._ask(claim)
             answer = self._wire_in_use().answer()
             self.pace.answer_s = time.monotonic() - (self.asked_s or 0.0)
             if answer.status in REDIRECTS:
                 url, was_redirected = self.origin.redirected(url, answer), False
-            elif answer.status in REFUSALS and was_redirected:
-                # What redirects lead to is often good for some minutes only.
+            elif answer.status in REFUSALS and url != self.origin.download.url and was_redirected:
+                # What redirects lead to is often good for some minutes only. Others may have
+                # been led elsewhere meanwhile, which is no better: the first address is asked.
                 self.origin.final_url, was_redirected = None, False
-                url = self.origin.url
+                url = self.origin.download.url
             else:
                 self.origin.final_url = None if url == self.origin.download.url else url
                 return answer
@@ -170,7 +174,7 @@ class Lane:
 
     def _connect(self, url: str) -> None:
         self.hang_up()
-        self._wire = Wire(self.origin.route(url))
+        self._wire, self._url = Wire(self.origin.route(url)), url
         self.asked_s = time.monotonic()
         self.is_connecting = True
         try:
@@ -179,8 +183,8 @@ class Lane:
             self.is_connecting = False
         self._shared.check_running()
 
-    def _ask(self, claim: Claim, url: str | None = None) -> None:
-        url = url or self.origin.url
+    def _ask(self, claim: Claim) -> None:
+        url = self._url
         self.asked_s = time.monotonic()
         self._wire_in_use().ask(url, self.origin.headers(url, claim))
 
