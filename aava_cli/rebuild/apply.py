@@ -78,6 +78,8 @@ def apply_rebuild(session: Session, wish: Wish, terms: Terms, *, use_cache: bool
         RolledBack: the new image does not do what it should; the old one runs again.
         RecoveryDue: an earlier change was interrupted, or this one could not be undone.
     """
+    # An image that an interrupted change left is not as wished, whatever it holds.
+    Journal(session.settings.state_dir).require_none()
     if make_plan(session, wish)[1].is_empty:
         return NOTHING
     begun_s = time.monotonic()

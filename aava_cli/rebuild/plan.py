@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli import envfile
-from aava_cli.backends import BACKENDS, backend_in_env, backend_named
+from aava_cli.backends import BACKENDS, backend_in_env, backend_named, selected_in
 from aava_cli.errors import NotPossible, UsageError
 from aava_cli.output import Result, Table
 from aava_cli.roles import ROLES
@@ -165,7 +165,10 @@ def refuse_selected(backend: Backend, env: Mapping[str, str]) -> None:
     """Raise `NotPossible` if `.env`, which says *env*, selects the *backend* that would go."""
     for role in ROLES:
         selected = backend_in_env(role, env)
-        if selected is not None and selected.build_arg == backend.build_arg:
+        if selected is None or selected.build_arg != backend.build_arg:
+            continue
+        # The one language engine is named nowhere; its model is, or it does nothing.
+        if selected.env_key is not None or selected_in(selected, env).model:
             message = f"`.env` selects `{selected.name}`, which would go"
             raise NotPossible(message, hint=f"choose another one first: `aava switch --{role} ...`")
 

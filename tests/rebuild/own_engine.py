@@ -66,10 +66,9 @@ class OwnEngine:
 
 
 def mount_disk(file: Path, folder: Path, size_bytes: int) -> None:
-    """Mount an empty file system of *size_bytes* at *folder*; it takes no room in *file*."""
+    """Mount an empty file system of *size_bytes* over *folder*; it takes no room in *file*."""
     with file.open("wb") as disk:
         disk.truncate(size_bytes)
-    folder.mkdir()
     make = ["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1"]
     for words in ([*make, str(file)], ["mount", "-o", "loop", str(file), str(folder)]):
         subprocess.run(words, check=True, capture_output=True)

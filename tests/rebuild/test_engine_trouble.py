@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -24,7 +26,6 @@ from tests.rebuild.own_engine import OwnEngine, mount_disk, unmount_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MIB = 1 << 20
 # Enough to begin a build, which wants five gigabytes, and not for what the build then takes.
@@ -55,7 +56,8 @@ def own_engine(
     """Have every `docker` of the test speak to an engine that nobody else uses."""
     if os.geteuid() != 0 or shutil.which("dockerd") is None:
         missing("only root can start an engine")
-    folder = tmp_path / "engine"
+    # A socket's path may have a hundred letters, and containerd's are deep.
+    folder = Path(tempfile.mkdtemp(prefix="aava-"))
     mount_disk(tmp_path / "disk", folder, disk_bytes)
     engine = OwnEngine(folder)
     try:
@@ -66,6 +68,7 @@ def own_engine(
     finally:
         engine.stop()
         unmount_disk(folder)
+        folder.rmdir()
 
 
 @pytest.fixture

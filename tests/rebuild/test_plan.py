@@ -77,6 +77,13 @@ def test_backend_goes_only_if_nothing_selects_it() -> None:
         planned(drop=("melotts",), able={"melotts": True}, env={"LOCAL_TTS_BACKEND": "melotts"})
 
 
+def test_language_engine_goes_if_it_has_no_model() -> None:
+    """It is the only one, so that nothing names it."""
+    assert ("llama",) == planned(drop=("llama",), able={"llama": True}).drop
+    with pytest.raises(NotPossible, match="selects `llama`"):
+        planned(drop=("llama",), able={"llama": True}, env={"LOCAL_LLM_MODEL_PATH": "/x.gguf"})
+
+
 def test_checksum_that_is_needed_has_to_be_there() -> None:
     """Otherwise a program would be put into the image that nobody checked."""
     with pytest.raises(NotPossible, match="KROKO_SERVER_SHA256"):

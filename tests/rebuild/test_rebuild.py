@@ -23,9 +23,11 @@ from tests.rebuild.conftest import (
     state_of,
     wait_until,
 )
+from tests.tiny_models import write_whisper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.docker_fixture import ComposeProject
 
@@ -228,9 +230,37 @@ def test_upgrade_at_work_is_waited_for(looping: ComposeProject, helper: str) -> 
 
 
 def test_switch_builds_what_the_image_lacks(serving: ComposeProject) -> None:
-    """The model has to be there as well; without it nothing is switched."""
-    missing = run(serving, "switch", "--stt", "whisper_cpp:none.bin", "--rebuild")
-    assert (10, True) == (missing.code, serving.capabilities()["whisper_cpp"]), missing.stderr
+    """Then the daemon can load the model."""
+    model = write_whisper(serving.folder / "models" / "stt" / "ggml-hello.bin")
+    switched = run(serving, "switch", "--stt", f"whisper_cpp:{model.name}", "--rebuild")
+    assert 0 == switched.code, switched.stderr
+    assert serving.capabilities()["whisper_cpp"]
+    _require_selected_to_stay(serving)
+    _require_loaded_to_stay(serving, model)
+
+
+def _require_selected_to_stay(project: ComposeProject) -> None:
+    """Refuse to go back to an image without what `.env` selects."""
+    before = state_of(project)
+    refused = run(project, "rebuild", "rollback")
+    assert (1, before) == (refused.code, state_of(project))
+    assert "`.env` selects `whisper_cpp`" in refused.stderr
+
+
+def _require_loaded_to_stay(project: ComposeProject, model: Path) -> None:
+    """Call no daemon a success that comes back without its model."""
+    before = state_of(project)
+    model.unlink()
+    failed = run(project, "rebuild", "--without", "llama")
+    assert (3, before) == (failed.code, state_of(project)), failed.stderr
+    assert "did not load again: stt" in failed.stderr
+
+
+def test_first_image_is_built_and_started(daemon_project: ComposeProject) -> None:
+    """Nothing ran before, and nothing is kept to go back to."""
+    built = run(daemon_project, "rebuild", "whisper_cpp")
+    assert (0, True) == (built.code, daemon_project.capabilities()["whisper_cpp"]), built.stderr
+    assert "no earlier image is kept\n" == run(daemon_project, "rebuild", "list").stdout
 
 
 def test_dry_run_builds_nothing(looping: ComposeProject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,16 @@ def test_untouched_files_get_their_very_bytes_back() -> None:
     old, new = "A=1 # why\n", "# why\nA=2\nLOCAL_X=1\n"
     back = way_back((past((old, new), (None, "a: 1\n")),), state_of(new, "a: 1\n"))
     assert WayBack(old, "", (), ()) == back
+
+
+def test_change_of_the_image_has_a_way_back_of_its_own() -> None:
+    """A switch before it can still be undone; what the image holds stays."""
+    rebuilt = replace(past(("A=1\n", "A=2\n")), changed_image=True)
+    switched = replace(past(("B=1\n", "B=2\n")), number=2)
+    with pytest.raises(NotPossible, match="image") as caught:
+        changes_to_undo((rebuilt, switched), 1)
+    assert "aava rebuild rollback" in caught.value.hint
+    assert (switched,) == changes_to_undo((rebuilt, switched), 2)
 
 
 def test_several_changes_are_taken_back_at_once() -> None:
