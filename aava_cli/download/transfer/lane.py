@@ -43,6 +43,8 @@ class Lane:
         self._shared = shared
         self._opened = opened
         self._wire: Wire | None = None
+        # What the wire leads to; other connections may have been led elsewhere since.
+        self._url = origin.url
         self._asked: deque[Claim] = deque()
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self.thread = threading.Thread(target=self._run, name="download", daemon=True)
@@ -141,26 +143,28 @@ class Lane:
             self.origin.pipelines = self.origin.pipelines and not was_asked
             self.hang_up()
             return None
-        if answer.status in REDIRECTS or (answer.status in REFUSALS and self.origin.final_url):
-            self.origin.final_url = None
+        was_redirected = self._url != self.origin.download.url
+        if answer.status in REDIRECTS or (answer.status in REFUSALS and was_redirected):
+            self.origin.forget(self._url)
             self.hang_up()
             return None
         return answer
 
     def _open(self, claim: Claim) -> Answer:
         """Return the answer to *claim* on a new connection, wherever redirects lead."""
-        url, was_redirected = self.origin.url, self.origin.final_url is not None
+        url = self.origin.url
+        was_redirected = url != self.origin.download.url
         for _ in range(MOST_REDIRECTS):
             self._connect(url)
-            self._ask(claim, url)
+            self._ask(claim)
             answer = self._wire_in_use().answer()
             self.pace.answer_s = time.monotonic() - (self.asked_s or 0.0)
             if answer.status in REDIRECTS:
                 url, was_redirected = self.origin.redirected(url, answer), False
             elif answer.status in REFUSALS and was_redirected:
                 # What redirects lead to is often good for some minutes only.
-                self.origin.final_url, was_redirected = None, False
-                url = self.origin.url
+                self.origin.forget(url)
+                url, was_redirected = self.origin.download.url, False
             else:
                 self.origin.final_url = None if url == self.origin.download.url else url
                 return answer
@@ -169,7 +173,7 @@ class Lane:
 
     def _connect(self, url: str) -> None:
         self.hang_up()
-        self._wire = Wire(self.origin.route(url))
+        self._wire, self._url = Wire(self.origin.route(url)), url
         self.asked_s = time.monotonic()
         self.is_connecting = True
         try:
@@ -178,10 +182,9 @@ class Lane:
             self.is_connecting = False
         self._shared.check_running()
 
-    def _ask(self, claim: Claim, url: str | None = None) -> None:
-        url = url or self.origin.url
+    def _ask(self, claim: Claim) -> None:
         self.asked_s = time.monotonic()
-        self._wire_in_use().ask(url, self.origin.headers(url, claim))
+        self._wire_in_use().ask(self._url, self.origin.headers(self._url, claim))
 
     def _wire_in_use(self) -> Wire:
         if self._wire is None:
