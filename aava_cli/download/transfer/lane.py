@@ -37,14 +37,13 @@ class Lane:
         self.origin = origin
         self.pace = Pace(stall_s)
         self.claim: Claim | None = None
-        self.began_s = time.monotonic()
         self.asked_s: float | None = None
         self.is_connecting = False
         self.retired = False
         self._shared = shared
         self._opened = opened
         self._wire: Wire | None = None
-        # Where this connection leads; another lane may have been led elsewhere since.
+        # What the wire leads to; other connections may have been led elsewhere since.
         self._url = origin.url
         self._asked: deque[Claim] = deque()
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
@@ -144,16 +143,17 @@ class Lane:
             self.origin.pipelines = self.origin.pipelines and not was_asked
             self.hang_up()
             return None
-        was_led_here = self._url != self.origin.download.url
-        if answer.status in REDIRECTS or (answer.status in REFUSALS and was_led_here):
-            self.origin.final_url = None
+        was_redirected = self._url != self.origin.download.url
+        if answer.status in REDIRECTS or (answer.status in REFUSALS and was_redirected):
+            self.origin.forget(self._url)
             self.hang_up()
             return None
         return answer
 
     def _open(self, claim: Claim) -> Answer:
         """Return the answer to *claim* on a new connection, wherever redirects lead."""
-        url, was_redirected = self.origin.url, self.origin.final_url is not None
+        url = self.origin.url
+        was_redirected = url != self.origin.download.url
         for _ in range(MOST_REDIRECTS):
             self._connect(url)
             self._ask(claim)
@@ -161,11 +161,10 @@ class Lane:
             self.pace.answer_s = time.monotonic() - (self.asked_s or 0.0)
             if answer.status in REDIRECTS:
                 url, was_redirected = self.origin.redirected(url, answer), False
-            elif answer.status in REFUSALS and url != self.origin.download.url and was_redirected:
-                # What redirects lead to is often good for some minutes only. Others may have
-                # been led elsewhere meanwhile, which is no better: the first address is asked.
-                self.origin.final_url, was_redirected = None, False
-                url = self.origin.download.url
+            elif answer.status in REFUSALS and was_redirected:
+                # What redirects lead to is often good for some minutes only.
+                self.origin.forget(url)
+                url, was_redirected = self.origin.download.url, False
             else:
                 self.origin.final_url = None if url == self.origin.download.url else url
                 return answer
@@ -184,9 +183,8 @@ class Lane:
         self._shared.check_running()
 
     def _ask(self, claim: Claim) -> None:
-        url = self._url
         self.asked_s = time.monotonic()
-        self._wire_in_use().ask(url, self.origin.headers(url, claim))
+        self._wire_in_use().ask(self._url, self.origin.headers(self._url, claim))
 
     def _wire_in_use(self) -> Wire:
         if self._wire is None:

@@ -84,6 +84,11 @@ class Origin:
         """Return whether *claim* is a part; a file that fits into one answer is just asked for."""
         return self.has_ranges and not (claim.position == 0 and claim.asked_end is None)
 
+    def forget(self, url: str) -> None:
+        """Begin with the first address again, unless redirects lead elsewhere than *url* by now."""
+        if self.final_url == url:
+            self.final_url = None
+
     def redirected(self, url: str, answer: Answer) -> str:
         """Return where *answer* of *url* points to."""
         return urljoin(url, answer.header("location"))
