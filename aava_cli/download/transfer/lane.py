@@ -37,6 +37,7 @@ class Lane:
         self.origin = origin
         self.pace = Pace(stall_s)
         self.claim: Claim | None = None
+        self.began_s = time.monotonic()
         self.asked_s: float | None = None
         self.is_connecting = False
         self.retired = False
@@ -152,8 +153,7 @@ class Lane:
 
     def _open(self, claim: Claim) -> Answer:
         """Return the answer to *claim* on a new connection, wherever redirects lead."""
-        url = self.origin.url
-        was_redirected = url != self.origin.download.url
+        url, was_redirected = self.origin.url, self.origin.final_url is not None
         for _ in range(MOST_REDIRECTS):
             self._connect(url)
             self._ask(claim)
