@@ -130,16 +130,16 @@ class Holder:
 
 
 @contextlib.contextmanager
-def exclusive_lock(path: Path, *, command: str) -> Iterator[None]:
+def exclusive_lock(path: Path, *, command: str, wait: bool = False) -> Iterator[None]:
     """Hold the lock *path* for the block; the kernel frees it when the process dies.
 
     Raises:
-        Busy: another process holds it; the message names that process.
+        Busy: another process holds it, and we do not *wait*; the message names that process.
     """
     from filelock import FileLock, Timeout
 
     private_folder(path.parent)
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=-1 if wait else 0)
     try:
         lock.acquire()
     except Timeout:

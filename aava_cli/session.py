@@ -102,11 +102,18 @@ class Session:
             raise NotFound(message, hint="run `aava init` there, or name one with `--project`")
         return self.settings
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the project for the block, against every other aava command that changes it."""
-        from aava_cli.files import command_line, exclusive_lock
+    def lock(self, *, wait: bool = False) -> AbstractContextManager[None]:
+        """Hold the project for the block, against every other aava command that changes it.
 
-        return exclusive_lock(self.settings.lock_file, command=command_line())
+        Who does not *wait* for such a command gets `Busy`.
+        """
+        from aava_cli.events import Log
+        from aava_cli.files import command_line, exclusive_lock, lock_holder
+
+        path = self.settings.lock_file
+        if wait and (holder := lock_holder(path)):
+            self.output.emit(Log(f"waiting: {holder}"))
+        return exclusive_lock(path, command=command_line(), wait=wait)
 
 
 def shipped_catalog() -> Path:

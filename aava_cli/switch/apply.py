@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,10 @@ class Switched(Result):
             yield "already so: nothing changed, nothing was reloaded"
             return
         for change in self.changes:
-            if change.where == "daemon":
+            if change.where == "daemon" and change.old != change.new:
                 yield f"{change.key}: {change.old} -> {change.new}"
+            elif change.where == "daemon":
+                yield f"{change.key}: {change.new}, with other options"
         files = sorted({change.where for change in self.changes} - {"daemon"})
         if files:
             yield f"written: {', '.join(files)}"
@@ -135,6 +137,8 @@ def make_plan(session: Session, wish: Wish) -> tuple[State, SwitchPlan]:
     state = read_state(session, offline=wish.offline or not wish.choices)
     wanted = tuple(choice.selection for choice in wish.choices)
     plan = plan_switch(wanted, state, wish.routing, tidy=wish.tidy)
+    if wish.offline:
+        plan = replace(plan, routing={})
     # What the daemon cannot run need not be installed first.
     for choice in wish.choices:
         check_installed(session, choice)
@@ -158,7 +162,7 @@ def apply_switch(
         RecoveryDue: an earlier change was interrupted, or this one could not be undone.
         RolledBack: the daemon did not do it; the old state is back and verified.
     """
-    with session.lock():
+    with session.lock(wait=terms.wait):
         journal = Journal(session.settings.state_dir)
         journal.require_none()
         state, plan = planned()
