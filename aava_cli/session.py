@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from aava_cli.settings import Settings
 
 
+# What the lock takes for no end of waiting.
+FOREVER_S = -1.0
+
+
 class Session:
     """One command's view of the project; nothing is read before it is asked for."""
 
@@ -108,9 +112,13 @@ class Session:
         Raises:
             Busy: another one holds it, even after *wait_s*.
         """
-        from aava_cli.files import command_line, exclusive_lock
+        from aava_cli.events import Log
+        from aava_cli.files import command_line, exclusive_lock, lock_holder
 
-        return exclusive_lock(self.settings.lock_file, command=command_line(), wait_s=wait_s)
+        path = self.settings.lock_file
+        if wait_s and (holder := lock_holder(path)):
+            self.output.emit(Log(f"waiting: {holder}"))
+        return exclusive_lock(path, command=command_line(), wait_s=wait_s)
 
 
 def shipped_catalog() -> Path:

@@ -132,7 +132,8 @@ class Setting:
         message = f"`{self.option}` takes {self.accepts}, not `{text}`"
         if self.choices:
             message = with_nearest(message, text, self.choices)
-        return UsageError(message, hint="run `aava backends NAME` to see options and their ranges")
+        hint = "run `aava backends` to see the engines; with a name it shows their ranges"
+        return UsageError(message, hint=hint)
 
     def _takes(self, value: str) -> bool:
         if self.choices:

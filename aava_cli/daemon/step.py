@@ -46,11 +46,13 @@ class Terms:
 
     Without *timeout_s* past loads say how long it may take. Without *guard* nobody is asked
     whether calls are live. With *require_gpu* a model that ends on the processor is a failure.
+    With *wait* another command that is at work on the project is waited for.
     """
 
     timeout_s: float | None = None
     guard: CallGuard | None = None
     require_gpu: bool = False
+    wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aava_cli import yamlfile
@@ -13,7 +13,7 @@ from aava_cli.daemon.loads import UNKNOWN_S
 from aava_cli.daemon.step import AskDaemon
 from aava_cli.journal import Journal
 from aava_cli.output import Result
-from aava_cli.session import read_text
+from aava_cli.session import FOREVER_S, read_text
 from aava_cli.settings import is_compose_project
 from aava_cli.steps import WriteFile
 from aava_cli.store import prepare_state
@@ -55,8 +55,10 @@ class Switched(Result):
             yield "already so: nothing changed, nothing was reloaded"
             return
         for change in self.changes:
-            if change.where == "daemon":
+            if change.where == "daemon" and change.old != change.new:
                 yield f"{change.key}: {change.old} -> {change.new}"
+            elif change.where == "daemon":
+                yield f"{change.key}: {change.new}, with other options"
         files = sorted({change.where for change in self.changes} - {"daemon"})
         if files:
             yield f"written: {', '.join(files)}"
@@ -116,6 +118,8 @@ def make_plan(session: Session, wish: Wish) -> tuple[State, SwitchPlan]:
     state = read_state(session, offline=wish.offline or not wish.choices)
     wanted = tuple(choice.selection for choice in wish.choices)
     plan = plan_switch(wanted, state, wish.routing, tidy=wish.tidy)
+    if wish.offline:
+        plan = replace(plan, routing={})
     # What the daemon cannot run need not be installed first.
     for choice in wish.choices:
         check_installed(session, choice)
@@ -139,7 +143,7 @@ def apply_switch(
         RecoveryDue: an earlier change was interrupted, or this one could not be undone.
         RolledBack: the daemon did not do it; the old state is back and verified.
     """
-    with session.lock():
+    with session.lock(wait_s=FOREVER_S if terms.wait else 0.0):
         journal = Journal(session.settings.state_dir)
         journal.require_none()
         state, plan = planned()

@@ -30,6 +30,12 @@ DrainOption = Annotated[
     typer.Option("--drain", metavar="SPAN", help="Wait so long for calls to end: `10m`."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Go on even if it cuts live calls.")]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait for a command that is changing this project.")
+]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Change files only; no daemon is asked.")
+]
 
 
 SetOption = Annotated[
@@ -54,6 +60,7 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     timeout_s: TimeoutOption = None,
     drain: DrainOption = None,
     force: ForceOption = False,
+    wait: WaitOption = False,
     require_gpu: Annotated[
         bool, typer.Option("--require-gpu", help="A model on the processor is a failure.")
     ] = False,
@@ -64,9 +71,7 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Prove the new models with a sentence, or undo.")
     ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Change files only; no daemon is asked.")
-    ] = False,
+    offline: OfflineOption = False,
     tidy: Annotated[
         bool, typer.Option("--tidy", help="Remove lines of `.env` that later ones override.")
     ] = False,
@@ -105,7 +110,9 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
         return
     if pull:
         pull_missing(session, choices)
-    terms = replace(_terms(session, timeout_s, drain, force=force), require_gpu=require_gpu)
+    terms = replace(
+        _terms(session, timeout_s, drain, force=force), require_gpu=require_gpu, wait=wait
+    )
     if rebuild:
         build_missing(session, choices, terms)
     prove = partial(prove_roles, session) if smoke else None
@@ -230,7 +237,7 @@ def history(ctx: typer.Context) -> None:
     session.output.result(tell_history(session))
 
 
-def undo(
+def undo(  # noqa: PLR0913 - Typer makes one option of each parameter
     ctx: typer.Context,
     number: Annotated[
         int, typer.Argument(min=1, help="The change, as `aava history` numbers it.")
@@ -242,6 +249,8 @@ def undo(
         bool,
         typer.Option("--force", help="Also what others changed since, and if it cuts live calls."),
     ] = False,
+    wait: WaitOption = False,
+    offline: OfflineOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
     """Take the last change back, or all since an earlier one.
@@ -254,12 +263,13 @@ def undo(
     It is a switch like any other: all or nothing, in the history, and can be undone. Values
     that somebody else has changed since are a reason to stop.
     """
-    from aava_cli.switch.past import apply_undo, preview_undo
+    from aava_cli.switch.past import Undoing, apply_undo, preview_undo
 
     session: Session = ctx.obj
     session.require_project()
+    undoing = Undoing(number, force, offline)
     if dry_run:
-        session.output.result(preview_undo(session, number, force=force))
+        session.output.result(preview_undo(session, undoing))
     else:
-        terms = _terms(session, timeout_s, drain, force=force)
-        session.output.result(apply_undo(session, number, terms, force=force))
+        terms = replace(_terms(session, timeout_s, drain, force=force), wait=wait)
+        session.output.result(apply_undo(session, undoing, terms))

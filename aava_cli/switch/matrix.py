@@ -35,6 +35,12 @@ class TrialOver(AavaError):
     code = "trial-over"
 
 
+class DoesNoWork(AavaError):
+    """The model that runs already does not do its work."""
+
+    code = "does-no-work"
+
+
 class TrialsFailed(AavaError):
     """Some of the models that were tried do not work."""
 
@@ -120,26 +126,35 @@ def _choices(session: Session, wanted: Mapping[Role, str]) -> Iterator[Choice]:
 def _try(session: Session, choice: Choice, terms: Terms, prove: Prove | None) -> Trial:
     begun_s = time.monotonic()
 
-    def end(roles: tuple[Role, ...]) -> None:
+    def end(_changed: tuple[Role, ...]) -> None:
+        # What runs already, and only the files do not say so yet, has to prove itself as well.
         if prove is not None:
-            prove(roles)
+            prove((choice.selection.backend.role,))
         raise TrialOver("the model works", hint="run `aava matrix` to try others")
 
     told = partial(_told, choice, begun_s)
     try:
         planned = partial(make_plan, session, Wish((choice,)))
-        if not apply_switch(session, planned, terms, prove=end).changes and prove is not None:
-            # It is what runs, so that nothing had to be switched.
-            prove((choice.selection.backend.role,))
+        apply_switch(session, planned, terms, prove=end)
+        # It is what runs, so that nothing had to be switched.
+        _prove_running(choice, prove)
     except RolledBack as error:
         if isinstance(error.__cause__, TrialOver):
             return told("ok")
         return told("failed", error.message)
     except (NotFound, NotPossible) as error:
         return told("skipped", error.message)
-    except IntegrityError as error:
+    except (IntegrityError, DoesNoWork) as error:
         return told("failed", error.message)
     return told("ok", "runs already")
+
+
+def _prove_running(choice: Choice, prove: Prove | None) -> None:
+    try:
+        if prove is not None:
+            prove((choice.selection.backend.role,))
+    except AavaError as error:
+        raise DoesNoWork(error.message, hint=error.hint) from error
 
 
 def _told(choice: Choice, begun_s: float, outcome: Outcome, reason: str | None = None) -> Trial:

@@ -117,9 +117,11 @@ def _require_container(key: str, runtime: Runtime) -> None:
 
 def _require_able(selection: Selection, runtime: Runtime) -> None:
     status, backend, needed = runtime.status, selection.backend, selection.capability
-    if needed is not None and not runtime.capabilities.get(needed, False):
+    # Even to speak to a service takes code that a daemon of ours may not have.
+    unknown = is_native(status) and not backend.distribution
+    if unknown or (needed is not None and not runtime.capabilities.get(needed, False)):
         message = f"the daemon cannot run `{backend.name}`: it was installed without it"
-        if is_native(status) and not backend.distribution:
+        if unknown:
             message = f"`aava serve` has no engine for `{backend.name}`"
         raise NotPossible(message, hint=_install_hint(backend, status))
     if backend.role == "llm" and is_minimal(status):

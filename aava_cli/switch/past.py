@@ -101,29 +101,38 @@ def _running(role: Role, status: Mapping[str, Any]) -> str | None:
     return str(selection) if selection and selection.model else None
 
 
-def preview_undo(session: Session, number: int, *, force: bool) -> SwitchPlan:
-    """Return what taking the change *number* back would do, and do nothing of it."""
-    return _planned(session, number, force=force)[1]
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """Which change is taken back, with those after it.
+
+    *force* also sets back what somebody else has changed since; *offline* in files alone.
+    """
+
+    number: int
+    force: bool = False
+    offline: bool = False
 
 
-def apply_undo(session: Session, number: int, terms: Terms, *, force: bool) -> Switched:
-    """Take the change *number* and those after it back, as a switch of its own.
+def preview_undo(session: Session, undoing: Undoing) -> SwitchPlan:
+    """Return what *undoing* would do, and do nothing of it."""
+    return _planned(session, undoing)[1]
 
-    *force* also sets back what somebody else has changed since.
+
+def apply_undo(session: Session, undoing: Undoing, terms: Terms) -> Switched:
+    """Take changes back, as a switch of its own.
 
     Raises:
         NotFound: there is no such change, or a model that ran before is gone.
         NotPossible: somebody else has changed a value since.
         Busy, RecoveryDue, RolledBack: as for a switch.
     """
-    planned = partial(_planned, session, number, force=force)
-    return apply_switch(session, planned, terms)
+    return apply_switch(session, partial(_planned, session, undoing), terms)
 
 
-def _planned(session: Session, number: int, *, force: bool) -> tuple[State, SwitchPlan]:
-    past = changes_to_undo(read_history(session.settings.state_dir), number)
-    state = read_state(session)
-    back = way_back(past, state, force=force)
+def _planned(session: Session, undoing: Undoing) -> tuple[State, SwitchPlan]:
+    past = changes_to_undo(read_history(session.settings.state_dir), undoing.number)
+    state = read_state(session, offline=undoing.offline)
+    back = way_back(past, state, force=undoing.force)
     plan = plan_texts(back.wanted, back.env, back.yaml, state)
     for selection in back.wanted:
         check_installed(session, Choice(selection))

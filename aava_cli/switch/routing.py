@@ -106,7 +106,9 @@ def _check_block(name: str, block: object, env: Mapping[str, str]) -> None:
 
 def _table(config: Mapping[str, object], key: str) -> Mapping[str, object]:
     found = config.get(key)
-    return found if isinstance(found, dict) else {}
+    # YAML takes `off:` or `1:` for a key that is no text, by which nobody can name it.
+    entries = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in entries if isinstance(name, str)}
 
 
 def _texts(value: object) -> Iterator[str]:

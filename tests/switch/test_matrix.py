@@ -72,6 +72,23 @@ def test_model_that_loads_and_does_no_work_fails_with_smoke(matrix: Aava) -> Non
     assert (1, {"ggml-goodbye.bin": "failed"}) == (ran.exit_code, outcomes(ran))
 
 
+def test_running_model_that_does_no_work_keeps_nobody_from_a_trial(
+    aava: Aava, served: Project
+) -> None:
+    """It failed, and the others are tried all the same."""
+    models = ("--models-dir", str(served.models))
+    assert 0 == aava("switch", "--stt", "ggml-goodbye", *models).exit_code
+    ran = aava("matrix", "--stt", "ggml-goodbye,ggml-hello", "--smoke", "--json", *models)
+    expected = {"ggml-goodbye.bin": "failed", "ggml-hello.bin": "failed"}
+    assert (1, expected) == (ran.exit_code, outcomes(ran))
+
+
+def test_running_model_that_the_overlay_does_not_name_proves_itself_too(matrix: Aava) -> None:
+    """Only a file would change, which is no proof."""
+    ran = matrix("--stt", "ggml-hello", "--smoke", "--json")
+    assert (1, {"ggml-hello.bin": "failed"}) == (ran.exit_code, outcomes(ran))
+
+
 def test_project_without_models_is_told_what_to_pull(aava: Aava, served: Project) -> None:
     """Nothing to try is no failure."""
     ran = aava("matrix", "--models-dir", str(served.folder / "models"))

@@ -78,6 +78,13 @@ def test_configuration_without_tables_knows_nothing() -> None:
         planned(Routing(provider="local"), {"providers": "none"})
 
 
+def test_key_that_is_no_text_is_nobodys_name() -> None:
+    """YAML makes a truth of `off` and a number of `1`."""
+    config: dict[str, object] = yamlfile.load("providers: {off: {}, 1: {}, cloud: {}}", name="y")
+    with pytest.raises(NotFound, match=r"no provider named `off`; nearest: `cloud`$"):
+        planned(Routing(provider="off"), config)
+
+
 @pytest.mark.parametrize("routing", [Routing(provider="groq"), Routing(pipeline="cloud")])
 def test_missing_key_is_named(routing: Routing) -> None:
     """The engine would start and fail at the first call."""

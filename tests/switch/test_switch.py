@@ -132,6 +132,7 @@ def test_dry_run_of_what_already_is_says_so(switch: Aava) -> None:
         (("--llm", "openai-cloud"), 1, "cloud"),
         (("--llm", "smollm2-135m"), 10, "aava models pull"),
         (("--tts", "melotts"), 1, "`aava serve` has no engine for `melotts`"),
+        (("--stt", "kroko:cloud"), 1, "`aava serve` has no engine for `kroko`"),
         (("--tts", "melotts"), 1, "choose one of `piper`, `kokoro`, `matcha`"),
         (("--stt", ""), 2, "`--stt` names nothing"),
     ],
@@ -192,6 +193,17 @@ def test_two_switches_at_once_name_the_holder(switch: Aava, served: Project) -> 
         run = switch("--llm", "second")
     assert 5 == run.exit_code
     assert f"`aava switch --llm first` (pid {os.getpid()} on " in run.stderr
+
+
+def test_wait_is_for_the_other_command_to_end(served: Project) -> None:
+    """The second command says whom it waits for, then does its work."""
+    lock = served.folder / ".aava" / "lock"
+    with exclusive_lock(lock, command="aava switch --llm first"):
+        waiting = _start_switch(served, "--llm", "second", "--wait")
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+    assert said.startswith("waiting: `aava switch --llm first` (pid ")
+    assert (0, "second.gguf") == (finish(waiting), served.running()[1])
 
 
 def _start_switch(served: Project, *arguments: str) -> subprocess.Popen[str]:
@@ -359,6 +371,7 @@ def test_options_alone_change_the_running_model(switch: Aava, served: Project) -
     options = ("--set", "llm.context=256", "--set", "llm.temperature=0.2", "--set", "llm.batch=64")
     run = switch(*options)
     assert (0, "") == (run.exit_code, run.stderr)
+    assert "llm: llama:first.gguf, with other options" in run.stdout
     config = served.daemon.status()["models"]["llm"]["config"]
     assert (256, 0.2, 64) == (config["context"], config["temperature"], config["batch"])
     assert OLD == served.running()

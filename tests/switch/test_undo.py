@@ -268,6 +268,17 @@ def test_undo_brings_files_and_daemon_back_and_can_be_undone(run: Aava, served: 
     assert "tts: piper:low.onnx -> piper:high.onnx" in run("history").stdout
 
 
+def test_undo_offline_changes_files_alone(run: Aava, served: Project) -> None:
+    """What was changed offline goes back so too, whatever the daemon is."""
+    before = served.files
+    assert 0 == run("switch", "--set", "llm.system_prompt=hi", "--offline").exit_code
+    refused = run("undo")
+    assert (1, True) == (refused.exit_code, "add `--offline`" in refused.stderr)
+    served.daemon.stop()
+    assert 0 == run("undo", "--offline").exit_code
+    assert before == served.files
+
+
 def test_undo_keeps_what_people_wrote_since(run: Aava, served: Project) -> None:
     """Their lines stay, the values go back; a value of theirs stops it."""
     run("switch", "--llm", "second")

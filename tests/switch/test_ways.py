@@ -162,6 +162,14 @@ def test_offline_changes_files_alone(switch: Aava, served: Project) -> None:
     assert b"/app/models/llm/second.gguf" in served.files[0]
 
 
+def test_offline_leaves_the_engine_alone_too(switch: Aava, served: Project) -> None:
+    """It reads the files when it likes."""
+    with engine(served, {}) as asked:
+        ran = switch("--provider", "hybrid", "--offline")
+    assert (0, []) == (ran.exit_code, asked)
+    assert b"default_provider: hybrid" in served.files[1]
+
+
 def test_key_that_needs_a_new_start_is_refused_where_nobody_can_give_one(
     switch: Aava, served: Project
 ) -> None:
