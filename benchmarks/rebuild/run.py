@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from websockets.exceptions import WebSocketException
+
 from aava_cli.docker.argv import SERVICE
 from aava_cli.docker.health import wait_until_well
 from tests.docker_fixture import REPOSITORY, ComposeProject, new_daemon_project
@@ -58,7 +60,7 @@ class Probe:
         while not self._stop.wait(POLL_S):
             try:
                 self._project.capabilities()
-            except (OSError, EOFError):
+            except (OSError, EOFError, WebSocketException):
                 continue
             self._answers.append(time.monotonic())
 
@@ -113,6 +115,8 @@ def _measured(project: ComposeProject, step: str, command: tuple[str, ...]) -> t
     environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     with probe.at_work():
         subprocess.run(command, cwd=project.folder, env=environ, capture_output=True, check=False)
+        # The last answer of the old container may be a moment ago.
+        time.sleep(1)
         deadline = time.monotonic() + PATIENCE_S
         while not probe.answers_now() and time.monotonic() < deadline:
             time.sleep(POLL_S)

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 import pytest
+from websockets.exceptions import WebSocketException
 
 from aava_cli.docker.engine import find_image
 from aava_cli.docker.tagging import sibling
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from tests.docker_fixture import ComposeProject
 
 
+# What a daemon that is not there yet, or not any more, does to who asks.
+UNANSWERED = (OSError, EOFError, WebSocketException)
+
+
 class Probe:
     """Asks the daemon every 50 ms what it can do, and remembers what it said."""
 
@@ -53,7 +58,7 @@ class Probe:
         while not self._stop.wait(0.05):
             try:
                 able = self._project.capabilities()["whisper_cpp"]
-            except (OSError, EOFError):
+            except UNANSWERED:
                 continue
             self.answers.append((time.monotonic(), able))
 
@@ -206,7 +211,7 @@ def test_backend_that_the_image_holds_in_vain_is_named(serving: ComposeProject) 
 def _answers(project: ComposeProject) -> bool:
     try:
         return bool(project.capabilities())
-    except (OSError, EOFError):
+    except UNANSWERED:
         return False
 
 
