@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.daemon.engine import find_engine
-from aava_cli.errors import AavaError, NotPossible, RecoveryDue
+from aava_cli.errors import AavaError, NotPossible
 from aava_cli.events import Log
 
 if TYPE_CHECKING:
@@ -67,17 +67,19 @@ class ReloadEngine:
     def undo(self, *, recovering: bool) -> None:
         """Bring back what the engine reads, then have it read that.
 
+        An engine that does not reload keeps what it had read, which may be the old already;
+        files and daemon are as before, so that nothing has to wait for it.
+
         Raises:
-            RecoveryDue: one of both is not possible now.
+            RecoveryDue: what it reads cannot be brought back now.
         """
         for step in reversed(self.reads):
             step.undo(recovering=recovering)
         try:
             self._reloaded()
         except AavaError as error:
-            raise RecoveryDue(
-                error.message, hint=f"{error.hint}; then run `aava recover`"
-            ) from error
+            said = f"the files are as before, but {error.message}: {error.hint}"
+            self.session.output.emit(Log(said, "warning"))
 
     def _reloaded(self) -> Engine | None:
         """Return the engine, which has reloaded; None where none runs."""

@@ -125,6 +125,16 @@ def test_engine_that_runs_something_else_is_rolled_back(switch: Aava, served: Pr
     assert "runs `default_provider: local` instead of `hybrid`" in ran.stderr
 
 
+def test_engine_that_refuses_to_reload_holds_nothing_up(switch: Aava, served: Project) -> None:
+    """The files are as before, what the engine did not do is said, and the next switch goes on."""
+    before = served.files[1]
+    with engine(served, {}):
+        ran = switch("--provider", "hybrid")
+        again = switch("--llm", "second", "--force")
+    assert (3, True) == (ran.exit_code, "the files are as before, but" in ran.stderr)
+    assert (0, before) == (again.exit_code, served.files[1])
+
+
 def test_engine_that_is_down_reads_it_when_it_starts(switch: Aava, served: Project) -> None:
     """That is said, and no failure."""
     (served.folder / "config/ai-agent.yaml").write_text(BASE, encoding="utf-8")
