@@ -92,6 +92,8 @@ class Lane:
             try:
                 self._receive(claim)
             except Transient:
+                # A server that hangs up on what is asked ahead may take back what it has sent.
+                self.origin.pipelines = self.origin.pipelines and not self._asked
                 if not self._shared.is_moot(claim):
                     raise
                 # Another connection was faster, and this one was broken off for it.
