@@ -540,10 +540,12 @@ def test_killed_pull_is_resumed(
         wait_for_bytes(project, 32 << 20)
         pulling.kill()
         stalled.set()
+    before = len(server.gets("/a"))
     assert models("pull", "mine").exit_code == 0
     assert sha256(body) == sha256((project / "models/kroko/mine.onnx").read_bytes())
-    start = server.gets("/a")[-1]["Range"].removeprefix("bytes=").partition("-")[0]
-    assert int(start) >= 32 << 20
+    ranges = [each["Range"].removeprefix("bytes=") for each in server.gets("/a")[before:]]
+    # Parts that were on their way are lost, and no more than one of each connection.
+    assert min(int(each.partition("-")[0]) for each in ranges) >= 24 << 20
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
