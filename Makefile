@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -76,6 +76,9 @@ bench-startup: $(VENV)/.run
 
 bench-download: $(VENV)/.run
 	$(BIN)/python -m benchmarks.download.run --full
+
+bench-switch: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.switch.run
 
 bench-unpack: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.unpack.run
