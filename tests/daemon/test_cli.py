@@ -182,10 +182,19 @@ def test_engine_that_does_not_answer_is_passed_over(
     assert container_environment(project) is None
 
 
+def waiting(environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Return a process that waits, once the kernel knows its environment."""
+    words = [sys.executable, "-c", "print(flush=True); input()"]
+    process = subprocess.Popen(words, env=environ, stdin=-1, stdout=-1)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
 def test_process_of_the_native_daemon_is_looked_at() -> None:
     """Its own environment, if it is the process that it says and not a namesake."""
     environ = {"PATH": os.environ["PATH"], "LOCAL_STT_BACKEND": "vosk"}
-    with subprocess.Popen([sys.executable, "-c", "input()"], env=environ, stdin=-1) as process:
+    with waiting(environ) as process:
         own = {"version": "1", "pid": process.pid, "uptime_s": 0.0}
         assert environ == process_environment(own)
         assert process_environment({**own, "uptime_s": 9e9}) is None
@@ -201,7 +210,7 @@ def test_status_shows_the_environment_of_a_native_daemon(
     """What `.env` says wins over it, so it is no drift."""
     select(project, "vosk", "/app/models/stt/small")
     environ = {"LOCAL_STT_BACKEND": "vosk", "LOCAL_STT_MODEL_PATH": "/app/models/stt/old"}
-    with subprocess.Popen([sys.executable, "-c", "input()"], env=environ, stdin=-1) as process:
+    with waiting(environ) as process:
         daemon.running = {
             **status_of("vosk", "/app/models/stt/small"),
             "version": "1",
