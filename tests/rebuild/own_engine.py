@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _START_S = 60.0
 _DRIVERS = ("overlay2", "vfs")
+_ATTEMPTS = 2
 
 
 @dataclass(slots=True)
@@ -29,7 +30,8 @@ class OwnEngine:
 
     def start(self) -> bool:
         """Start it, and return whether it answers."""
-        return any(map(self._starts_with, _DRIVERS))
+        # Where the host is busy, containerd may be too slow for what `dockerd` waits for it.
+        return any(self._starts_with(driver) for driver in _DRIVERS * _ATTEMPTS)
 
     def _starts_with(self, driver: str) -> bool:
         words = {
