@@ -98,14 +98,14 @@ Rule: TypeAlias = "Callable[[Module], Iterator[tuple[int, str]]]"
 
 def imports_no_other_verb(module: Module) -> Iterator[tuple[int, str]]:
     """Let a verb import the kernel, never another verb, and the kernel no verb at all."""
-    if str(module.path) == "flows.py":
+    if module.path.parts[0] == "flows":
         return
     for line, name in module.imports():
         _root, _, rest = name.partition("aava_cli.")
         verb, _, inner = rest.partition(".")
         is_command = str(module.path) == "app.py" and inner.startswith("cli.")
         if verb in VERBS and verb != module.verb and not is_command:
-            yield line, f"imports `{name}`: compose verbs in flows.py, share code in the kernel"
+            yield line, f"imports `{name}`: compose verbs in flows/, share code in the kernel"
 
 
 def does_no_io_where_it_decides(module: Module) -> Iterator[tuple[int, str]]:
@@ -228,7 +228,7 @@ BROKEN = (
 
 ALLOWED = (
     (imports_no_other_verb, "app.py", "from aava_cli.download.cli import models"),
-    (imports_no_other_verb, "flows.py", "from aava_cli.download.apply import x"),
+    (imports_no_other_verb, "flows/up.py", "from aava_cli.download.apply import x"),
     (imports_no_other_verb, "switch/apply.py", "from aava_cli.switch.plan import plan_switch"),
     (imports_no_other_verb, "switch/apply.py", "from aava_cli.daemon.client import connect"),
     (does_no_io_where_it_decides, "switch/plan.py", "from pathlib import PurePosixPath"),

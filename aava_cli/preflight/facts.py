@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DriverProblem: TypeAlias = Literal["mismatch", "not-loaded", "no-library", "no-permission", "other"]
+    from aava_cli.gpu.facts import Gpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +44,6 @@ class Memory:
     def usable_bytes(self) -> int:
         """What this program and the daemon may use together."""
         return min(self.total_bytes, self.limit_bytes or self.total_bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One device that a program can use: a GPU, or a slice of one.
-
-    A device that shares the host's memory reports none of its own.
-    """
-
-    name: str
-    uuid: str
-    total_bytes: int | None = None
-    free_bytes: int | None = None
-    compute: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gpus:
-    """What the NVIDIA driver says; *problem* is why it says nothing, *detail* its own words."""
-
-    devices: tuple[Gpu, ...] = ()
-    driver: str | None = None
-    problem: DriverProblem | None = None
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

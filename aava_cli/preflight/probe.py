@@ -19,10 +19,10 @@ from aava_cli import envfile
 from aava_cli.backends import BACKENDS
 from aava_cli.daemon.address import find_address
 from aava_cli.errors import AavaError, ConfigError
+from aava_cli.gpu.probe import find_gpus
 from aava_cli.limits import cpu_limit, memory_limit_bytes
 from aava_cli.preflight import facts
 from aava_cli.preflight.engine import find_docker
-from aava_cli.preflight.gpu import find_gpus
 from aava_cli.preflight.port import find_port
 from aava_cli.session import read_text
 from aava_cli.settings import is_compose_project

@@ -93,7 +93,7 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     daemon change together; success is judged from a fresh status. After any failure all three
     are as before. Where calls are live nothing is changed, unless `--drain` or `--force` say so.
     """
-    from aava_cli.flows import build_missing, prove_roles, pull_missing
+    from aava_cli.flows.switching import build_missing, prove_roles, pull_missing
     from aava_cli.switch.apply import Wish, apply_switch, make_plan
     from aava_cli.switch.routing import Routing
 
@@ -194,7 +194,7 @@ def matrix(  # noqa: PLR0913 - Typer makes one option of each parameter
     A trial is a switch that is always undone: a crash in the middle is for `aava recover`.
     What cannot be run here is skipped, and that is no failure.
     """
-    from aava_cli.flows import prove_roles
+    from aava_cli.flows.switching import prove_roles
     from aava_cli.switch.matrix import ALL, run_matrix, write_matrix
 
     session: Session = ctx.obj

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aava_cli.gpu.facts import Gpu, Gpus
 from aava_cli.preflight.facts import (
     Disk,
     Docker,
     EnvFile,
     Facts,
     Folder,
-    Gpu,
-    Gpus,
     Machine,
     Memory,
     Network,

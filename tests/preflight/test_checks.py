@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.gpu.facts import Gpu, Gpus
 from aava_cli.preflight.checks import CHECKS, run_checks
 from aava_cli.preflight.facts import (
     Disk,
     EnvFile,
     Facts,
     Folder,
-    Gpu,
-    Gpus,
     Memory,
     Network,
     Parsed,

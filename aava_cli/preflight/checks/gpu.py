@@ -12,7 +12,8 @@ from aava_cli.preflight.versions import version_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aava_cli.preflight.facts import DriverProblem, Facts, Gpu
+    from aava_cli.gpu.facts import DriverProblem, Gpu
+    from aava_cli.preflight.facts import Facts
     from aava_cli.preflight.findings import Finding
 
 _DRIVER_PROBLEMS: Mapping[DriverProblem, tuple[str, str]] = {

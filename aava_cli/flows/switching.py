@@ -1,4 +1,4 @@
-"""Verbs composed: the one module that may import several."""
+"""What a switch needs of the other verbs: models on disk, backends in the image, proof."""
 
 from __future__ import annotations
 

@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.preflight.facts import Gpu, Gpus
+from aava_cli.gpu.facts import Gpu, Gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from aava_cli.preflight.facts import DriverProblem
+    from aava_cli.gpu.facts import DriverProblem
 
 SMI_TIMEOUT_S = 4.0
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pynvml
 import pytest
 
-from aava_cli.preflight.facts import Gpu, Gpus
-from aava_cli.preflight.gpu import ask_nvidia_smi, find_gpus, read_nvml
+from aava_cli.gpu.facts import Gpu, Gpus
+from aava_cli.gpu.probe import ask_nvidia_smi, find_gpus, read_nvml
 
 if TYPE_CHECKING:
     from pathlib import Path

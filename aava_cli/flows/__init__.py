@@ -1,0 +1,1 @@
+"""Verbs composed: the one package that may import several."""
