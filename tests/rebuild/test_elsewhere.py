@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 START_S = 30.0
 
+# Each question to the engine is a connection of its own.
+pytestmark = pytest.mark.timeout(300)
+
 SSHD = """\
 Port {port}
 ListenAddress 127.0.0.1
