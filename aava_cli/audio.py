@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SAMPLE_BYTES = 2
 
+_PIECE_S = 10
+
 # What a line without speech may reach: mu-law's smallest steps and an engine's dither.
 SILENT_PEAK = 128
 
@@ -58,6 +60,18 @@ def mulaw_decode(mulaw: bytes) -> bytes:
     return decoded
 
 
+def alaw_decode(alaw: bytes) -> bytes:
+    """Return A-law bytes as 16-bit PCM."""
+    import numpy as np
+
+    # G.711 sends every second bit turned over.
+    bits = np.frombuffer(alaw, np.uint8).astype(np.int32) ^ 0x55
+    segments, steps = bits >> 4 & 7, (bits & _STEPS) << 4
+    magnitudes = np.where(segments > 0, steps + 0x108 << np.maximum(segments - 1, 0), steps + 8)
+    decoded: bytes = np.where(bits & _SIGN, magnitudes, -magnitudes).astype("<i2").tobytes()
+    return decoded
+
+
 def mulaw_encode(pcm16: bytes) -> bytes:
     """Return 16-bit PCM as mu-law; what decodes to the same bytes encodes to the same bytes."""
     import numpy as np
@@ -72,13 +86,26 @@ def mulaw_encode(pcm16: bytes) -> bytes:
 
 
 def resample(pcm16: bytes, from_hz: int, to_hz: int) -> bytes:
-    """Return *pcm16* with *to_hz* samples a second instead of *from_hz*."""
+    """Return *pcm16* with *to_hz* samples a second instead of *from_hz*.
+
+    It is done a piece at a time: numbers of ten bytes and more for each sample of an hour would
+    take a gigabyte.
+    """
+    samples, step = samples_of(pcm16), from_hz * _PIECE_S
+    if from_hz == to_hz:
+        return samples.tobytes()
+    # A piece of whole seconds begins and ends on a sample of either rate.
+    pieces = (samples[at : at + step + 1] for at in range(0, len(samples), step))
+    return b"".join(resample_piece(piece, from_hz, to_hz, most=step) for piece in pieces)
+
+
+def resample_piece(samples: Samples, from_hz: int, to_hz: int, *, most: int) -> bytes:
+    """Return the first *most* of *samples* at *to_hz*; the one behind them is what comes next."""
     import numpy as np
 
-    samples = samples_of(pcm16)
-    count = len(samples) * to_hz // from_hz
-    if from_hz == to_hz or not count:
-        return samples[:count].tobytes()
+    count = min(len(samples), most) * to_hz // from_hz
+    if not count:
+        return b""
     width = from_hz / to_hz
     smooth = _averages(samples, count, width) if width > 1 else _between(samples, count, width)
     resampled: bytes = np.rint(smooth).astype("<i2").tobytes()
@@ -103,9 +130,14 @@ def samples_of(pcm16: bytes) -> Samples:
 
 def write_wav(path: Path, audio: Audio) -> None:
     """Write *audio* to *path*: readers see the old file or the new one."""
-    from io import BytesIO
-
     from aava_cli.files import atomic_write
+
+    atomic_write(path, wav_bytes(audio))
+
+
+def wav_bytes(audio: Audio) -> bytes:
+    """Return *audio* as a WAV file."""
+    from io import BytesIO
 
     buffer = BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -113,7 +145,7 @@ def write_wav(path: Path, audio: Audio) -> None:
         file.setsampwidth(SAMPLE_BYTES)
         file.setframerate(audio.rate_hz)
         file.writeframes(audio.pcm16)
-    atomic_write(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_wav(path: Path) -> Audio:
