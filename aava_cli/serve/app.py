@@ -1,37 +1,37 @@
-"""The daemon: one port for WebSocket and `/health`, and what starts and ends with it."""
+"""The daemon: one port for WebSocket and HTTP, and what starts and ends with it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import errno
-import signal
+import os
 import socket
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from aava_cli.errors import NotPossible
-from aava_cli.serve.config import is_loopback
+from aava_cli.files import atomic_write
+from aava_cli.serve.connection import converse
 from aava_cli.serve.models import Models
-from aava_cli.serve.protocol import Daemon, handle_bytes, handle_text
+from aava_cli.serve.notify import Notifier
+from aava_cli.serve.protocol import Daemon
+from aava_cli.serve.state import word_for
+from aava_cli.serve.stopping import Stopper
+from aava_cli.serve.web import Web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.websockets import WebSocket
     from uvicorn import Server
 
     from aava_cli.serve.config import ServeConfig
-    from aava_cli.serve.session import Session
+    from aava_cli.serve.limits import Limits
 
-_LARGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 _BACKLOG = 128
-_WAITING_MESSAGES = 4
 _STOP_S = 2
-_POLICY_VIOLATION = 1008
 
 
 def run(config: ServeConfig) -> None:
@@ -50,115 +50,76 @@ async def serve(config: ServeConfig) -> None:
         NotPossible: the port cannot be bound.
     """
     listening = _listen(config.host, config.port)
-    models = Models(config.settings, config.env)
-    server = _server(build_app(Daemon(models, config.token)))
-    with contextlib.closing(listening), _stopping(server):
+    models = Models(config.settings, config.env, config.limits)
+    daemon = Daemon(models, config.token)
+    web = Web(daemon)
+    server = _server(build_app(daemon, web), config.limits)
+    notifier = Notifier(os.environ, config.ready_fd)
+
+    def end() -> None:
+        server.should_exit = True
+
+    stopper = Stopper(daemon, web.gate, notifier, end)
+    with contextlib.closing(listening), stopper.on_signals(), _named(config.pid_file):
         config.on_ready()
-        loading = asyncio.create_task(models.load_selected())
+        beside = (_load_first(models, notifier), notifier.keep_alive())
+        tasks = [asyncio.create_task(each) for each in beside]
         try:
             await server.serve(sockets=[listening])
         finally:
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
-            await models.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await models.close(patience_s=_STOP_S)
 
 
-def build_app(daemon: Daemon) -> Starlette:
-    """Return the application that answers for *daemon*."""
-    from starlette.applications import Starlette
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route, WebSocketRoute
-
-    async def health(request: Request) -> Response:
-        del request
-        loaded = {role: slot.loaded for role, slot in daemon.models.slots.items()}
-        return JSONResponse({"status": "ok", "models": loaded})
-
-    async def connect(websocket: WebSocket) -> None:
-        await _converse(daemon, websocket)
-
-    routes = [Route("/health", health), WebSocketRoute("/{path:path}", connect)]
-    return Starlette(routes=routes)
-
-
-class _Connection:
-    """A WebSocket whose sender learns in the usual way that nobody listens any more."""
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-
-    async def send_text(self, data: str) -> None:
-        """Send one text message."""
-        with _disconnect_as_error():
-            await self._websocket.send_text(data)
-
-    async def send_bytes(self, data: bytes) -> None:
-        """Send one binary message."""
-        with _disconnect_as_error():
-            await self._websocket.send_bytes(data)
+async def _load_first(models: Models, notifier: Notifier) -> None:
+    notifier.status("loading models; the port answers already")
+    await models.load_selected()
+    problems = {role: slot.problem for role, slot in models.slots.items() if slot.problem}
+    told = "; ".join(f"{role}: {problem}" for role, problem in problems.items())
+    notifier.ready(f"{word_for(models)}: {told}" if told else word_for(models))
 
 
 @contextlib.contextmanager
-def _disconnect_as_error() -> Iterator[None]:
-    from starlette.websockets import WebSocketDisconnect
-
+def _named(pid_file: Path | None) -> Iterator[None]:
+    """Say in *pid_file* which process this is, for the block."""
+    if pid_file is None:
+        yield
+        return
+    atomic_write(pid_file, f"{os.getpid()}\n".encode())
     try:
         yield
-    except WebSocketDisconnect as error:
-        raise ConnectionResetError from error
-
-
-async def _converse(daemon: Daemon, websocket: WebSocket) -> None:
-    """Answer one connection until it closes; what it asked for stops with it."""
-    if not daemon.token and _is_foreign_page(websocket.headers.get("origin")):
-        await websocket.close(_POLICY_VIOLATION)
-        return
-    await websocket.accept()
-    session = daemon.open_session(_Connection(websocket))
-    # One message is answered after the other, but the end of the connection is seen at once:
-    # who leaves during a load does not want it any more.
-    waiting: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue(_WAITING_MESSAGES)
-    answering = asyncio.create_task(_answer_all(daemon, session, waiting))
-    try:
-        while (event := await websocket.receive())["type"] != "websocket.disconnect":
-            await waiting.put(event)
     finally:
-        answering.cancel()
-        await asyncio.gather(answering, return_exceptions=True)
-        daemon.close_session(session)
+        pid_file.unlink(missing_ok=True)
 
 
-async def _answer_all(
-    daemon: Daemon, session: Session, waiting: asyncio.Queue[MutableMapping[str, Any]]
-) -> None:
-    # A client that left before its reply misses nothing.
-    with contextlib.suppress(ConnectionResetError):
-        while True:
-            await _handle(daemon, session, await waiting.get())
+def build_app(daemon: Daemon, web: Web) -> Starlette:
+    """Return the application that answers for *daemon*."""
+    from starlette.applications import Starlette
+    from starlette.routing import WebSocketRoute
+
+    async def connect(websocket: WebSocket) -> None:
+        await converse(daemon, websocket)
+
+    return Starlette(routes=[*web.routes(), WebSocketRoute("/{path:path}", connect)])
 
 
-def _is_foreign_page(origin: str | None) -> bool:
-    """Whether a browser says that a page of another machine opened the connection."""
-    # Any web page may connect to loopback in its reader's browser; programs send no origin.
-    return origin is not None and not is_loopback(urlsplit(origin).hostname or "")
-
-
-async def _handle(daemon: Daemon, session: Session, event: MutableMapping[str, Any]) -> None:
-    text = event.get("text")
-    if text is None:
-        await handle_bytes(session, event["bytes"])
-    else:
-        await handle_text(daemon, session, text)
-
-
-def _server(app: Starlette) -> Server:
+def _server(app: Starlette, limits: Limits) -> Server:
     from uvicorn import Config, Server
 
-    return Server(
+    class Quiet(Server):
+        """Leaves signals alone: it would close calls without a word, and raise them again."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Quiet(
         Config(
             app,
             ws="websockets-sansio",
-            ws_max_size=_LARGEST_MESSAGE_BYTES,
+            ws_max_size=limits.message_bytes,
             ws_ping_interval=60,
             ws_ping_timeout=120,
             timeout_graceful_shutdown=_STOP_S,
@@ -167,27 +128,6 @@ def _server(app: Starlette) -> Server:
             log_level="warning",
         )
     )
-
-
-@contextlib.contextmanager
-def _stopping(server: Server) -> Iterator[None]:
-    """Stop *server* in good order on SIGTERM and SIGINT.
-
-    The server has handlers of its own while it serves, but it raises the signal again when it
-    has stopped, and then the workers still have to be ended.
-    """
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        server.should_exit = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 def _listen(host: str, port: int) -> socket.socket:

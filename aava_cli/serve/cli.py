@@ -2,57 +2,192 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aava_cli.ages import parse_span
 from aava_cli.errors import NotPossible
+from aava_cli.serve.limits import MIB, Limits
+from aava_cli.serve.units import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from aava_cli.serve.config import ServeConfig
+    from aava_cli.serve.units import Unit
     from aava_cli.session import Session
 
-_SERVER_PACKAGES = ("starlette", "uvicorn")
+_SERVER_PACKAGES = ("starlette", "uvicorn", "python_multipart")
+_STANDARD = Limits()
+_DRAIN = f"{_STANDARD.drain_s:g}s"
+_RECORDING = f"{_STANDARD.recording_s / 60:g}min"
+
+# What a unit's command line repeats, by the name of the parameter, and what goes without saying.
+_PASSED_ON = {
+    "host": "--host",
+    "port": "--port",
+    "drain": "--drain",
+    "calls": "--max-calls",
+    "queue": "--max-queue",
+    "message": "--max-message",
+    "body": "--max-body",
+    "requests": "--max-requests",
+    "recording": "--max-recording",
+    "memory": "--memory",
+    "pid_file": "--pid-file",
+}
+_USUAL = {
+    "--drain": _DRAIN,
+    "--max-calls": _STANDARD.sessions,
+    "--max-queue": _STANDARD.queue,
+    "--max-message": _STANDARD.message_bytes // MIB,
+    "--max-body": _STANDARD.body_bytes // MIB,
+    "--max-requests": _STANDARD.requests,
+    "--max-recording": _RECORDING,
+}
+
+HostOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Listen here instead of LOCAL_WS_HOST.")
+]
+PortOption = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Listen here instead of LOCAL_WS_PORT.")
+]
+DrainOption = Annotated[
+    str, typer.Option("--drain", metavar="TIME", help="How long calls may go on after SIGTERM.")
+]
+CallsOption = Annotated[int, typer.Option("--max-calls", min=1, help="Calls at once.")]
+QueueOption = Annotated[
+    int, typer.Option("--max-queue", min=1, help="Requests of a connection that wait.")
+]
+MessageOption = Annotated[
+    int, typer.Option("--max-message", min=1, metavar="MB", help="One WebSocket message.")
+]
+BodyOption = Annotated[
+    int, typer.Option("--max-body", min=1, metavar="MB", help="The body of one HTTP request.")
+]
+RequestsOption = Annotated[
+    int, typer.Option("--max-requests", min=1, help="HTTP requests at once.")
+]
+RecordingOption = Annotated[
+    str, typer.Option("--max-recording", metavar="TIME", help="The longest recording.")
+]
+MemoryOption = Annotated[
+    int | None,
+    typer.Option("--memory", min=1, metavar="MB", help="What all models may take; else all."),
+]
+PidOption = Annotated[
+    Path | None, typer.Option("--pid-file", help="Where to say which process it is.")
+]
+ReadyOption = Annotated[
+    int | None,
+    typer.Option("--ready-fd", min=0, help="Write `READY=1` to this descriptor once models load."),
+]
+UnitOption = Annotated[
+    Kind | None, typer.Option("--print-unit", help="Print what starts it with the host, and end.")
+]
 
 
-def serve(
+def serve(  # noqa: PLR0913 - a limit each
     ctx: typer.Context,
-    host: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Listen here instead of LOCAL_WS_HOST.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Listen here instead of LOCAL_WS_PORT.")
-    ] = None,
+    *,
+    host: HostOption = None,
+    port: PortOption = None,
+    drain: DrainOption = _DRAIN,
+    calls: CallsOption = _STANDARD.sessions,
+    queue: QueueOption = _STANDARD.queue,
+    message: MessageOption = _STANDARD.message_bytes // MIB,
+    body: BodyOption = _STANDARD.body_bytes // MIB,
+    requests: RequestsOption = _STANDARD.requests,
+    recording: RecordingOption = _RECORDING,
+    memory: MemoryOption = None,
+    pid_file: PidOption = None,
+    ready_fd: ReadyOption = None,
+    print_unit: UnitOption = None,
 ) -> None:
     """Run the voice daemon on this host, without Docker.
 
     \b
       aava serve
-      aava serve --port 9000
+      aava serve --port 9000 --drain 5min
+      aava serve --print-unit systemd
 
-    Reads `.env` for the models, the address and the token. The port answers while models load.
-    Beyond loopback a token (`LOCAL_WS_AUTH_TOKEN`) is required. Ctrl-C or SIGTERM stops it.
+    Reads `.env` for the models, the address and the token. The port answers while models load,
+    WebSocket and HTTP alike: `/health`, `/metrics`, `/generate`, `/stt`, `/tts`.
+    Beyond loopback a token (`LOCAL_WS_AUTH_TOKEN`) is required. After SIGTERM, or Ctrl-C, calls
+    may go on for `--drain`; a second one ends them at once.
     """
     session: Session = ctx.obj
     settings = session.require_project()
+    limits = replace(
+        _STANDARD,
+        sessions=calls,
+        queue=queue,
+        message_bytes=message * MIB,
+        body_bytes=body * MIB,
+        requests=requests,
+        recording_s=parse_span(recording),
+        drain_s=parse_span(drain),
+        memory_bytes=memory and memory * MIB,
+    )
+    if print_unit is not None:
+        session.output.result(_unit(print_unit, session, ctx.params, limits.drain_s))
+        return
     _require_server()
-    from aava_cli.events import Log
-    from aava_cli.files import command_line, exclusive_lock
-    from aava_cli.serve.app import run
-    from aava_cli.serve.config import serve_config
-
     named = {"LOCAL_WS_HOST": host, "LOCAL_WS_PORT": port and str(port)}
     env = session.env() | {key: value for key, value in named.items() if value}
-    config = serve_config(
-        settings, env, on_ready=lambda: session.output.emit(Log("the daemon is listening"))
-    )
-    with exclusive_lock(settings.state_dir / "serve.lock", command=command_line()):
+    named_in = pid_file or settings.state_dir / "serve.pid"
+    config = replace(_config(session, env), pid_file=named_in, ready_fd=ready_fd)
+    _serve(session, replace(config, limits=limits))
+
+
+def _config(session: Session, env: dict[str, str]) -> ServeConfig:
+    from aava_cli.events import Log
+    from aava_cli.serve.config import serve_config
+
+    def tell() -> None:
+        session.output.emit(Log("the daemon is listening"))
+
+    return replace(serve_config(session.settings, env), on_ready=tell)
+
+
+def _serve(session: Session, config: ServeConfig) -> None:
+    from aava_cli.files import command_line, exclusive_lock
+    from aava_cli.serve.app import run
+
+    with exclusive_lock(session.settings.state_dir / "serve.lock", command=command_line()):
         run(config)
+
+
+def _unit(kind: Kind, session: Session, given: Mapping[str, Any], drain_s: float) -> Unit:
+    """Return the unit that starts what this command line would."""
+    import getpass
+    import sys
+
+    from aava_cli.serve.units import Service, unit_for
+
+    settings = session.settings
+    places = {"--project": settings.project, "--models-dir": session.flags.get("models_dir")}
+    asked = {option: given[name] for name, option in _PASSED_ON.items()}
+    options = (
+        word
+        for option, value in (places | asked).items()
+        if value not in (None, _USUAL.get(option))
+        for word in (option, str(value))
+    )
+    command = (sys.executable, "-m", "aava_cli", "serve", *options)
+    log = settings.state_dir / "serve.log"
+    service = Service(command, settings.project, getpass.getuser(), log, drain_s)
+    return unit_for(kind, service)
 
 
 def _require_server() -> None:
     from importlib.util import find_spec
 
-    missing = [name for name in _SERVER_PACKAGES if find_spec(name) is None]
+    missing = [each.replace("_", "-") for each in _SERVER_PACKAGES if find_spec(each) is None]
     if missing:
         message = f"the daemon's packages are not installed: {', '.join(missing)}"
         raise NotPossible(message, hint=f"run `python -m pip install {' '.join(missing)}`")

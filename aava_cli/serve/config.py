@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from aava_cli.errors import ConfigError, UsageError
 from aava_cli.serve.defaults import DEFAULTS
 from aava_cli.serve.engines import EngineError
+from aava_cli.serve.limits import Limits
 from aava_cli.serve.values import check_numbers, with_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from aava_cli.backends import Values
     from aava_cli.settings import Settings
@@ -29,7 +31,7 @@ class ServeConfig:
     """Where the daemon listens, who may speak to it, and what it loads.
 
     `env` holds only what was set, without the defaults. `on_ready` is called once the port
-    is bound, which is before any model is loaded.
+    is bound, which is before any model is loaded; `ready_fd` is written to once they are.
     """
 
     settings: Settings
@@ -38,14 +40,13 @@ class ServeConfig:
     port: int = 8765
     token: str = field(default="", repr=False)
     on_ready: Callable[[], None] = _nothing
+    limits: Limits = field(default_factory=Limits)
+    pid_file: Path | None = None
+    ready_fd: int | None = None
 
 
 def serve_config(
-    settings: Settings,
-    env: Values,
-    *,
-    environ: Mapping[str, str] = os.environ,
-    on_ready: Callable[[], None] = _nothing,
+    settings: Settings, env: Values, *, environ: Mapping[str, str] = os.environ
 ) -> ServeConfig:
     """Return the configuration that *env*, the values of `.env`, asks for.
 
@@ -65,7 +66,7 @@ def serve_config(
             f"anybody could reach the daemon on `{host}`: no token is set",
             hint="set `LOCAL_WS_AUTH_TOKEN` in `.env`, or listen on 127.0.0.1",
         )
-    return ServeConfig(settings, asked, host, _port(values, settings), token, on_ready)
+    return ServeConfig(settings, asked, host, _port(values, settings), token)
 
 
 def _port(values: Values, settings: Settings) -> int:

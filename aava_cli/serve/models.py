@@ -6,10 +6,13 @@ import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from aava_cli.daemon.loads import LoadTimes
 from aava_cli.roles import ROLES, Role
 from aava_cli.serve.changes import Changes, changes_in
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.process import Wanted, Worker, start_worker
+from aava_cli.serve.limits import Limits
+from aava_cli.serve.process import GOODBYE_S, Wanted, Worker
+from aava_cli.serve.room import Room, measure_room
 from aava_cli.serve.slot import Slot
 from aava_cli.serve.values import (
     check_wanted,
@@ -31,10 +34,13 @@ Reply = dict[str, Any]
 class Models:
     """What is loaded, and the values it was loaded with; one change at a time."""
 
-    def __init__(self, settings: Settings, env: Values) -> None:
+    def __init__(self, settings: Settings, env: Values, limits: Limits | None = None) -> None:
         self.settings = settings
+        self.limits = limits or Limits()
         self.values: Values = with_defaults(env)
-        self.slots = {role: Slot(role) for role in ROLES}
+        load_times = LoadTimes(settings.state_dir)
+        self.slots = {role: Slot(role, load_times) for role in ROLES}
+        self.started = False
         self._selected = selected_roles(env)
         self._changing = asyncio.Lock()
 
@@ -42,13 +48,14 @@ class Models:
         """Load what `.env` selects; a model that does not load leaves its reason in its slot."""
         async with self._changing:
             await asyncio.gather(*(self._load_first(role) for role in self._selected))
+        self.started = True
 
     async def _load_first(self, role: Role) -> None:
         slot = self.slots[role]
         try:
             wanted = wanted_model(role, self.values, self.settings)
             with slot.load_in_progress():
-                await slot.install(await _checked_worker(wanted), wanted)
+                await slot.install(await slot.prepare(wanted), wanted)
         except EngineError as error:
             slot.fail(str(error))
 
@@ -70,11 +77,12 @@ class Models:
         if not changes.values and not wanted:
             message_text = "No configuration changes to apply"
             return {"status": "no_change", "message": message_text, "changed": []}
+        room = await self._room_for(wanted) if wanted else None
         if dry_run:
             await asyncio.to_thread(_check_all, wanted)
         else:
-            await self._load(wanted, values)
-        return _success(changes, wanted, dry_run=dry_run)
+            await self._load(wanted, values, room)
+        return _success(changes, wanted, dry_run=dry_run) | _told(room)
 
     def _to_load(self, changes: Changes, values: Values) -> dict[Role, Wanted]:
         """Return what was asked for and is not what runs."""
@@ -96,11 +104,12 @@ class Models:
             try:
                 values = {**self.values, **changes_in(changed or {}, self.values).values}
                 wanted = {role: wanted_model(role, values, self.settings) for role in roles}
-                await self._load(wanted, values)
+                room = await self._room_for(wanted)
+                await self._load(wanted, values, room)
             except EngineError as error:
                 return {"status": "error", "message": str(error)}
             models = ", ".join(f"{role}={each.path.name}" for role, each in wanted.items())
-            return {"status": "success", "message": f"Models reloaded: {models}"}
+            return {"status": "success", "message": f"Models reloaded: {models}", **_told(room)}
 
     def in_use(self) -> tuple[Role, ...]:
         """Return the roles that have, or should have, a model."""
@@ -108,7 +117,19 @@ class Models:
             role for role, slot in self.slots.items() if slot.wanted or slot.problem or slot.loading
         )
 
-    async def _load(self, wanted: Mapping[Role, Wanted], values: Values) -> None:
+    async def _room_for(self, wanted: Mapping[Role, Wanted]) -> Room:
+        """Return the room for *wanted*, for which the models of the same roles would make place.
+
+        Raises:
+            EngineError: there would not be enough even then.
+        """
+        old = [self.slots[role].pid for role in wanted]
+        limit = self.limits.memory_bytes
+        room = await asyncio.to_thread(measure_room, tuple(wanted.values()), old, limit)
+        room.require()
+        return room
+
+    async def _load(self, wanted: Mapping[Role, Wanted], values: Values, room: Room | None) -> None:
         """Load all of *wanted*, then put all of them in place with *values*; or none.
 
         It may be cancelled while models are loading; what was loaded is put in place whole.
@@ -118,12 +139,30 @@ class Models:
             for role in wanted:
                 loads.enter_context(self.slots[role].load_in_progress())
             try:
+                await self._make_room(wanted if room and room.unload_first else ())
                 for role, each in wanted.items():
-                    loaded[role] = await _checked_worker(each)
+                    loaded[role] = await self.slots[role].prepare(each)
             except BaseException:
                 await asyncio.gather(*(worker.close() for worker in loaded.values()))
+                await _to_its_end(self._restore(wanted))
                 raise
             await _to_its_end(self._install(loaded, wanted, values))
+
+    async def _make_room(self, roles: Iterable[Role]) -> None:
+        """End the models of *roles*; `_restore` brings them back."""
+        for role in roles:
+            await self.slots[role].unload()
+
+    async def _restore(self, roles: Iterable[Role]) -> None:
+        """Load again what made room for a model that did not come."""
+        for role in roles:
+            slot = self.slots[role]
+            if slot.wanted is None or not slot.is_unloaded:
+                continue
+            try:
+                await slot.install(await slot.prepare(slot.wanted), slot.wanted)
+            except EngineError as error:
+                slot.fail(f"the old model did not load again: {error}")
 
     async def _install(
         self, loaded: Mapping[Role, Worker], wanted: Mapping[Role, Wanted], values: Values
@@ -132,9 +171,10 @@ class Models:
         for role, worker in loaded.items():
             await self.slots[role].install(worker, wanted[role])
 
-    async def close(self) -> None:
-        """End every worker."""
-        await asyncio.gather(*(slot.close() for slot in self.slots.values()))
+    async def close(self, *, patience_s: float = GOODBYE_S) -> None:
+        """End every worker; what one does now may take *patience_s*."""
+        slots = self.slots.values()
+        await asyncio.gather(*(slot.close(patience_s=patience_s) for slot in slots))
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
@@ -145,12 +185,6 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await task
         raise
-
-
-async def _checked_worker(wanted: Wanted) -> Worker:
-    # Looking for files may take its time on a network drive.
-    await asyncio.to_thread(check_wanted, wanted)
-    return await start_worker(wanted)
 
 
 def _check_all(wanted: Mapping[Role, Wanted]) -> None:
@@ -166,4 +200,17 @@ def _success(changes: Changes, wanted: Mapping[Role, Wanted], *, dry_run: bool) 
         "status": "success",
         "message": f"{did}: {what}{suffix}",
         "changed": list(changes.described),
+    }
+
+
+def _told(room: Room | None) -> Reply:
+    """Return what a reply says of the memory that a load needed."""
+    if room is None:
+        return {}
+    return {
+        "memory": {
+            "needed_bytes": room.needed_bytes,
+            "free_bytes": room.free_bytes,
+            "unloaded_first": room.unload_first,
+        }
     }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LOAD_TIMEOUT_S = 900.0
 REQUEST_TIMEOUT_S = 120.0
-_GOODBYE_S = 10.0
+GOODBYE_S = 10.0
 _LOG_DELAY_S = 2.0
 _LOG_LINES = 200
 _LONGEST_LINE = 2000
@@ -59,7 +59,8 @@ class Worker:
         self._turn = asyncio.Lock()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._logging = asyncio.create_task(self._keep_log())
-        self._exchanges: set[asyncio.Task[Frame]] = set()
+        # The loop itself keeps no task alive.
+        self._exchanging: asyncio.Task[Frame] | None = None
 
     @property
     def alive(self) -> bool:
@@ -110,43 +111,44 @@ class Worker:
         Raises:
             EngineError: the engine refused, died, or took longer than *timeout_s*.
         """
-        # A caller that stops waiting must not leave its answer in the pipe for the next one.
+        # Who leaves while it waits for its turn is not answered at all.
+        await self._turn.acquire()
+        # Who leaves later must not leave its answer in the pipe for the next one.
         exchange = asyncio.create_task(self._exchange(Frame(fields, payload), timeout_s))
-        self._exchanges.add(exchange)
-        exchange.add_done_callback(self._forget)
+        exchange.add_done_callback(self._next)
+        self._exchanging = exchange
         reply = await asyncio.shield(exchange)
         if "error" in reply.fields:
             raise EngineError(_printable(reply.fields["error"]))
         return reply
 
-    def _forget(self, exchange: asyncio.Task[Frame]) -> None:
-        self._exchanges.discard(exchange)
+    def _next(self, exchange: asyncio.Task[Frame]) -> None:
+        self._exchanging = None
+        self._turn.release()
         if not exchange.cancelled():
             exchange.exception()
 
     async def _exchange(self, request: Frame, timeout_s: float) -> Frame:
-        async with self._turn:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    return await self._send_and_receive(request)
-            except TimeoutError:
-                await self.kill()
-                message = f"the engine gave no answer within {timeout_s:g} s and was stopped"
-                raise EngineError(message) from None
-            except (OSError, asyncio.IncompleteReadError):
-                await self._ended()
-                raise EngineError(self.describe_end()) from None
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._send_and_receive(request)
+        except TimeoutError:
+            await self.kill()
+            message = f"the engine gave no answer within {timeout_s:g} s and was stopped"
+            raise EngineError(message) from None
+        except (OSError, asyncio.IncompleteReadError):
+            await self._ended()
+            raise EngineError(self.describe_end()) from None
 
     async def _send_and_receive(self, request: Frame) -> Frame:
         self._requests.write(request.encode())
         await self._requests.drain()
         return await receive_frame(self._replies)
 
-    async def close(self, *, patience_s: float = _GOODBYE_S) -> None:
-        """Let the requests in progress finish, for *patience_s* at most, then end the process."""
+    async def close(self, *, patience_s: float = GOODBYE_S) -> None:
+        """Let the requests before this finish, for *patience_s* at most, then end the process."""
         try:
-            async with asyncio.timeout(patience_s):
-                await asyncio.gather(*self._exchanges, return_exceptions=True)
+            async with asyncio.timeout(patience_s), self._turn:
                 self._requests.close()
                 await self._process.wait()
         except TimeoutError:

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from aava_cli.serve import status, talk
 from aava_cli.serve.changes import check_paths
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.session import MODES, Message, Reply, Session, changed_rules
+from aava_cli.serve.message import MODES, Message, Reply
+from aava_cli.serve.session import Session, changed_rules
+from aava_cli.serve.shared import Shared
+from aava_cli.serve.state import state_of
 
 if TYPE_CHECKING:
     from aava_cli.serve.models import Models
@@ -33,11 +36,13 @@ class Daemon:
     token: str = field(repr=False)
     started_at_s: float = field(default_factory=monotonic)
     sessions: list[Session] = field(default_factory=list)
+    shared: Shared = field(init=False)
     _named_at_start: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Trust the paths that `.env` names now, wherever they lead."""
         self._named_at_start = frozenset(self.models.values.values())
+        self.shared = Shared(self.models.limits)
 
     def check_paths(self, fields: Mapping[str, Any]) -> None:
         """Refuse *fields* of a request that would have another file opened than a model.
@@ -49,7 +54,7 @@ class Daemon:
 
     def open_session(self, socket: Socket) -> Session:
         """Return the state of a new connection."""
-        session = Session(socket, self.models, authenticated=not self.token)
+        session = Session(socket, self.models, not self.token, self.shared)
         self.sessions.append(session)
         return session
 
@@ -60,10 +65,10 @@ class Daemon:
 
     def status(self) -> Reply:
         """Return the reply to `status`; connections that only ask do not count as active."""
-        active = sum(session.in_call for session in self.sessions)
-        return status.status_reply(
-            self.models, started_at_s=self.started_at_s, active_sessions=active
+        reply = status.status_reply(
+            self.models, started_at_s=self.started_at_s, active_sessions=self.shared.calls
         )
+        return reply | state_of(self.models, stopping=self.shared.stopping)
 
 
 def parse(text: str) -> Message:
@@ -96,7 +101,7 @@ async def handle_bytes(session: Session, data: bytes) -> None:
     """Take a binary message: audio of the call."""
     async with _failures_are_told(session):
         if session.authenticated:
-            talk.hear_stream(session, data)
+            await talk.hear_stream(session, data)
         else:
             await session.send(_auth("authentication_required"))
 

@@ -6,20 +6,18 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-from aava_cli.serve.engines import EngineError
+from aava_cli.serve.message import Message, Output, Reply
 from aava_cli.serve.segments import Segmentation, Segmenter
+from aava_cli.serve.shared import Shared, TooBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
     from aava_cli.backends import Values
     from aava_cli.serve.models import Models
-
-Mode: TypeAlias = Literal["full", "stt", "llm", "tts"]
-MODES: tuple[str, ...] = get_args(Mode)
-Reply = dict[str, Any]
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,50 +33,9 @@ class Socket(Protocol):
         """Send one binary message."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A request: its type, in the spelling that the daemon uses, and its fields."""
-
-    type: str
-    fields: Mapping[str, Any]
-
-    def text(self, name: str, default: str = "") -> str:
-        """Return the field *name*, which must be text where it is given.
-
-        Raises:
-            EngineError: it is something else.
-        """
-        value = self.fields.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, str):
-            raise EngineError(f"`{name}` must be text")
-        return value
-
-    def integer(self, name: str, default: int, *, among: range) -> int:
-        """Return the field *name*, which must be one of *among* where it is given.
-
-        Raises:
-            EngineError: it is something else.
-        """
-        value = self.fields.get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value not in among:
-            raise EngineError(f"`{name}` must be a whole number from {among[0]} to {among[-1]}")
-        return value
-
-    def request_id(self) -> Reply:
-        """Return the request's id as a reply repeats it: nothing where there is none."""
-        found = self.fields.get("request_id")
-        return {} if found is None else {"request_id": found}
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """How speech is sent: 0 Hz is the voice's own rate."""
-
-    encoding: str = "mulaw"
-    sample_rate_hz: int = 8000
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection, with a code and words that the client gets."""
+        ...
 
 
 @dataclass(slots=True)
@@ -88,6 +45,7 @@ class Session:
     socket: Socket
     models: Models
     authenticated: bool
+    shared: Shared = field(default_factory=Shared)
     mode: str = "full"
     call_id: str = "unknown"
     system_prompt: str | None = None
@@ -115,9 +73,19 @@ class Session:
         self._rules, self._segmenter = rules, Segmenter(rules)
 
     def join_call(self, message: Message) -> None:
-        """Take the call's id from *message*; the connection carries a call from now on."""
+        """Take the call's id from *message*; the connection carries a call from now on.
+
+        Raises:
+            TooBusy: the daemon carries as many calls as it may.
+        """
         self.call_id = message.text("call_id") or self.call_id
-        self.in_call = True
+        self.carry_call()
+
+    def carry_call(self) -> None:
+        """Count this connection among the calls; raises as `join_call` does."""
+        if not self.in_call:
+            self.shared.join()
+            self.in_call = True
 
     async def send(self, reply: Reply, payload: bytes | None = None) -> None:
         """Send *reply*, and *payload* right after it."""
@@ -131,23 +99,47 @@ class Session:
         async with self._sending:
             await self.socket.send_bytes(payload)
 
-    def listen(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do *work* while the connection goes on; only its end stops it."""
-        self._start(work)
+    def listen(self, work: Coroutine[Any, Any, None], *, sound_bytes: int = 0) -> None:
+        """Do *work* while the connection goes on; only its end stops it.
+
+        Raises:
+            TooBusy: too much waits already; *work* is not begun.
+        """
+        self._start(work, sound_bytes)
 
     def answer(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do *work* while the connection goes on; it stops when the caller cuts in."""
-        task = self._start(work)
+        """Do *work* while the connection goes on; it stops when the caller cuts in.
+
+        Raises:
+            TooBusy: too much waits already; *work* is not begun.
+        """
+        task = self._start(work, 0)
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None], sound_bytes: int) -> asyncio.Task[None]:
+        try:
+            self._require_place()
+            self.shared.take_sound(sound_bytes)
+        except TooBusy:
+            work.close()
+            raise
+        return self._run(work, sound_bytes)
+
+    def _require_place(self) -> None:
+        waiting = len(self._tasks)
+        if waiting >= self.shared.limits.queue:
+            problem = f"{waiting} requests of this connection wait already; take their answers"
+            raise self.shared.refusal(problem)
+
+    def _run(self, work: Coroutine[Any, Any, None], sound_bytes: int = 0) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(partial(self._finished, sound_bytes))
         return task
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, sound_bytes: int, task: asyncio.Task[None]) -> None:
+        self.shared.give_sound(sound_bytes)
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         # A client that has left misses nothing.
@@ -172,8 +164,12 @@ class Session:
             self._idle = asyncio.get_running_loop().call_later(idle_s, self._end_speech, heard)
 
     def _end_speech(self, heard: Callable[[bytes], None]) -> None:
-        for utterance in self._segmenter.flush():
-            heard(utterance)
+        try:
+            for utterance in self._segmenter.flush():
+                heard(utterance)
+        except TooBusy as error:
+            # Nobody's message is being handled, so nobody else would tell.
+            self._run(self.send({"type": "error", "message": str(error)}))
 
     def _stop_waiting(self) -> None:
         if self._idle is not None:
@@ -183,6 +179,9 @@ class Session:
     def close(self) -> None:
         """Stop everything that the connection asked for."""
         self._stop_waiting()
+        if self.in_call:
+            self.in_call = False
+            self.shared.leave()
         for task in self._tasks:
             task.cancel()
 

@@ -5,28 +5,52 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.process import REQUEST_TIMEOUT_S, Wanted, Worker, start_worker
+from aava_cli.serve.process import GOODBYE_S, REQUEST_TIMEOUT_S, Wanted, Worker, start_worker
+from aava_cli.serve.tally import Tally
+from aava_cli.serve.values import check_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from aava_cli.daemon.loads import LoadTimes
     from aava_cli.roles import Role
     from aava_cli.serve.frames import Frame
+
+
+class NotLoaded(EngineError):
+    """There is no model to answer, or not yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A load in progress: of which model, since when by the monotonic clock, how long it took last.
+
+    *usual_s* is None for a model that was never loaded here.
+    """
+
+    model: str
+    since_s: float
+    usual_s: float | None
 
 
 class Slot:
     """The place of one role's model: it answers from a worker, and starts one that died again."""
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, load_times: LoadTimes | None = None) -> None:
         self.role = role
+        self.requests = Tally()
+        self.loads = Tally()
+        self.progress: Loading | None = None
+        self._load_times = load_times
         self.wanted: Wanted | None = None
         self.loaded_at_s: float | None = None
         self._worker: Worker | None = None
         self._error: str | None = None
-        self._loads = 0
+        self._loads_ahead = 0
         self._changing = asyncio.Lock()
 
     @property
@@ -37,7 +61,12 @@ class Slot:
     @property
     def loading(self) -> bool:
         """Whether a model is being loaded for this slot."""
-        return self._loads > 0
+        return self._loads_ahead > 0
+
+    @property
+    def is_unloaded(self) -> bool:
+        """Whether the slot has no process, not even one that ended by itself."""
+        return self._worker is None
 
     @property
     def pid(self) -> int | None:
@@ -68,14 +97,15 @@ class Slot:
         Raises:
             EngineError: no model is loaded, or it did not answer.
         """
-        worker = await self._running()
-        return await worker.request(fields, payload, timeout_s=timeout_s)
+        with self.requests.counting():
+            worker = await self._running()
+            return await worker.request(fields, payload, timeout_s=timeout_s)
 
     async def _running(self) -> Worker:
         async with self._changing:
             if self._worker is None or self.wanted is None:
                 waiting = "the model is still being loaded" if self.loading else None
-                raise EngineError(self._error or waiting or "no model is loaded")
+                raise NotLoaded(self._error or waiting or "no model is loaded")
             if not self._worker.alive:
                 await self._revive(self.wanted)
             return self._worker
@@ -83,7 +113,7 @@ class Slot:
     async def _revive(self, wanted: Wanted) -> None:
         try:
             with self.load_in_progress():
-                worker = await start_worker(wanted)
+                worker = await self.prepare(wanted)
         except EngineError as error:
             self._error = str(error)
             raise
@@ -92,11 +122,43 @@ class Slot:
     @contextmanager
     def load_in_progress(self) -> Iterator[None]:
         """Say in `loading` that a model is on its way, for the block."""
-        self._loads += 1
+        self._loads_ahead += 1
         try:
             yield
         finally:
-            self._loads -= 1
+            self._loads_ahead -= 1
+
+    async def prepare(self, wanted: Wanted) -> Worker:
+        """Return *wanted*, loaded and proven beside what answers now.
+
+        Raises:
+            EngineError: it did not load; no process is left of it.
+        """
+        model, since_s = str(wanted.path), time.monotonic()
+        self.progress = Loading(model, since_s, await self._usual_s(model))
+        try:
+            with self.loads.counting():
+                # Looking for files may take its time on a network drive.
+                await asyncio.to_thread(check_wanted, wanted)
+                worker = await start_worker(wanted)
+        finally:
+            self.progress = None
+        if self._load_times is not None:
+            took_s = time.monotonic() - since_s
+            await asyncio.to_thread(self._load_times.note, [model], took_s)
+        return worker
+
+    async def _usual_s(self, model: str) -> float | None:
+        if self._load_times is None:
+            return None
+        return await asyncio.to_thread(self._load_times.expected_s, model)
+
+    async def unload(self) -> None:
+        """End the model that answers, to make room; `wanted` still says which it was."""
+        async with self._changing:
+            replaced, self._worker = self._worker, None
+        if replaced is not None:
+            await replaced.close()
 
     async def install(self, worker: Worker, wanted: Wanted) -> None:
         """Answer from *worker* from now on; what answered until now ends."""
@@ -113,7 +175,7 @@ class Slot:
         """Record why there is no model."""
         self._error = reason
 
-    async def close(self) -> None:
-        """End the worker, if there is one."""
+    async def close(self, *, patience_s: float = GOODBYE_S) -> None:
+        """End the worker, if there is one; what it does now may take *patience_s*."""
         if self._worker is not None:
-            await self._worker.close()
+            await self._worker.close(patience_s=patience_s)

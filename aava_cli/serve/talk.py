@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 
 from aava_cli.audio import mulaw_encode, resample
 from aava_cli.serve.engines import EngineError
+from aava_cli.serve.message import MODES, Message, Output, Reply
 from aava_cli.serve.segments import STT_RATE_HZ, duration_ms
-from aava_cli.serve.session import MODES, Message, Output, Reply, Session
-from aava_cli.serve.values import prompt_for
+from aava_cli.serve.work import answer, speak, transcribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from aava_cli.serve.engines import Speech
+    from aava_cli.serve.session import Session
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,15 +29,16 @@ _ENCODINGS = ("mulaw", "linear16", "pcm16")
 _RATES_HZ = range(4000, 96_001)
 # A piece of a stream is much shorter, a recording much longer.
 _RECORDING_MS = 1000
-_SHORTEST_MS = 20
-# Five minutes of speech: nobody listens to more, and the voice is busy until it has said it all.
-_LONGEST_TEXT = 5000
+_PIECE_BYTES = 2 * STT_RATE_HZ * 10
 
 
-def hear_stream(session: Session, pcm16_16k: bytes) -> None:
+async def hear_stream(session: Session, pcm16_16k: bytes) -> None:
     """Take a binary message: the next piece of the call's audio."""
-    session.in_call = True
-    session.hear(pcm16_16k, _when_heard(session, session.mode))
+    session.carry_call()
+    for start in range(0, len(pcm16_16k), _PIECE_BYTES):
+        session.hear(pcm16_16k[start : start + _PIECE_BYTES], _when_heard(session, session.mode))
+        # Others get their turn while a whole recording is looked through.
+        await asyncio.sleep(0)
 
 
 async def audio(session: Session, message: Message) -> None:
@@ -47,7 +51,7 @@ async def audio(session: Session, message: Message) -> None:
     pcm16 = await asyncio.to_thread(_samples, message.text("data"), rate_hz)
     named = message.request_id()
     if named or not pcm16 or duration_ms(pcm16, STT_RATE_HZ) >= _RECORDING_MS:
-        session.listen(_understand(session, mode, named, pcm16))
+        session.listen(_understand(session, mode, named, pcm16), sound_bytes=len(pcm16))
     else:
         session.hear(pcm16, _when_heard(session, mode))
 
@@ -78,7 +82,8 @@ def describe_failure(error: Exception) -> str:
 
 def _when_heard(session: Session, mode: str) -> Callable[[bytes], None]:
     def understand(utterance: bytes) -> None:
-        session.listen(_understand(session, mode, {}, utterance))
+        work = _understand(session, mode, {}, utterance)
+        session.listen(work, sound_bytes=len(utterance))
 
     return understand
 
@@ -103,19 +108,11 @@ async def _transcribe(session: Session, mode: str, named: Reply, pcm16: bytes) -
     reply |= {"is_final": True, "is_partial": False, "confidence": None, **named}
     try:
         with _failures_are_told():
-            reply["text"] = await _text_of(session, pcm16)
+            reply["text"] = await transcribe(session.models, pcm16)
     except EngineError as error:
         reply |= {"error": "stt_unavailable", "message": str(error)}
     await session.send(reply)
     return str(reply["text"])
-
-
-async def _text_of(session: Session, pcm16: bytes) -> str:
-    if duration_ms(pcm16, STT_RATE_HZ) < _SHORTEST_MS:
-        # Nothing was said; engines fail on it, or make words up.
-        return ""
-    frame = await session.models.slots["stt"].request({}, pcm16)
-    return str(frame.fields["text"])
 
 
 async def llm_request(session: Session, message: Message) -> None:
@@ -132,14 +129,9 @@ async def _answer(session: Session, mode: str, named: Reply, text: str) -> None:
 async def _reply(session: Session, mode: str, named: Reply, text: str) -> str:
     reply: Reply = {"type": "llm_response", "text": "", "call_id": session.call_id, "mode": mode}
     reply |= named
-    values = session.models.values
     try:
-        # The engine cannot be interrupted; it finishes for nobody.
-        async with asyncio.timeout(float(values["LOCAL_LLM_INFER_TIMEOUT_SEC"])):
-            with _failures_are_told():
-                prompt = prompt_for(text, values, system=session.system_prompt)
-                frame = await session.models.slots["llm"].request(asdict(prompt))
-                reply["text"] = frame.fields["text"]
+        with _failures_are_told():
+            reply["text"] = await answer(session.models, text, system=session.system_prompt)
     except TimeoutError:
         reply["error"] = "the model took longer than `LOCAL_LLM_INFER_TIMEOUT_SEC`"
     except EngineError as error:
@@ -186,13 +178,9 @@ async def _speak(session: Session, mode: str, named: Reply, text: str) -> None:
 
 async def _speech(session: Session, text: str, output: Output) -> Reply:
     """Return *text*, spoken, with what describes the audio."""
-    if len(text) > _LONGEST_TEXT:
-        given = f"{len(text):,} characters were given"
-        raise EngineError(f"`text` may have {_LONGEST_TEXT:,} characters; {given}")
-    frame = await session.models.slots["tts"].request({"text": text})
-    native_hz = int(frame.fields["sample_rate_hz"])
-    rate_hz = output.sample_rate_hz or native_hz
-    convert = partial(_converted, frame.payload, native_hz, rate_hz, output.encoding)
+    speech = await speak(session.models, text)
+    rate_hz = output.sample_rate_hz or speech.sample_rate_hz
+    convert = partial(_converted, speech, rate_hz, output.encoding)
     data = await asyncio.to_thread(convert)
     return {
         "audio_data": data,
@@ -202,8 +190,8 @@ async def _speech(session: Session, text: str, output: Output) -> Reply:
     }
 
 
-def _converted(pcm16: bytes, native_hz: int, rate_hz: int, encoding: str) -> bytes:
-    resampled = resample(pcm16, native_hz, rate_hz)
+def _converted(speech: Speech, rate_hz: int, encoding: str) -> bytes:
+    resampled = resample(speech.pcm16, speech.sample_rate_hz, rate_hz)
     return mulaw_encode(resampled) if encoding == "mulaw" else resampled
 
 

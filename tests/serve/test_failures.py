@@ -39,6 +39,10 @@ class Socket:
         """Take no audio."""
         raise AssertionError(data)
 
+    async def close(self, code: int, reason: str) -> None:
+        """Not be closed by the daemon."""
+        raise AssertionError(code, reason)
+
 
 def broken(folder: Path, *, token: str = "") -> Daemon:
     """Return a daemon whose settings are nonsense that nothing looked at before."""

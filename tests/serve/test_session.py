@@ -23,6 +23,9 @@ class Silent:
     async def send_bytes(self, data: bytes) -> None:
         """Drop *data*."""
 
+    async def close(self, code: int, reason: str) -> None:
+        """Take no notice."""
+
 
 async def _fail_with(error: Exception) -> None:
     raise error

@@ -1,0 +1,101 @@
+"""Bodies of HTTP requests: bounded in size and time, and never whole in memory if large."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from aava_cli.output import human_bytes
+from aava_cli.serve.gate import Refused, invalid
+from aava_cli.serve.limits import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from starlette.requests import Request
+
+    from aava_cli.serve.limits import Limits
+
+_LARGEST_JSON_BYTES = MIB
+_FIELDS = 8
+
+
+async def read_json(request: Request, limits: Limits) -> dict[str, Any]:
+    """Return the object in the body of *request*.
+
+    Raises:
+        Refused: it is none, too large, or too slow.
+    """
+    most = min(_LARGEST_JSON_BYTES, limits.body_bytes)
+    async with _in_time(limits):
+        body = b"".join([chunk async for chunk in _bounded(request, most)])
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(
+            422, [{"type": "json_invalid", "loc": ["body"], "msg": "not JSON"}]
+        ) from error
+    if not isinstance(parsed, dict):
+        raise Refused(422, [{"type": "dict_type", "loc": ["body"], "msg": "expected an object"}])
+    return parsed
+
+
+@asynccontextmanager
+async def sent_file(request: Request, name: str, limits: Limits) -> AsyncIterator[BinaryIO]:
+    """Have the file in the field *name* of a form for the block; nothing of it is left behind.
+
+    What is larger than a megabyte lies in a file without a name, in the system's folder for
+    such files.
+
+    Raises:
+        Refused: there is no such field, or the body is no form, too large, or too slow.
+    """
+    from starlette.datastructures import UploadFile
+    from starlette.formparsers import MultiPartException, MultiPartParser
+
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise _missing(name)
+    stream = _bounded(request, limits.body_bytes)
+    parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=_FIELDS)
+    try:
+        async with _in_time(limits):
+            form = await parser.parse()
+    except MultiPartException as error:
+        raise invalid(name, error.message) from error
+    try:
+        found = form.get(name)
+        if not isinstance(found, UploadFile):
+            raise _missing(name)
+        yield found.file
+    finally:
+        await form.close()
+
+
+def _missing(name: str) -> Refused:
+    problem = {"type": "missing", "loc": ["body", name], "msg": "Field required"}
+    return Refused(422, [problem])
+
+
+async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body of *request*, and stop where it becomes larger than *most* bytes."""
+    announced = request.headers.get("content-length", "")
+    read = int(announced) if announced.isdecimal() and int(announced) > most else 0
+    if not read:
+        async for chunk in request.stream():
+            read += len(chunk)
+            if read > most:
+                break
+            yield chunk
+    if read > most:
+        raise Refused(413, f"a body may have {human_bytes(most)}")
+
+
+@asynccontextmanager
+async def _in_time(limits: Limits) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(limits.upload_s):
+            yield
+    except TimeoutError as error:
+        raise Refused(408, f"the body did not come within {limits.upload_s:g} s") from error

@@ -1,0 +1,68 @@
+"""The three things that the models do, for whoever asks: over a WebSocket or over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from aava_cli.serve.engines import EngineError, Speech
+from aava_cli.serve.process import REQUEST_TIMEOUT_S
+from aava_cli.serve.segments import STT_RATE_HZ, duration_ms
+from aava_cli.serve.values import prompt_for
+
+if TYPE_CHECKING:
+    from aava_cli.serve.models import Models
+
+_SHORTEST_MS = 20
+# A large model on few processors takes longer than a recording plays.
+_SLOWEST = 4
+# Five minutes of speech: nobody listens to more, and the voice is busy until it has said it all.
+LONGEST_TEXT = 5000
+
+
+async def transcribe(models: Models, pcm16_16k: bytes) -> str:
+    """Return what is said in *pcm16_16k*.
+
+    Raises:
+        EngineError: the model did not do it.
+    """
+    length_ms = duration_ms(pcm16_16k, STT_RATE_HZ)
+    if length_ms < _SHORTEST_MS:
+        # Nothing was said; engines fail on it, or make words up.
+        return ""
+    timeout_s = REQUEST_TIMEOUT_S + _SLOWEST * length_ms / 1000
+    frame = await models.slots["stt"].request({}, pcm16_16k, timeout_s=timeout_s)
+    return str(frame.fields["text"])
+
+
+async def answer(
+    models: Models, text: str, *, system: str | None = None, max_tokens: int | None = None
+) -> str:
+    """Return the answer to *text*; *system* and *max_tokens* count instead of `.env` for it.
+
+    Raises:
+        EngineError: the model did not answer.
+        TimeoutError: it took longer than `LOCAL_LLM_INFER_TIMEOUT_SEC`.
+    """
+    values = models.values
+    if max_tokens is not None:
+        values = {**values, "LOCAL_LLM_MAX_TOKENS": str(max_tokens)}
+    prompt = prompt_for(text, values, system=system)
+    # The engine cannot be interrupted; it finishes for nobody.
+    async with asyncio.timeout(float(values["LOCAL_LLM_INFER_TIMEOUT_SEC"])):
+        frame = await models.slots["llm"].request(asdict(prompt))
+    return str(frame.fields["text"])
+
+
+async def speak(models: Models, text: str) -> Speech:
+    """Return *text*, spoken at the voice's own rate.
+
+    Raises:
+        EngineError: the voice did not say it, or it is too long.
+    """
+    if len(text) > LONGEST_TEXT:
+        given = f"{len(text):,} characters were given"
+        raise EngineError(f"`text` may have {LONGEST_TEXT:,} characters; {given}")
+    frame = await models.slots["tts"].request({"text": text})
+    return Speech(frame.payload, int(frame.fields["sample_rate_hz"]))
