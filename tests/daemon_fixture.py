@@ -134,16 +134,18 @@ def start_daemon(
     *,
     environ: Mapping[str, str] | None = None,
     python: tuple[str, ...] = (),
+    limits: Mapping[str, float] | None = None,
 ) -> RunningDaemon:
     """Start the daemon of *project*, as its `.env` says; its models may still be loading.
 
-    *environ* is added to the environment, *python* to the interpreter's options.
+    *environ* is added to the environment, *python* to the interpreter's options; *limits* are
+    those of the daemon that are not as usual.
     """
     port = int(_env_value(project / ".env", "LOCAL_WS_PORT"))
-    log = project / "daemon.log"
+    log, chosen = project / "daemon.log", json.dumps(limits or {})
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, *python, "-m", _PROGRAM, str(project), str(models_dir)],
+            [sys.executable, *python, "-m", _PROGRAM, str(project), str(models_dir), chosen],
             cwd=REPOSITORY,
             env={**os.environ, **(environ or {})},
             stdout=output,

@@ -53,7 +53,7 @@ def find_address(
 
 
 def checked_url(url: str) -> str:
-    """Return *url*, which can be shown and stored: it names a daemon and holds no secret.
+    """Return *url*, as a WebSocket's: it names a daemon, holds no secret, and can be shown.
 
     Raises:
         UsageError: it is no such URL; a secret in it is not repeated.
@@ -61,6 +61,9 @@ def checked_url(url: str) -> str:
     if re.search(r"[@?#]", url):
         message = "the daemon's URL may hold no user, password or query: it is shown and stored"
         raise UsageError(message, hint="put the token in `.env`, as `LOCAL_WS_AUTH_TOKEN`")
+    if url.startswith(("http://", "https://")):
+        # The same port speaks both; the commands themselves know which they need.
+        url = "ws" + url.removeprefix("http")
     try:
         parts = urlsplit(url)
         is_daemon = parts.scheme in ("ws", "wss") and is_host(parts.hostname or "")
@@ -70,6 +73,11 @@ def checked_url(url: str) -> str:
     if not usable:
         raise UsageError(f"`{url}` is not the URL of a daemon", hint=_URL_HINT)
     return url
+
+
+def http_url(url: str) -> str:
+    """Return where the daemon at the WebSocket's *url* answers over HTTP."""
+    return "http" + url.removeprefix("ws").rstrip("/")
 
 
 def is_host(text: str) -> bool:

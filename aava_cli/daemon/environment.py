@@ -32,14 +32,25 @@ def container_environment(
     """
     if not is_compose_project(project):
         return None
+    found = _configuration(project, ("--all",), timeout_s)
+    return None if found is None else _variables(found.get("Env") or ())
+
+
+def container_runs(project: Path, *, timeout_s: float = TIMEOUT_S) -> bool:
+    """Return whether the daemon's container in *project* runs, as far as an engine says so."""
+    return is_compose_project(project) and _configuration(project, (), timeout_s) is not None
+
+
+def _configuration(
+    project: Path, which: tuple[str, ...], timeout_s: float
+) -> Mapping[str, Any] | None:
     label = f"label={_LABEL}.service={_SERVICE}"
-    listed = _ask(("ps", "--all", "--quiet", "--no-trunc", "--filter", label), timeout_s)
+    listed = _ask(("ps", *which, "--quiet", "--no-trunc", "--filter", label), timeout_s)
     if not listed:
         return None
     described = _ask(("inspect", "--format={{json .Config}}", *listed.split()), timeout_s)
     own = (each for each in _configurations(described) if _is_of(project, each))
-    found = next(own, None)
-    return None if found is None else _variables(found.get("Env") or ())
+    return next(own, None)
 
 
 def process_environment(reply: Mapping[str, Any]) -> Mapping[str, str] | None:

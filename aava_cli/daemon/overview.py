@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.daemon.places import Sources, remedies, role_states
-from aava_cli.errors import AavaError, DaemonUnreachable, RecoveryDue
+from aava_cli.daemon.standing import find_standing
+from aava_cli.errors import AavaError, RecoveryDue
 from aava_cli.output import Result, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aava_cli.daemon.places import RoleState
+    from aava_cli.daemon.standing import Kind, Standing, State
     from aava_cli.session import Session
 
 # Whoever looks wants to know now; a daemon that takes longer than this is not answering.
 TIMEOUT_S = 10.0
+
+_SILENCE = {"starting": "starting: its container runs and does not listen yet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class ProjectStatus(Result):
 
     project: str
     daemon: str
+    kind: Kind | None
+    state: State
     version: str | None
     degraded: bool
     busy: str | None
@@ -37,12 +43,16 @@ class ProjectStatus(Result):
     def text(self) -> Iterable[str | Table]:
         """Yield the project, the daemon, a row per role, and what would end a drift."""
         yield f"project  {self.project}"
-        yield f"daemon   {self.daemon}"
+        yield f"daemon   {self.daemon}" + self._told()
         yield self._table()
         for hint in self.hints:
             yield f"to make them agree: {hint}"
         if self.busy:
             yield self.busy
+
+    def _told(self) -> str:
+        # Who answers well need not say so; who does not answer is described already.
+        return f", {self.state}" if self.kind and self.state != "ok" else ""
 
     def _table(self) -> Table:
         columns = [("selected", [each.selected for each in self.roles])]
@@ -73,13 +83,18 @@ def project_status(session: Session, *, timeout_s: float = TIMEOUT_S) -> Project
     from aava_cli.journal import Journal
 
     settings = session.require_project()
-    reply, unreachable = _ask(session, timeout_s)
+    standing = find_standing(session, timeout_s=timeout_s)
+    reply = standing.reply
     is_open = Journal(settings.state_dir).is_open
     busy = lock_holder(settings.lock_file) if is_open else None
     roles = role_states(Sources.of(session, reply))
+    if standing.kind == "model server":
+        roles = tuple(_served(each, standing.health) for each in roles)
     return ProjectStatus(
         project=str(settings.project),
-        daemon=_describe_daemon(reply, unreachable),
+        daemon=_describe_daemon(standing),
+        kind=standing.kind,
+        state=standing.state,
         version=reply.get("version"),
         degraded=bool((reply.get("config") or {}).get("degraded")),
         busy=busy,
@@ -87,26 +102,24 @@ def project_status(session: Session, *, timeout_s: float = TIMEOUT_S) -> Project
         drift=any(each.drift for each in roles),
         hints=tuple(dict.fromkeys(remedies(roles))),
         roles=roles,
-        trouble=_recovery_due() if is_open and busy is None else unreachable,
+        trouble=_recovery_due() if is_open and busy is None else standing.trouble,
     )
 
 
-def _ask(session: Session, timeout_s: float) -> tuple[dict[str, Any], DaemonUnreachable | None]:
-    from aava_cli.daemon.client import connect
-
-    try:
-        with connect(session, timeout_s=timeout_s) as daemon:
-            return {"url": daemon.url, **daemon.status(timeout_s=timeout_s)}, None
-    except DaemonUnreachable as error:
-        return {}, error
+def _describe_daemon(standing: Standing) -> str:
+    if standing.kind is None:
+        return f"{_SILENCE.get(standing.state, 'not answering')}: {standing.trouble}"
+    version = standing.reply.get("version")
+    product = f"{standing.kind} {version}" if version else standing.kind
+    return f"{product} at {standing.url}"
 
 
-def _describe_daemon(reply: Mapping[str, Any], unreachable: DaemonUnreachable | None) -> str:
-    if unreachable is not None:
-        return f"not answering: {unreachable.message}"
-    version = reply.get("version")
-    product = f"aava serve {version}" if version else "local_ai_server"
-    return f"{product} at {reply['url']}"
+def _served(role: RoleState, health: Mapping[str, Any]) -> RoleState:
+    """Return what a model server says that it runs for *role*; `.env` does not select it."""
+    said = health["models"][role.role]
+    parts = (said.get(name) for name in ("name", "device", "loading_strategy"))
+    running = ", ".join(str(part) for part in parts if part)
+    return replace(role, running=running, loaded=said.get("loaded", True) is True)
 
 
 def _recovery_due() -> RecoveryDue:

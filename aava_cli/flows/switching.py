@@ -56,7 +56,8 @@ def prove_roles(session: Session, roles: tuple[Role, ...]) -> None:
         SmokeFailed: one did not.
     """
     from aava_cli.daemon.client import connect
-    from aava_cli.smoke.trial import SENTENCE, parse_roles, plan_smoke, run_smoke
+    from aava_cli.smoke.plan import SENTENCE, parse_roles, plan_smoke
+    from aava_cli.smoke.trial import run_smoke
 
     if not roles:
         return

@@ -17,7 +17,7 @@ from tests.tiny_models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     Starter = Callable[..., RunningDaemon]
@@ -55,11 +55,11 @@ def start(tmp_path: Path, models_dir: Path) -> Iterator[Starter]:
     """Start daemons that are gone after the test."""
     running: list[RunningDaemon] = []
 
-    def start_one(**changes: str) -> RunningDaemon:
+    def start_one(limits: Mapping[str, float] | None = None, **changes: str) -> RunningDaemon:
         project = tmp_path / f"project-{len(running)}"
         env = {key: value for key, value in (SELECTED | changes).items() if value}
         write_env(project, env)
-        running.append(start_daemon(project, models_dir))
+        running.append(start_daemon(project, models_dir, limits=limits))
         return running[-1]
 
     yield start_one

@@ -1,22 +1,28 @@
-"""Run the native daemon for a project: `python -m tests.serve.run_daemon PROJECT MODELS`."""
+"""Run the native daemon: `python -m tests.serve.run_daemon PROJECT MODELS [LIMITS]`.
+
+LIMITS is a JSON object with some fields of `Limits`.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from aava_cli import envfile
 from aava_cli.serve.app import run
 from aava_cli.serve.config import serve_config
+from aava_cli.serve.limits import Limits
 from aava_cli.settings import Settings
 
 
-def main(project: Path, models_dir: Path) -> None:
+def main(project: Path, models_dir: Path, limits: Limits) -> None:
     """Serve until a signal ends it."""
     env = envfile.read((project / ".env").read_text(encoding="utf-8"))
-    run(serve_config(Settings(project, models_dir), env))
+    run(replace(serve_config(Settings(project, models_dir), env), limits=limits))
 
 
 def end_with_the_tests() -> None:
@@ -26,4 +32,5 @@ def end_with_the_tests() -> None:
 
 if __name__ == "__main__":
     end_with_the_tests()
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    chosen = json.loads(sys.argv[3]) if sys.argv[3:] else {}
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Limits(**chosen))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aava_cli.backends import BACKENDS, Backend, Selection
@@ -70,6 +70,7 @@ def test_unknown_backend_in_use_has_no_path() -> None:
     assert {} == changes_in({"stt_model_path": "/a"}, values).values
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(FIELDS, JSON))
 def test_any_request_is_understood_or_refused(message: dict[str, object]) -> None:
     """Nothing that is sent is a bug of the daemon."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aava_cli.audio import mulaw_encode, resample
@@ -74,6 +74,7 @@ def _utterances(stream: bytes, rules: Segmentation, piece_bytes: int) -> list[in
     return [duration_ms(each, 16_000) for each in [*found, *segmenter.flush()]]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5000))
 def test_utterances_do_not_depend_on_the_pieces(piece_bytes: int) -> None:
     """What is heard before and after speech is kept as far as the rules say."""

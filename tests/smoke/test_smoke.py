@@ -21,14 +21,10 @@ from aava_cli.audio import mulaw_encode, read_wav
 from aava_cli.errors import DaemonUnreachable, NotPossible, UsageError
 from aava_cli.output import Output
 from aava_cli.session import Session
+from aava_cli.smoke.checks import CANNED_REPLIES
 from aava_cli.smoke.cli import smoke
-from aava_cli.smoke.trial import (
-    CANNED_REPLIES,
-    SENTENCE,
-    SPEECH_HZ,
-    parse_roles,
-    plan_smoke,
-)
+from aava_cli.smoke.line import SPEECH_HZ
+from aava_cli.smoke.plan import SENTENCE, parse_roles, plan_smoke
 from tests.daemon_fixture import start_daemon, write_env
 from tests.tiny_models import write_gguf, write_piper, write_whisper
 
@@ -173,6 +169,7 @@ def test_json_answers_a_script(daemon: Daemon, tmp_path: Path) -> None:
     wav = tmp_path / "call.wav"
     result = run(tmp_path, daemon.url, "--save", str(wav), json_form=True).json["result"]
     assert set(result.pop("latency_ms")) == {"tts", "stt", "llm"}
+    assert set(result.pop("spread_ms")) == {"tts", "stt", "llm", "total"}
     assert result == {
         "sentence": SENTENCE,
         "roles": ["tts", "stt", "llm"],
@@ -181,6 +178,7 @@ def test_json_answers_a_script(daemon: Daemon, tmp_path: Path) -> None:
         "transcript": SENTENCE,
         "word_error_rate": 0.0,
         "reply": "It is Paris.",
+        "rounds": 1,
         "failed_stage": None,
         "problem": None,
         "advice": None,

@@ -1,0 +1,283 @@
+"""More than the daemon takes on: what is beyond a limit is refused in words, and nothing grows."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.daemon_fixture import DEADLINE_S
+from tests.serve.over_http import client_of, metric, transcribe, wav_of
+from tests.serve.sounds import encoded, silence, tone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.daemon_fixture import RunningDaemon
+    from tests.serve.conftest import Starter
+
+MIB = 1 << 20
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Have the process *pid* do nothing for the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def wait_for(reached: Callable[[], bool]) -> None:
+    """Wait until *reached*."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def model_pid(daemon: RunningDaemon, role: str) -> int:
+    """Return the id of the process that answers for *role*."""
+    return int(daemon.status()["models"][role]["pid"])
+
+
+def test_calls_beyond_the_limit_are_refused(start: Starter) -> None:
+    """Whoever asks for the status is let in all the same, and a call that ends makes room."""
+    daemon = start(limits={"sessions": 2})
+    with ExitStack() as calls:
+        for _ in range(2):
+            calls.enter_context(daemon.connect()).ask({"type": "set_mode", "mode": "stt"})
+        with daemon.connect() as third:
+            refused = third.ask({"type": "set_mode", "mode": "stt"})
+            unheard = third.ask(b"\0\0")
+            assert 2 == third.ask({"type": "status"})["active_sessions"]
+    problem = "the daemon carries 2 calls already; try again later"
+    assert [{"type": "error", "message": problem}] * 2 == [refused, unheard]
+    daemon.wait_until(lambda status: not status["active_sessions"])
+    assert "mode_ready" == daemon.ask({"type": "set_mode", "mode": "stt"})["type"]
+
+
+def test_connections_beyond_the_limit_are_refused(start: Starter) -> None:
+    """Before the handshake, with a code that says when to come again."""
+    daemon = start(limits={"sessions": 1})
+    with ExitStack() as open_:
+        for _ in range(33):
+            open_.enter_context(daemon.connect())
+        with pytest.raises(InvalidStatus) as raised, daemon.connect():
+            pass
+        assert (503, "5") == (
+            raised.value.response.status_code,
+            raised.value.response.headers["Retry-After"],
+        )
+    wait_for(lambda: daemon.status()["status"] == "ok")
+
+
+def test_stranger_does_not_keep_a_place(start: Starter) -> None:
+    """A connection that brings no token is closed after a while; one that did, stays."""
+    daemon = start(limits={"auth_s": 0.3}, LOCAL_WS_AUTH_TOKEN="t", LOCAL_STT_BACKEND="")  # noqa: S106
+    with daemon.connect() as friend, daemon.connect() as stranger:
+        friend.ask({"type": "auth", "auth_token": "t"})
+        with pytest.raises(ConnectionClosed) as raised:
+            stranger.receive()
+        assert "status_response" == friend.ask({"type": "status"})["type"]
+    assert raised.value.rcvd is not None
+    assert (1008, "no token came") == (raised.value.rcvd.code, raised.value.rcvd.reason)
+
+
+def test_flood_gets_errors_and_the_answers_that_it_may(start: Starter) -> None:
+    """A client may have so many requests waiting; each beyond is refused at once."""
+    daemon = start(limits={"queue": 4})
+    daemon.wait_until_loaded()
+    with daemon.connect() as client:
+        with stopped(model_pid(daemon, "llm")):
+            for number in range(10):
+                client.send({"type": "llm_request", "text": "hello", "request_id": number})
+            refusals = [client.receive() for _ in range(6)]
+        answers = [client.receive() for _ in range(4)]
+        assert "hi there" == client.ask({"type": "llm_request", "text": "hello"})["text"]
+    problem = "4 requests of this connection wait already; take their answers"
+    assert [{"type": "error", "message": problem}] * 6 == refusals
+    assert [0, 1, 2, 3] == [each["request_id"] for each in answers]
+
+
+def test_flood_of_speech_is_told(start: Starter) -> None:
+    """Utterances of a stream that nobody can hear in time are refused, the last one as well."""
+    daemon = start(limits={"queue": 2}, LOCAL_STT_IDLE_MS="200")
+    daemon.wait_until_loaded()
+    with daemon.connect() as client:
+        client.ask({"type": "set_mode", "mode": "stt"})
+        with stopped(model_pid(daemon, "stt")):
+            client.send((tone(600) + silence(700)) * 3)
+            refused = client.receive()
+            client.send(tone(600))
+            late = client.receive()
+        heard = [client.receive()["text"] for _ in range(2)]
+    assert ("error", "error", ["hello world"] * 2) == (refused["type"], late["type"], heard)
+
+
+def test_sound_that_waits_is_bounded_for_all_together(start: Starter) -> None:
+    """Many connections with a recording each take no more memory than one limit says."""
+    daemon = start(limits={"waiting_bytes": 100_000})
+    daemon.wait_until_loaded()
+    recording = {"type": "audio", "mode": "stt", "data": encoded(tone(1500)), "request_id": "r"}
+    with daemon.connect() as one, daemon.connect() as other:
+        with stopped(model_pid(daemon, "stt")):
+            for client in (one, one, other):
+                client.send(recording)
+            refused = other.receive()
+        assert ["hello world"] * 2 == [one.receive()["text"] for _ in range(2)]
+        assert "hello world" == other.ask(recording)["text"]
+    assert "too much sound waits for the model already; try again later" == refused["message"]
+
+
+def test_message_beyond_the_limit_closes_the_connection(start: Starter) -> None:
+    """With the code that means so."""
+    daemon = start(limits={"message_bytes": 1000})
+    with daemon.connect() as client:
+        client.send("x" * 1001)
+        with pytest.raises(ConnectionClosed) as raised:
+            client.receive()
+    assert raised.value.rcvd is not None
+    assert 1009 == raised.value.rcvd.code
+
+
+def test_reader_that_takes_nothing_does_not_grow_the_daemon(start: Starter) -> None:
+    """Replies wait in a bounded number, and others are answered."""
+    daemon = start()
+    daemon.wait_until_loaded()
+    process = psutil.Process(daemon.pid)
+    before = process.memory_info().rss
+    with socket.create_connection(("127.0.0.1", daemon.port)) as deaf:
+        deaf.sendall(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        payload = json.dumps({"type": "backends"}).encode()
+        frame = bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload
+        deaf.settimeout(1)
+        # The daemon stops reading once its replies are not taken.
+        with pytest.raises(TimeoutError):
+            deaf.sendall(frame * 1_000_000)
+        assert "hi there" == daemon.ask({"type": "llm_request", "text": "x"})["text"]
+        assert process.memory_info().rss - before < 30 * MIB
+
+
+def test_body_beyond_the_limit_is_refused(start: Starter) -> None:
+    """Whether its length was announced or not; a JSON body may be a megabyte."""
+    daemon = start(limits={"body_bytes": 100_000, "recording_s": 2}, LOCAL_LLM_MODEL_PATH="")
+    daemon.wait_until_loaded()
+    large = wav_of(tone(5000))
+
+    def pieces() -> Iterator[bytes]:
+        yield from (large[start : start + 1000] for start in range(0, len(large), 1000))
+
+    with client_of(daemon) as client:
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        codes = [
+            transcribe(client, large).status_code,
+            client.post("/stt", content=pieces(), headers=kind).status_code,
+            client.post("/tts", json={"text": "x" * 200_000}).status_code,
+        ]
+        long = transcribe(client, wav_of(tone(2500)))
+        assert {"transcription": "hello world"} == transcribe(client).json()
+    assert [413] * 3 == codes
+    assert (413, "a recording may last 2 s, this one 2 s") == (
+        long.status_code,
+        long.json()["detail"],
+    )
+
+
+def test_body_that_does_not_come_is_given_up(start: Starter) -> None:
+    """A client that sends a byte now and then does not keep a place."""
+    daemon = start(limits={"upload_s": 0.3, "requests": 1}, LOCAL_STT_BACKEND="")
+    with socket.create_connection(("127.0.0.1", daemon.port)) as slow:
+        slow.sendall(b"POST /tts HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        assert b" 408 " in slow.recv(1000)
+
+
+def test_requests_beyond_the_limit_are_refused(start: Starter) -> None:
+    """503 says when to come again; health and figures are never in the way."""
+    daemon = start(limits={"requests": 1})
+    daemon.wait_until_loaded()
+    with client_of(daemon) as client, ThreadPoolExecutor(1) as beside:
+        with stopped(model_pid(daemon, "tts")):
+            first = beside.submit(
+                httpx.post, f"{client.base_url}tts", json={"text": "x"}, timeout=60
+            )
+            wait_for(lambda: client.post("/tts", json={"text": "x"}).status_code == 503)
+            refused = client.post("/generate", json={"query": "x"})
+            assert "ok" == client.get("/health").json()["status"]
+            assert metric(client, "aava_refused_total") >= 2
+        assert 200 == first.result().status_code
+    assert (503, "5") == (refused.status_code, refused.headers["retry-after"])
+    assert "1 requests are being answered already" == refused.json()["detail"]
+
+
+def test_uploads_at_once_are_all_answered(start: Starter) -> None:
+    """More than there are threads; the daemon answers others meanwhile, and nothing is left."""
+    daemon = start()
+    daemon.wait_until_loaded()
+    recording = wav_of(tone(60_000, rate_hz=48_000), 48_000)
+    with client_of(daemon) as client:
+        transcribe(client)
+        files = metric(client, "aava_open_files")
+
+        def upload(_number: int) -> int:
+            with client_of(daemon) as own:
+                return transcribe(own, recording).status_code
+
+        with ThreadPoolExecutor(12) as pool:
+            uploads = [pool.submit(upload, number) for number in range(12)]
+            while not all(each.done() for each in uploads):
+                assert "ok" == client.get("/health").json()["status"]
+        assert [200] * 12 == [each.result() for each in uploads]
+        wait_for(lambda: metric(client, "aava_open_files") <= files)
+
+
+def test_many_calls_at_once_get_their_own_answers(start: Starter) -> None:
+    """Eight calls through three real engines; each hears itself."""
+    daemon = start()
+    daemon.wait_until_loaded()
+    barrier = threading.Barrier(8)
+
+    def call(number: int) -> list[object]:
+        with daemon.connect() as client:
+            barrier.wait()
+            asked = {"call_id": f"call-{number}", "request_id": number}
+            client.send({"type": "audio", "data": encoded(tone(1500)), **asked})
+            heard, answered, announced = (client.receive() for _ in range(3))
+            sound = client.receive_bytes()
+            ids = {(each["call_id"], each["request_id"]) for each in (heard, answered, announced)}
+            assert {(f"call-{number}", number)} == ids
+            return [heard["text"], answered["text"], len(sound) == announced["byte_length"]]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [["hello world", "hi there", True]] * 8 == list(pool.map(call, range(8)))
+    assert 200 == httpx.get(f"http://127.0.0.1:{daemon.port}/healthz", trust_env=False).status_code
+
+
+def test_request_whose_client_left_is_not_worked_on(start: Starter) -> None:
+    """What waits for its turn when the connection ends is dropped; the model is free for others."""
+    daemon = start()
+    daemon.wait_until_loaded()
+    with client_of(daemon) as client:
+        with stopped(model_pid(daemon, "llm")):
+            with daemon.connect() as leaving:
+                for _ in range(10):
+                    leaving.send({"type": "llm_request", "text": "x"})
+                assert "status_response" == leaving.ask({"type": "status"})["type"]
+            daemon.wait_until(lambda status: not status["active_sessions"])
+        assert "hi there" == daemon.ask({"type": "llm_request", "text": "x"})["text"]
+        assert metric(client, 'aava_request_seconds_count{role="llm"}') == 1

@@ -1,0 +1,214 @@
+"""How the daemon begins and ends, for those who wait for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.daemon_fixture import DEADLINE_S
+from tests.serve.over_http import client_of
+from tests.serve.test_cli import serving
+from tests.serve.test_pressure import model_pid, stopped, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.daemon_fixture import Client, RunningDaemon
+    from tests.serve.conftest import Starter
+
+
+def in_call(client: Client) -> Client:
+    """Have *client* carry a call."""
+    assert "mode_ready" == client.ask({"type": "set_mode", "mode": "stt"})["type"]
+    return client
+
+
+def end_of(client: Client) -> tuple[int, str]:
+    """Return how the daemon closed the connection."""
+    with pytest.raises(ConnectionClosed) as raised:
+        client.connection.recv(timeout=DEADLINE_S)
+    assert raised.value.rcvd is not None
+    return raised.value.rcvd.code, raised.value.rcvd.reason
+
+
+def terminate(daemon: RunningDaemon) -> None:
+    """Ask the daemon to end."""
+    daemon.process.send_signal(signal.SIGTERM)
+
+
+def test_each_call_is_closed_with_a_reason(start: Starter) -> None:
+    """Five calls that go on are closed after the deadline; the exit code is 0, nothing is left."""
+    daemon = start(limits={"drain_s": 0.3})
+    daemon.wait_until_loaded()
+    children = psutil.Process(daemon.pid).children(recursive=True)
+    with ExitStack() as calls:
+        clients = [in_call(calls.enter_context(daemon.connect())) for _ in range(5)]
+        terminate(daemon)
+        ends = [end_of(client) for client in clients]
+    assert [(1001, "the daemon is stopping")] * 5 == ends
+    assert 0 == daemon.process.wait(DEADLINE_S)
+    assert not any(child.is_running() for child in children)
+    assert "Traceback" not in daemon.log.read_text("utf-8")
+
+
+def test_calls_may_end_by_themselves(start: Starter) -> None:
+    """Until the last one has, the daemon works for it, takes no other, and says that it stops."""
+    daemon = start(limits={"drain_s": DEADLINE_S})
+    daemon.wait_until_loaded()
+    with daemon.connect() as call:
+        in_call(call)
+        terminate(daemon)
+        daemon.wait_until(lambda status: status["state"] == "stopping")
+        with daemon.connect() as late, client_of(daemon) as client:
+            refused = late.ask({"type": "set_mode", "mode": "stt"})
+            turned_away = client.post("/tts", json={"text": "x"})
+            brief = client.get("/healthz")
+        assert "hi there" == call.ask({"type": "llm_request", "text": "x"})["text"]
+    assert 0 == daemon.process.wait(DEADLINE_S)
+    assert {"type": "error", "message": "the daemon is stopping"} == refused
+    assert (503, "the daemon is stopping") == (
+        turned_away.status_code,
+        turned_away.json()["detail"],
+    )
+    assert (503, "stopping") == (brief.status_code, brief.json()["status"])
+
+
+def test_requests_over_http_are_waited_for(start: Starter) -> None:
+    """An upload that was taken on is answered."""
+    daemon = start(limits={"drain_s": DEADLINE_S})
+    daemon.wait_until_loaded()
+    url = f"http://127.0.0.1:{daemon.port}/tts"
+    with ThreadPoolExecutor(1) as beside:
+        with stopped(model_pid(daemon, "tts")):
+            asked = beside.submit(httpx.post, url, json={"text": "x"}, timeout=60, trust_env=False)
+            wait_for(lambda: daemon.status()["state"] == "ok" and not asked.done())
+            time.sleep(0.2)
+            terminate(daemon)
+            daemon.wait_until(lambda status: status["state"] == "stopping")
+        assert 200 == asked.result().status_code
+    assert 0 == daemon.process.wait(DEADLINE_S)
+
+
+def test_second_signal_means_at_once(start: Starter) -> None:
+    """Calls are closed with the same words."""
+    daemon = start(limits={"drain_s": 3600})
+    with daemon.connect() as call:
+        in_call(call)
+        terminate(daemon)
+        daemon.wait_until(lambda status: status["state"] == "stopping")
+        daemon.process.send_signal(signal.SIGINT)
+        assert (1001, "the daemon is stopping") == end_of(call)
+    assert 0 == daemon.process.wait(DEADLINE_S)
+
+
+def test_client_that_takes_nothing_does_not_keep_the_daemon(start: Starter) -> None:
+    """Its end of the connection is left behind."""
+    daemon = start(limits={"drain_s": 0})
+    daemon.wait_until_loaded()
+    with daemon.connect() as deaf:
+        in_call(deaf)
+        deaf.connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        terminate(daemon)
+        assert 0 == daemon.process.wait(DEADLINE_S)
+
+
+def test_load_in_progress_is_dropped(start: Starter) -> None:
+    """A daemon that is told to end while models load ends; no process is left."""
+    daemon = start()
+    wait_for(lambda: bool(psutil.Process(daemon.pid).children()))
+    children = psutil.Process(daemon.pid).children()
+    terminate(daemon)
+    assert 0 == daemon.process.wait(DEADLINE_S)
+    wait_for(lambda: not any(child.is_running() for child in children))
+
+
+def test_process_is_named_while_it_runs(project: Path) -> None:
+    """In the project's own folder, or where it is told."""
+    for options, named in (
+        ((), project / ".aava" / "serve.pid"),
+        (("--pid-file", str(project / "here.pid")), project / "here.pid"),
+    ):
+        with serving(project, *options) as process:
+            assert f"{process.pid}\n" == named.read_text("ascii")
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(DEADLINE_S)
+        assert not named.exists()
+
+
+def started(project: Path, *options: str, **more: object) -> subprocess.Popen[bytes]:
+    """Run `aava serve` without waiting for it."""
+    argv = [sys.executable, "-m", "aava_cli", "serve", "--project", str(project), *options]
+    environ = {**os.environ, **{key: str(value) for key, value in more.items() if key.isupper()}}
+    descriptors = more.get("pass_fds", ())
+    assert isinstance(descriptors, tuple)
+    return subprocess.Popen(argv, env=environ, pass_fds=descriptors, stderr=subprocess.DEVNULL)
+
+
+def test_descriptor_is_written_to_once_models_are_there(project: Path) -> None:
+    """And closed, so that whoever reads it sees the end."""
+    ready, write = os.pipe()
+    process = started(project, "--ready-fd", str(write), pass_fds=(write,))
+    os.close(write)
+    with os.fdopen(ready, "rb") as reader:
+        assert b"READY=1\n" == reader.read()
+    process.terminate()
+    assert 0 == process.wait(DEADLINE_S)
+
+
+def test_descriptor_that_nobody_reads_is_no_failure(project: Path) -> None:
+    """The daemon serves all the same."""
+    ready, write = os.pipe()
+    os.close(ready)
+    process = started(project, "--ready-fd", str(write), pass_fds=(write,))
+    os.close(write)
+    wait_for((project / ".aava" / "serve.pid").exists)
+    process.terminate()
+    assert 0 == process.wait(DEADLINE_S)
+
+
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_systemd_is_told(project: Path, tmp_path: Path, *, is_abstract: bool) -> None:
+    """What it does, that it is ready, that it lives, and that it stops; in that order."""
+    name = f"@aava-{os.getpid()}" if is_abstract else str(tmp_path / "notify")
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listener:
+        listener.bind(f"\0{name[1:]}" if is_abstract else name)
+        listener.settimeout(DEADLINE_S)
+        process = started(project, NOTIFY_SOCKET=name, WATCHDOG_USEC=200_000)
+        told: list[str] = []
+        while told.count("WATCHDOG=1") < 3:
+            told.append(listener.recv(1000).decode())
+        process.terminate()
+        while not told[-1].startswith("STOPPING=1"):
+            told.append(listener.recv(1000).decode())
+    assert 0 == process.wait(DEADLINE_S)
+    others = [each for each in told if each != "WATCHDOG=1"]
+    assert "STATUS=loading models; the port answers already" == others[0]
+    assert "READY=1\nSTATUS=ok" == others[1]
+    assert "STOPPING=1\nSTATUS=0 calls may go on for 30 s" == others[2]
+
+
+def test_models_that_failed_are_told(project: Path, tmp_path: Path) -> None:
+    """The daemon is ready, and which model is not is in words."""
+    with (project / ".env").open("a") as env:
+        env.write("LOCAL_LLM_MODEL_PATH=/app/models/llm/none.gguf\n")
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(DEADLINE_S)
+        process = started(project, NOTIFY_SOCKET=tmp_path / "notify")
+        told = [listener.recv(1000).decode() for _ in range(2)]
+    process.terminate()
+    assert 0 == process.wait(DEADLINE_S)
+    assert told[1].startswith("READY=1\nSTATUS=degraded: llm: no model at ")
