@@ -52,9 +52,13 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def metrics_of(daemon: Daemon, answered: Counter[tuple[str, int]]) -> str:
-    """Return all figures of *daemon*; *answered* counts answers over HTTP by path and status."""
-    families = (*_daemon(daemon), *_models(daemon), _answers(answered))
+def metrics_of(daemon: Daemon, inside: int, answered: Counter[tuple[str, int]]) -> str:
+    """Return all figures of *daemon*.
+
+    *inside* requests over HTTP keep models busy now; *answered* counts answers by path and status.
+    """
+    http = _gauge("http_requests", "Requests over HTTP that models work on.", {}, inside)
+    families = (*_daemon(daemon), *_models(daemon), http, _answers(answered))
     return "".join(f"{line}\n" for family in families for line in family.lines())
 
 

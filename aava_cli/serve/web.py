@@ -130,7 +130,8 @@ async def _metrics(web: Web, request: Request) -> Response:
     from starlette.responses import PlainTextResponse
 
     web.gate.require_friend(request.headers)
-    return PlainTextResponse(metrics_of(web.daemon, web.answered), media_type=CONTENT_TYPE)
+    figures = metrics_of(web.daemon, web.gate.inside, web.answered)
+    return PlainTextResponse(figures, media_type=CONTENT_TYPE)
 
 
 async def _generate(web: Web, request: Request) -> Response:

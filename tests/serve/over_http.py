@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def client_of(daemon: RunningDaemon) -> httpx.Client:
     """Return a client of *daemon*; whoever made it closes it."""
-    return httpx.Client(base_url=f"http://127.0.0.1:{daemon.port}", trust_env=False, timeout=60)
+    return httpx.Client(base_url=f"http://127.0.0.1:{daemon.port}", trust_env=False, timeout=110)
 
 
 def wav_of(pcm16: bytes, rate_hz: int = 16_000) -> bytes:

@@ -86,7 +86,7 @@ def test_health_tells_what_does_not_run(start: Starter) -> None:
     assert (None, "not loaded", False) == (llm["device"], llm["loading_strategy"], llm["loaded"])
     assert "" == health.json()["models"]["tts"]["name"]
     assert (503, "5") == (asked.status_code, asked.headers["retry-after"])
-    assert "truncated" in asked.json()["detail"] or "failed" in asked.json()["detail"]
+    assert "model is corrupted or incomplete" in asked.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_bad_audio_is_the_clients_fault(http: httpx.Client, wav: bytes) -> None:
     """400 says what is wrong with it."""
     answer = transcribe(http, wav)
     assert 400 == answer.status_code
-    assert re.search("not a WAV file|cut off|no sound", answer.json()["detail"])
+    assert re.search("not a WAV file|cut off|no sound|what form", answer.json()["detail"])
 
 
 def test_silence_is_nothing_said(http: httpx.Client) -> None:
@@ -254,7 +254,7 @@ def test_metrics_have_the_text_format(http: httpx.Client) -> None:
     "headers",
     [
         {"authorization": f"Bearer {TOKEN}"},
-        {"Authorization": f"bearer  {TOKEN} "},
+        {"Authorization": f"bearer  {TOKEN}"},
         {"x-auth-token": TOKEN},
     ],
 )

@@ -134,9 +134,10 @@ def test_sound_that_waits_is_bounded_for_all_together(start: Starter) -> None:
     recording = {"type": "audio", "mode": "stt", "data": encoded(tone(1500)), "request_id": "r"}
     with daemon.connect() as one, daemon.connect() as other:
         with stopped(model_pid(daemon, "stt")):
-            for client in (one, one, other):
-                client.send(recording)
-            refused = other.receive()
+            one.send(recording)
+            one.send(recording)
+            assert "status_response" == one.ask({"type": "status"})["type"]
+            refused = other.ask(recording)
         assert ["hello world"] * 2 == [one.receive()["text"] for _ in range(2)]
         assert "hello world" == other.ask(recording)["text"]
     assert "too much sound waits for the model already; try again later" == refused["message"]
@@ -174,20 +175,23 @@ def test_reader_that_takes_nothing_does_not_grow_the_daemon(start: Starter) -> N
         assert process.memory_info().rss - before < 30 * MIB
 
 
+def in_pieces(body: bytes) -> Iterator[bytes]:
+    """Yield *body* without telling how long it will be."""
+    yield from (body[start : start + 1000] for start in range(0, len(body), 1000))
+
+
 def test_body_beyond_the_limit_is_refused(start: Starter) -> None:
     """Whether its length was announced or not; a JSON body may be a megabyte."""
     daemon = start(limits={"body_bytes": 100_000, "recording_s": 2}, LOCAL_LLM_MODEL_PATH="")
     daemon.wait_until_loaded()
     large = wav_of(tone(5000))
 
-    def pieces() -> Iterator[bytes]:
-        yield from (large[start : start + 1000] for start in range(0, len(large), 1000))
-
     with client_of(daemon) as client:
-        kind = {"content-type": "multipart/form-data; boundary=x"}
+        form = client.build_request("POST", "/stt", files={"audio": large})
+        kind = {"content-type": form.headers["content-type"]}
         codes = [
             transcribe(client, large).status_code,
-            client.post("/stt", content=pieces(), headers=kind).status_code,
+            client.post("/stt", content=in_pieces(form.read()), headers=kind).status_code,
             client.post("/tts", json={"text": "x" * 200_000}).status_code,
         ]
         long = transcribe(client, wav_of(tone(2500)))
@@ -216,10 +220,10 @@ def test_requests_beyond_the_limit_are_refused(start: Starter) -> None:
             first = beside.submit(
                 httpx.post, f"{client.base_url}tts", json={"text": "x"}, timeout=60
             )
-            wait_for(lambda: client.post("/tts", json={"text": "x"}).status_code == 503)
+            wait_for(lambda: metric(client, "aava_http_requests") == 1)
             refused = client.post("/generate", json={"query": "x"})
             assert "ok" == client.get("/health").json()["status"]
-            assert metric(client, "aava_refused_total") >= 2
+            assert metric(client, "aava_refused_total") == 1
         assert 200 == first.result().status_code
     assert (503, "5") == (refused.status_code, refused.headers["retry-after"])
     assert "1 requests are being answered already" == refused.json()["detail"]
@@ -229,7 +233,7 @@ def test_uploads_at_once_are_all_answered(start: Starter) -> None:
     """More than there are threads; the daemon answers others meanwhile, and nothing is left."""
     daemon = start()
     daemon.wait_until_loaded()
-    recording = wav_of(tone(60_000, rate_hz=48_000), 48_000)
+    recording = wav_of(tone(20_000, rate_hz=48_000), 48_000)
     with client_of(daemon) as client:
         transcribe(client)
         files = metric(client, "aava_open_files")
