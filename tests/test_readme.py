@@ -56,9 +56,7 @@ def test_a_command_that_does_not_exist_is_found_out() -> None:
     assert ["frobnicate --all"] == unknown("run `aava frobnicate --all` to see")
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "docs/demo.sh", "docs/design.md", "docs/serve.md"]
-)
+@pytest.mark.parametrize("name", ["README.md", "docs/demo.sh", "docs/design.md", "docs/serve.md"])
 def test_documents_name_only_commands_that_exist(name: str) -> None:
     """Every `aava ...` of a document is a command."""
     text = (REPOSITORY / name).read_text(encoding="utf-8")

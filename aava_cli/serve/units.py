@@ -68,8 +68,8 @@ stdout_logfile_backups=3
 
 _ONSTART = """\
 #!/bin/bash
-# aava serve --print-unit onstart >> /root/onstart.sh
-# The instance runs this at every start; a daemon that ended by itself is started again.
+# aava serve --print-unit onstart >> ~/onstart.sh
+# The instance runs that at every start; a daemon that ended by itself is started again.
 cd -- {folder} || exit 1
 nohup bash -c '
     while true; do

@@ -45,7 +45,8 @@ class HttpLine:
             self._refuse(health)
         for role in roles:
             # The model server loads before it listens, and does not say so.
-            if not dict(models.get(role) or {"loaded": False}).get("loaded", True):
+            said = models.get(role, {"loaded": False})
+            if not isinstance(said, dict) or said.get("loaded", True) is not True:
                 raise SmokeFailed(role, "no model is loaded")
 
     def _health(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from aava_cli import __version__
 from tests.daemon_fixture import start_daemon, write_env
 from tests.serve.over_http import SPOKEN, client_of, metric, transcribe, wav_of
 from tests.serve.sounds import loudest_hz, tone
+from tests.serve.test_pressure import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -302,8 +303,7 @@ def test_client_that_leaves_is_not_worked_for(shared: RunningDaemon, http: httpx
     for sent in (head, head + body):
         with socket.create_connection(("127.0.0.1", shared.port)) as connection:
             connection.sendall(sent)
-    while metric(http, "aava_tasks") > 6:
-        pass
+    wait_for(lambda: metric(http, "aava_http_requests") == 0)
     assert 200 == http.post("/tts", json={"text": "x"}).status_code
     after = metric(http, 'aava_http_responses_total{path="/tts",code="200"}')
     assert before + 1 <= after <= before + 2
