@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LOOK_S = 0.05
+_CLOSED_S = 1.0
 
 
 @contextmanager
@@ -43,6 +44,8 @@ def left_over(daemon: RunningDaemon) -> dict[str, float]:
 
     process = psutil.Process(daemon.pid)
     said = httpx.get(f"http://127.0.0.1:{daemon.port}/metrics", trust_env=False).text.splitlines()
+    # The connection that asked is closed on the other side as well by then.
+    time.sleep(_CLOSED_S)
     tasks = next(line for line in said if line.startswith("aava_tasks "))
     return {
         "tasks": float(tasks.split()[1]),

@@ -142,7 +142,7 @@ def test_reload_says_what_it_needed(daemon: RunningDaemon) -> None:
 def test_model_larger_than_all_memory_is_refused(start: Starter, models_dir: Path) -> None:
     """Before anything is unloaded; a sparse file is as large as it says."""
     with (models_dir / "llm/huge.gguf").open("wb") as huge:
-        huge.truncate(1 << 45)
+        huge.truncate(4 * psutil.virtual_memory().total)
     daemon = start()
     daemon.wait_until_loaded()
     before = daemon.status()["models"]
