@@ -70,8 +70,10 @@ async def converse(daemon: Daemon, websocket: WebSocket) -> None:
     # One message is answered after the other, but the end of the connection is seen at once:
     # who leaves during a load does not want it any more.
     waiting: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue(_WAITING_MESSAGES)
-    tasks = [asyncio.create_task(_answer_all(daemon, session, waiting))]
-    tasks.append(asyncio.create_task(_require_token(session)))
+    beside = [_answer_all(daemon, session, waiting)]
+    if not session.authenticated:
+        beside.append(_require_token(session))
+    tasks = [asyncio.create_task(each) for each in beside]
     try:
         while (event := await websocket.receive())["type"] != "websocket.disconnect":
             await waiting.put(event)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.backends import BACKENDS
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.values import backend_of, model_of
 
@@ -50,7 +49,7 @@ def model_name(role: Role, models: Models) -> str:
         backend = backend_of(role, models.values)
     except EngineError:
         return ""
-    return PurePosixPath(model_of(BACKENDS[backend.name], models.values)).name
+    return PurePosixPath(model_of(backend, models.values)).name
 
 
 def device_of(role: Role, models: Models) -> str | None:

@@ -1,22 +1,24 @@
-"""Bodies of HTTP requests: bounded in size and time, and never whole in memory if large."""
+"""Bodies of HTTP requests, bounded in size and time, and clients that do not wait for answers."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from aava_cli.output import human_bytes
 from aava_cli.serve.gate import Refused, invalid
 from aava_cli.serve.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 
     from starlette.requests import Request
 
     from aava_cli.serve.limits import Limits
+
+_T = TypeVar("_T")
 
 _LARGEST_JSON_BYTES = MIB
 _FIELDS = 8
@@ -99,3 +101,28 @@ async def _in_time(limits: Limits) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise Refused(408, f"the body did not come within {limits.upload_s:g} s") from error
+
+
+async def for_whom_waits(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what *work* returns; it is dropped where whoever asked leaves before.
+
+    Raises:
+        ClientDisconnect: nobody waits any more.
+    """
+    from starlette.requests import ClientDisconnect
+
+    doing, leaving = asyncio.create_task(work), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((doing, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise ClientDisconnect
+        return doing.result()
+    finally:
+        for task in (doing, leaving):
+            task.cancel()
+        await asyncio.gather(doing, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

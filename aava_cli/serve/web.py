@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from aava_cli.audio import Audio, wav_bytes
 from aava_cli.errors import IntegrityError
+from aava_cli.serve.asked import question_in, text_in
 from aava_cli.serve.description import health_of, model_name
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.gate import Gate, Refused, invalid, try_later
+from aava_cli.serve.gate import Gate, Refused, try_later
 from aava_cli.serve.metrics import CONTENT_TYPE, metrics_of
 from aava_cli.serve.segments import STT_RATE_HZ
 from aava_cli.serve.slot import NotLoaded
 from aava_cli.serve.state import word_for
 from aava_cli.serve.talk import describe_failure
-from aava_cli.serve.upload import read_json, sent_file
-from aava_cli.serve.work import LONGEST_TEXT, answer, speak, transcribe
+from aava_cli.serve.upload import for_whom_waits, read_json, sent_file
+from aava_cli.serve.work import answer, speak, transcribe
 from aava_cli.wavfile import open_wav
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
     from typing import BinaryIO
 
     from starlette.requests import Request
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from aava_cli.serve.protocol import Daemon
 
     Handler: TypeAlias = Callable[["Web", Request], Awaitable[Response]]
-
-_T = TypeVar("_T")
 
 _LOG = logging.getLogger(__name__)
 
@@ -139,41 +138,14 @@ async def _generate(web: Web, request: Request) -> Response:
 
     web.gate.require_friend(request.headers)
     with web.gate.work():
-        asked = await read_json(request, web.limits)
-        query, system = _text(asked, "query"), _optional_text(asked, "system_prompt")
-        named = _optional_text(asked, "model_name")
-        if named and named not in (model_name("llm", web.models), model_path(web)):
-            raise Refused(400, "Model server was started with a different model.")
-        work = answer(web.models, query, system=system, max_tokens=_most_tokens(web, asked))
-        return JSONResponse({"response": await _for_whom_waits(request, work)})
-
-
-def model_path(web: Web) -> str:
-    """Return what `.env` calls the language model."""
-    return web.models.values["LOCAL_LLM_MODEL_PATH"]
-
-
-def _text(asked: dict[str, Any], name: str) -> str:
-    value = asked.get(name)
-    if not isinstance(value, str):
-        raise invalid(name, "Input should be a valid string" if name in asked else "Field required")
-    if len(value) > LONGEST_TEXT and name == "text":
-        raise invalid(name, f"String should have at most {LONGEST_TEXT} characters")
-    return value
-
-
-def _optional_text(asked: dict[str, Any], name: str) -> str | None:
-    return None if asked.get(name) is None else _text(asked, name)
-
-
-def _most_tokens(web: Web, asked: dict[str, Any]) -> int | None:
-    value = asked.get("max_new_tokens")
-    most = int(web.models.values["LOCAL_LLM_CONTEXT"])
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= most:
-        raise invalid("max_new_tokens", f"Input should be a whole number from 1 to {most}")
-    return value
+        question = question_in(await read_json(request, web.limits), web.models)
+        work = answer(
+            web.models,
+            question.query,
+            system=question.system_prompt,
+            max_tokens=question.max_new_tokens,
+        )
+        return JSONResponse({"response": await for_whom_waits(request, work)})
 
 
 async def _stt(web: Web, request: Request) -> Response:
@@ -183,7 +155,7 @@ async def _stt(web: Web, request: Request) -> Response:
     with web.gate.work():
         async with sent_file(request, "audio", web.limits) as file:
             work = _heard(web, file)
-            return JSONResponse({"transcription": await _for_whom_waits(request, work)})
+            return JSONResponse({"transcription": await for_whom_waits(request, work)})
 
 
 async def _heard(web: Web, file: BinaryIO) -> str:
@@ -204,30 +176,8 @@ async def _tts(web: Web, request: Request) -> Response:
 
     web.gate.require_friend(request.headers)
     with web.gate.work():
-        text = _text(await read_json(request, web.limits), "text")
-        speech = await _for_whom_waits(request, speak(web.models, text))
+        text = text_in(await read_json(request, web.limits))
+        speech = await for_whom_waits(request, speak(web.models, text))
         wav = await asyncio.to_thread(wav_bytes, Audio(speech.pcm16, speech.sample_rate_hz))
         name = {"Content-Disposition": 'attachment; filename="speech.wav"'}
         return Response(wav, headers=name, media_type="audio/wav")
-
-
-async def _for_whom_waits(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
-    """Return what *work* returns, unless whoever asked leaves before."""
-    from starlette.requests import ClientDisconnect
-
-    doing = asyncio.create_task(work)
-    leaving = asyncio.create_task(_left(request))
-    try:
-        await asyncio.wait((doing, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise ClientDisconnect
-        return doing.result()
-    finally:
-        for task in (doing, leaving):
-            task.cancel()
-        await asyncio.gather(doing, leaving, return_exceptions=True)
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
