@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.journal import HISTORY
+from aava_cli.journal import COMMITTED, HISTORY
 from aava_cli.steps import WriteFile
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aava_cli.roles import Role
-
-COMMITTED = "committed"
 
 
 @dataclass(frozen=True, slots=True)
