@@ -7,12 +7,12 @@ import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aava_cli.errors import NotPossible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _AGAIN = "run the same command again"
 
@@ -34,6 +34,16 @@ class MakeFolder:
     def to_json(self) -> dict[str, Any]:
         """Return what the journal needs to build this step again."""
         return {"path": str(self.path), "mode": self.mode, "owner": self.owner}
+
+    @property
+    def was(self) -> str | None:
+        """What was there before: nothing."""
+        return None
+
+    @property
+    def becomes(self) -> str:
+        """Who may use it."""
+        return f"{self.mode:o}"
 
     def check(self) -> None:
         """Raise `NotPossible` if something is there by now."""
@@ -60,6 +70,9 @@ class Ownership:
     owner: int
     group: int
     mode: int
+
+    def __str__(self) -> str:
+        return f"{self.owner}:{self.group} {self.mode:o}"
 
     @classmethod
     def of(cls, path: Path) -> Ownership:
@@ -94,6 +107,16 @@ class GiveFolder:
         """Return what the journal needs to build this step again."""
         return {"path": str(self.path), "old": asdict(self.old), "new": asdict(self.new)}
 
+    @property
+    def was(self) -> str | None:
+        """Whose it was, and who could use it."""
+        return str(self.old)
+
+    @property
+    def becomes(self) -> str:
+        """Whose it becomes, and who may use it."""
+        return str(self.new)
+
     def check(self) -> None:
         """Raise `NotPossible` if somebody else has changed it since it was looked at."""
         if not self.path.is_dir() or Ownership.of(self.path) != self.old:
@@ -108,3 +131,10 @@ class GiveFolder:
         """Make it as it was; a folder that is gone needs nothing."""
         if self.path.is_dir():
             self.old.give(self.path)
+
+
+FolderStep: TypeAlias = MakeFolder | GiveFolder
+FOLDER_STEPS: Mapping[str, Callable[[Mapping[str, Any]], FolderStep]] = {
+    "make-folder": MakeFolder.from_json,
+    "give-folder": GiveFolder.from_json,
+}

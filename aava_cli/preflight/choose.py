@@ -40,6 +40,6 @@ def _checks_of(name: str) -> tuple[str, ...]:
         return tuple(each for each in all_checks() if group_of(each) == name)
     if name in all_checks():
         return (name,)
-    known = (*GROUPS, *all_checks())
+    known = dict.fromkeys((*GROUPS, *all_checks()))
     message = with_nearest(f"no check and no group named `{name}`", name, known)
     raise UsageError(message, hint=f"groups are {', '.join(GROUPS)}; `aava preflight` has the rest")

@@ -54,8 +54,9 @@ def preflight(  # noqa: PLR0913 - Typer makes one option of each parameter
     Repairs change folders and `.env`, and can be undone. Nothing is installed and nothing is
     started again: the commands for that are shown.
     """
-    from aava_cli.preflight.apply import Wanted, check_host, fix_host
+    from aava_cli.preflight.apply import check_host, fix_host
     from aava_cli.preflight.choose import choose_checks
+    from aava_cli.preflight.looking import Wanted
 
     session: Session = ctx.obj
     names = choose_checks(only or (), skip or ())

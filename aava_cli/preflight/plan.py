@@ -12,7 +12,7 @@ from aava_cli.preflight.findings import NotKnown, known
 from aava_cli.preflight.gpu_available import gpu_available
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from aava_cli.preflight.facts import Facts
@@ -111,9 +111,10 @@ class MissingValue:
 Repair: TypeAlias = MissingFolder | ClosedFolder | MissingEnvFile | MissingValue
 
 
-def plan_repairs(facts: Facts) -> tuple[Repair, ...]:
-    """Return what can be put right here by this user, in the order in which it has to be."""
-    return (*_folders(facts), *_env(facts))
+def plan_repairs(facts: Facts, checks: Collection[str]) -> tuple[Repair, ...]:
+    """Return what of the *checks* this user can put right here, in the order of doing it."""
+    folders = _folders(facts) if "owners" in checks else ()
+    return (*folders, *(repair for check, repair in _env(facts) if check in checks))
 
 
 def _folders(facts: Facts) -> Iterator[Repair]:
@@ -144,18 +145,19 @@ def _opened(folder: Folder, user: int) -> Iterator[Repair]:
         yield ClosedFolder(folder.path, old, new)
 
 
-def _env(facts: Facts) -> Iterator[Repair]:
+def _env(facts: Facts) -> Iterator[tuple[str, Repair]]:
+    """Yield the repairs of `.env`, each with the check that asks for it."""
     env = facts.env_file
     if isinstance(env, Unknown) or env.problem is not None:
         return
     if not env.exists:
         if env.has_example:
-            yield MissingEnvFile(env.path, env.path.with_name(".env.example"))
+            yield "env", MissingEnvFile(env.path, env.path.with_name(".env.example"))
         return
     if env.gpu_layers in (None, "", "0") and _has_gpu(facts):
-        yield MissingValue(_LAYERS, "-1")
+        yield "gpu-layers", MissingValue(_LAYERS, "-1")
     if _is_open(env):
-        yield MissingValue(_TOKEN, None)
+        yield "access", MissingValue(_TOKEN, None)
 
 
 def _has_gpu(facts: Facts) -> bool:

@@ -86,7 +86,7 @@ def probes_of(session: Session, *, deep: bool = False) -> dict[str, Probe]:
         "names": Probe(hub.find_names, "getaddrinfo", network_s, hub.late_names),
         "hub": Probe(lambda: hub.ask_hub(timeout_s=answer_s), "HEAD", network_s, hub.late),
         "downloads": Probe(
-            lambda: hub.ask_downloads(session.catalog(), timeout_s=answer_s),
+            lambda: hub.ask_downloads(session.catalog, timeout_s=answer_s),
             "HEAD, and where its redirect leads",
             network_s,
             hub.late,

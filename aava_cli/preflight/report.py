@@ -120,7 +120,7 @@ class Preflighted(Result):
 
 def _lines(item: Item) -> Iterator[str]:
     yield f"  {item.status}  {item.name:<{_WIDTH}}  {item.message}"
-    below = f"{'':<{_WIDTH + 6}}  "
+    below = " " * (_WIDTH + len("  pass    "))
     for line in (item.details or "").splitlines():
         yield below + line
     if item.remediation:

@@ -23,6 +23,10 @@ _SAFE_COMPOSE = (2, 40, 2)
 _GOOD_BUILDX = (0, 17)
 _NATIVE = "`aava serve` runs the native engines"
 _INSTALL_DOCKER = "install Docker's own packages, Engine and Compose plugin"
+_INSTALLERS = {
+    "apt-get": ("debian", "linuxmint", "ubuntu"),
+    "dnf": ("almalinux", "centos", "fedora", "ol", "rhel", "rocky"),
+}
 _NO_ENGINE = "no Docker engine"
 
 
@@ -67,6 +71,16 @@ def _docker_fix(docker: Docker) -> str:
     return "run `sudo systemctl start docker`, or use `aava serve`"
 
 
+def _installing(package: str, facts: Facts) -> str:
+    """Return how *package* of Docker's own is installed, or a newer one of it."""
+    os_id = known(facts.machine).os_id
+    found = (name for name, systems in _INSTALLERS.items() if os_id in systems)
+    installer = next(found, None)
+    if installer is None:
+        return f"install Docker's own package `{package}`"
+    return f"run `sudo {installer} install {package}`, from Docker's own packages"
+
+
 @check("docker-socket")
 def socket_opens(facts: Facts) -> Finding:
     """Expect that this user may talk to the engine without being root."""
@@ -107,7 +121,7 @@ def compose_is_new_enough(facts: Facts) -> Finding:
     docker = known(facts.docker)
     if docker is None or docker.version is None:
         return Skipped(_NO_ENGINE)
-    fix = "install the plugin: package `docker-compose-plugin`"
+    fix = _installing("docker-compose-plugin", facts)
     needed = known(facts.is_compose_project)
     if docker.compose is None:
         missing = "Docker Compose is not installed"
@@ -130,7 +144,7 @@ def builder_is_new_enough(facts: Facts) -> Finding:
         return Skipped(_NO_ENGINE)
     if not known(facts.is_compose_project):
         return Skipped("no image to build here")
-    fix = "install the plugin: package `docker-buildx-plugin`"
+    fix = _installing("docker-buildx-plugin", facts)
     if docker.buildx is None:
         return Failed("not installed: `aava rebuild` and Compose cannot build", fix)
     if version_of(docker.buildx) >= _GOOD_BUILDX:

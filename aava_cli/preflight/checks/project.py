@@ -8,8 +8,11 @@ from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, 
 from aava_cli.preflight.gpu_available import gpu_available
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aava_cli.preflight.facts import Facts
     from aava_cli.preflight.findings import Finding
+    from aava_cli.preflight.projectfacts import EnvFile
 
 CONTAINER_USER = 1000
 """As whom the containers of a Compose project work."""
@@ -52,7 +55,9 @@ def containers_can_write(facts: Facts) -> Finding:
         return Skipped("the engine runs as a user, and gives user 1000 another number")
     owned = known(facts.owned)
     missing = [folder.path for folder in owned if not folder.exists]
-    closed = [folder.path for folder in owned if folder.exists and not folder.is_open_to(1000)]
+    closed = [
+        folder.path for folder in owned if folder.exists and not folder.is_open_to(CONTAINER_USER)
+    ]
     if closed:
         names = ", ".join(map(str, closed))
         command = f"sudo chown {CONTAINER_USER} {' '.join(map(str, closed))}"
@@ -99,13 +104,20 @@ def env_file_parses(facts: Facts) -> Finding:
     if env.problem is not None:
         return Failed(env.problem, f"correct `{env.path}`")
     if env.comments_as_values:
-        keys = ", ".join(f"`{key}`" for key in env.comments_as_values)
-        return Warned(f"the value of {keys} is a comment", "move the comment to its own line")
+        evidence = f"the value of {_quoted(env.comments_as_values)} is a comment"
+        return Warned(evidence, "move the comment to its own line", _misread(env))
     if env.misread:
-        keys = ", ".join(f"`{key}`" for key in env.misread)
-        evidence = f"Compose reads the value of {keys} otherwise than the native daemon"
-        return Warned(evidence, "put the value into single quotes")
+        return Warned(_misread(env), "put the value into single quotes")
     return Passed(str(env.path))
+
+
+def _misread(env: EnvFile) -> str:
+    keys = _quoted(env.misread)
+    return f"Compose reads the value of {keys} otherwise than the native daemon" if keys else ""
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{each}`" for each in names)
 
 
 @check("numbers")
@@ -165,8 +177,7 @@ def overlay_fits_its_base(facts: Facts) -> Finding:
     """Expect an overlay that adds to the shipped configuration, and takes no whole part away."""
     replaced = known(facts.overlay).replaced
     if replaced:
-        keys = ", ".join(f"`{key}`" for key in replaced)
-        evidence = f"the overlay has one value, or none, in place of all of {keys}"
+        evidence = f"the overlay has one value, or none, in place of all of {_quoted(replaced)}"
         return Warned(evidence, "write the keys below it, or take the line out")
     return Passed("the overlay replaces single values only")
 

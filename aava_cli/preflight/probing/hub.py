@@ -18,7 +18,7 @@ from aava_cli.preflight.networkfacts import Answered, Names
 from aava_cli.redact import scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from email.message import Message
 
     from aava_cli.catalog import Catalog
@@ -51,10 +51,15 @@ def ask_hub(*, timeout_s: float = NETWORK_S) -> Answered:
     return _asked(endpoint(), timeout_s)[0]
 
 
-def ask_downloads(catalog: Catalog, *, timeout_s: float = NETWORK_S) -> Answered | None:
-    """Ask the server that the hub sends a download of *catalog* to; None where it sends to none."""
+def ask_downloads(
+    catalog: Callable[[], Catalog], *, timeout_s: float = NETWORK_S
+) -> Answered | None:
+    """Ask the server that the hub sends a download to; None without a model that is there."""
     deadline = time.monotonic() + timeout_s
-    url = file_url(catalog)
+    offline = offline_by(os.environ)
+    if offline:
+        return Answered(_host(endpoint()), offline=offline)
+    url = file_url(catalog())
     if url is None:
         return None
     answer, headers = _asked(url, timeout_s)

@@ -71,7 +71,7 @@ def find_listeners(
     listening = (
         each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN
     )
-    found = {each.laddr.port: each.pid for each in listening if each.laddr.port in wanted}
+    found = {port: each.pid for each in listening for port in each.laddr[1:2] if port in wanted}
     return tuple(
         Listener(port, wanted[port], _named(pid), _in_container(pid))
         for port, pid in sorted(found.items())
