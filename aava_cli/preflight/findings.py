@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from aava_cli.errors import EXIT_CHECK_FAILED, AavaError
 from aava_cli.events import Item
 from aava_cli.preflight.facts import Facts, Unknown
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GROUPS = ("host", "network", "docker", "gpu", "project")
-"""The modules of `checks/`, in the order in which they are shown."""
+"""What modules of `checks/` are called, or begin with, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ _FACTS = frozenset(each.name for each in fields(Facts))
 _COMMAND = re.compile(r"\brun `([^`]+)`")
 
 
+class CheckFailed(AavaError):
+    """This host or this project cannot run the daemon as it is."""
+
+    exit_code = EXIT_CHECK_FAILED
+    code = "check-failed"
+
+
 class NotKnown(Exception):
     """A check needs a fact that is not there."""
 
@@ -83,7 +91,7 @@ def check(name: str) -> Callable[[Check], Check]:
 
 def group_of(name: str) -> str:
     """Return the group of the check *name*."""
-    return CHECKS[name].__module__.rpartition(".")[2]
+    return CHECKS[name].__module__.rpartition(".")[2].partition("_")[0]
 
 
 def judge(name: str, facts: Facts) -> Item:

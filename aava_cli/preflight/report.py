@@ -5,24 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aava_cli.errors import EXIT_CHECK_FAILED, AavaError
 from aava_cli.output import Result
-from aava_cli.preflight.findings import GROUPS
+from aava_cli.preflight.findings import GROUPS, CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from aava_cli.errors import AavaError
     from aava_cli.events import Item
     from aava_cli.preflight.facts import Learned
 
 _WIDTH = 16
-
-
-class CheckFailed(AavaError):
-    """This host or this project cannot run the daemon as it is."""
-
-    exit_code = EXIT_CHECK_FAILED
-    code = "check-failed"
 
 
 @dataclass(frozen=True, slots=True)

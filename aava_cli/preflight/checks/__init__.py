@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING
 
 from aava_cli.preflight.checks import docker, gpu, host, network, project
 from aava_cli.preflight.facts import Docker
-from aava_cli.preflight.findings import CHECKS, GROUPS, facts_read_by, group_of, judge
-from aava_cli.preflight.report import CheckFailed, Preflighted
+from aava_cli.preflight.findings import (
+    CHECKS,
+    GROUPS,
+    CheckFailed,
+    facts_read_by,
+    group_of,
+    judge,
+)
+from aava_cli.preflight.report import Preflighted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
