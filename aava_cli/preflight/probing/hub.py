@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from aava_cli.preflight.networkfacts import Answered, Names
 from aava_cli.redact import scrub
@@ -113,7 +113,7 @@ def file_url(catalog: Catalog) -> str | None:
     owner, name, path = source.removeprefix("hf:").split("/", 2)
     repository, _, revision = f"{owner}/{name}".partition("@")
     url: str = HUGGINGFACE_CO_URL_TEMPLATE.format(
-        repo_id=repository, revision=revision or "main", filename=path
+        repo_id=repository, revision=revision or "main", filename=quote(path)
     )
     return url.replace(ENDPOINT, endpoint(), 1)
 

@@ -97,9 +97,10 @@ def _in_container(pid: int | None) -> bool:
 
 def find_proxies(environ: Mapping[str, str] = os.environ) -> Proxies:
     """Return the proxies that *environ* names; passwords in them are left out."""
+    # Of both spellings programs take the small one, which sorts behind the other.
     given = {
         name.lower(): value
-        for name, value in environ.items()
+        for name, value in sorted(environ.items())
         if name.lower() in ("http_proxy", "https_proxy", "all_proxy") and value
     }
     exceptions = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
