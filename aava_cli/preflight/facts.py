@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from aava_cli.gpu.facts import Gpus
+    from aava_cli.gpu.facts import ContainerGpu, EngineGpu, Gpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class EnvFile:
     has_token: bool = False
     comments_as_values: tuple[str, ...] = ()
     others_may_read: bool = False
+    gpu_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Port:
     answer: Literal["nobody", "daemon", "silence", "stranger"]
     detail: str = ""
     holder: str | None = None
+    gpu: EngineGpu | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class Facts:
     machine: Machine | Unknown
     memory: Memory | Unknown
     gpus: Gpus | Unknown
+    container_gpu: ContainerGpu | Unknown | None
     disks: tuple[Disk, ...] | Unknown
     docker: Docker | Unknown | None
     engines: tuple[str, ...] | Unknown

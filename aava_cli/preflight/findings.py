@@ -12,6 +12,7 @@ from aava_cli.preflight.facts import Unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from aava_cli.gpu.available import GpuAvailable
     from aava_cli.preflight.facts import Facts
 
 
@@ -88,6 +89,7 @@ class Preflighted(Result):
 
     checks: tuple[Checked, ...]
     counts: Mapping[str, int]
+    gpu: GpuAvailable
 
     def text(self) -> Iterable[str]:
         """Yield a line per check, its fix below it, and a summary."""

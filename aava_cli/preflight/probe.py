@@ -19,6 +19,7 @@ from aava_cli import envfile
 from aava_cli.backends import BACKENDS
 from aava_cli.daemon.address import find_address
 from aava_cli.errors import AavaError, ConfigError
+from aava_cli.gpu.facts import GPU_SETTINGS
 from aava_cli.gpu.probe import find_gpus
 from aava_cli.limits import cpu_limit, memory_limit_bytes
 from aava_cli.preflight import facts
@@ -30,24 +31,30 @@ from aava_cli.settings import is_compose_project
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aava_cli.gpu.facts import ContainerGpu
     from aava_cli.session import Session
     from aava_cli.settings import Settings
 
 # A driver that nobody has used since the start of the host takes seconds to answer.
 DEADLINE_S = 5.0
+# The first container of an image of many gigabytes takes its time.
+DEEP_DEADLINE_S = 90.0
 
 _ROOT = Path("/")
 # Docker Compose takes a comment that nothing but blanks precede for the value.
 _COMMENT_AS_VALUE = re.compile(r"^\s*(?:export\s+)?(\w+)[^\S\n]*=[^\S\n]+#", re.MULTILINE)
 
 
-def gather_facts(session: Session, *, deadline_s: float = DEADLINE_S) -> facts.Facts:
+def gather_facts(
+    session: Session, *, deadline_s: float = DEADLINE_S, deep: bool = False
+) -> facts.Facts:
     """Return everything the checks look at; what does not answer in time is unknown."""
     settings = session.settings
     probes: dict[str, Callable[[], Any]] = {
         "machine": find_machine,
         "memory": find_memory,
         "gpus": find_gpus,
+        "container_gpu": lambda: try_container(session) if deep else None,
         "disks": lambda: find_disks(settings),
         "docker": find_docker,
         "engines": find_engines,
@@ -60,7 +67,15 @@ def gather_facts(session: Session, *, deadline_s: float = DEADLINE_S) -> facts.F
         "network": find_network,
         "is_compose_project": lambda: is_compose_project(settings.project),
     }
-    return facts.Facts(**ask_all(probes, deadline_s=deadline_s))
+    return facts.Facts(**ask_all(probes, deadline_s=DEEP_DEADLINE_S if deep else deadline_s))
+
+
+def try_container(session: Session) -> ContainerGpu | None:
+    """Return what a container of the project's own image finds of the GPU, if it has one."""
+    from aava_cli.docker.proof import prove_gpu
+
+    folder = session.settings.project
+    return prove_gpu(folder, session.env()) if is_compose_project(folder) else None
 
 
 def ask_all(probes: Mapping[str, Callable[[], Any]], *, deadline_s: float) -> dict[str, Any]:
@@ -174,6 +189,7 @@ def read_env_file(path: Path) -> facts.EnvFile:
         has_token=bool(values.get("LOCAL_WS_AUTH_TOKEN")),
         comments_as_values=tuple(_COMMENT_AS_VALUE.findall(text)),
         others_may_read=bool(path.stat().st_mode & stat.S_IROTH),
+        gpu_settings={name: values[name] for name in GPU_SETTINGS if values.get(name)},
     )
 
 

@@ -43,7 +43,8 @@ ENV_FILE = EnvFile(PROJECT / ".env", exists=True)
 FACTS = Facts(
     machine=MACHINE,
     memory=Memory(16 * GB, 12 * GB, None),
-    gpus=Gpus((GPU,), "550.90.07"),
+    gpus=Gpus((GPU, SECOND), "550.90.07", newest_cuda=(12, 4), cuda=Cuda(devices=("1", "2"))),
+    container_gpu=ContainerGpu(IMAGE, has_smi=True, smi="GPU 0: NVIDIA L4", cuda=Cuda()),
     disks=(Disk("models", PROJECT / "models", 50 * GB), Disk("project", PROJECT, 50 * GB)),
     docker=DOCKER,
     engines=("piper", "llama"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from aava_cli.preflight.checks import engines, gpu, host, project
+from aava_cli.preflight.checks import engines, gpu, gpu_use, host, project
 from aava_cli.preflight.findings import (
     CHECKS,
     Checked,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aava_cli.preflight.facts import Facts
     from aava_cli.preflight.findings import Check, Finding
 
-__all__ = ["CHECKS", "CheckFailed", "engines", "gpu", "host", "project", "run_checks"]
+__all__ = ["CHECKS", "CheckFailed", "engines", "gpu", "gpu_use", "host", "project", "run_checks"]
 
 
 def run_checks(facts: Facts) -> Preflighted:
@@ -31,7 +31,9 @@ def run_checks(facts: Facts) -> Preflighted:
     checks = tuple(Checked.of(name, _judge(each, facts)) for name, each in CHECKS.items())
     counts = Counter(each.status for each in checks)
     return Preflighted(
-        checks, {status: counts[status] for status in ("pass", "warn", "fail", "skip")}
+        checks,
+        {status: counts[status] for status in ("pass", "warn", "fail", "skip")},
+        gpu_use.decide_gpu(facts),
     )
 
 
