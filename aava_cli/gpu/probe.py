@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from aava_cli.gpu.cuda import finish_cuda, start_cuda
+from aava_cli.gpu.cuda import TIMEOUT_S, finish_cuda, start_cuda
+from aava_cli.gpu.facts import Gpus
 from aava_cli.gpu.nvml import ask_nvml
 from aava_cli.gpu.smi import ask_nvidia_smi, find_program
 from aava_cli.gpu.system import find_system
 
-if TYPE_CHECKING:
-    from aava_cli.gpu.facts import Gpus
+_LEAST_S = 0.1
 
 
-def find_gpus() -> Gpus:
-    """Return what this host has of GPUs, and whether a program can use CUDA on them."""
+def find_gpus(*, timeout_s: float = TIMEOUT_S) -> Gpus:
+    """Return what this host has of GPUs, and whether a program can use CUDA on them.
+
+    A driver that hangs is a problem like another: after *timeout_s* it is not waited for.
+    """
+    started = time.monotonic()
     trial = start_cuda()
-    gpus = replace(ask_driver(), system=find_system())
-    cuda = finish_cuda(trial)
+    gpus = replace(_ask_in_time(timeout_s), system=find_system())
+    left_s = max(timeout_s - (time.monotonic() - started), _LEAST_S)
+    cuda = finish_cuda(trial, timeout_s=left_s)
     return replace(gpus, cuda=cuda, newest_cuda=gpus.newest_cuda or cuda.version)
+
+
+def _ask_in_time(timeout_s: float) -> Gpus:
+    answers = [Gpus(problem="no-answer", detail=f"no answer within {timeout_s:g} s")]
+    # What hangs in the driver cannot be ended: a daemon thread does not hold up the exit.
+    asking = threading.Thread(target=lambda: answers.append(ask_driver()), daemon=True)
+    asking.start()
+    asking.join(timeout_s)
+    return answers[-1]
 
 
 def ask_driver() -> Gpus:

@@ -85,6 +85,7 @@ class Host:
     """
 
     answers: Mapping[str, object] | None = None
+    has_nvml: bool = True
     has_cuda: bool = True
     smi: Smi | None = None
     pci: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
@@ -164,8 +165,8 @@ def lay_out(host: Host, folder: Path) -> dict[str, str]:
     if host.answers is not None:
         lines = (f"{key}={value}\n" for key, value in host.answers.items())
         (folder / "answers").write_text("".join(lines), encoding="utf-8")
-        for name in ("libnvidia-ml.so.1", "libcuda.so.1"):
-            if host.has_cuda or "cuda" not in name:
+        for name, there in (("libnvidia-ml.so.1", host.has_nvml), ("libcuda.so.1", host.has_cuda)):
+            if there:
                 (folder / "loaded" / name).symlink_to(libraries() / name)
     kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
     loader = {"LD_LIBRARY_PATH": str(folder / "loaded"), "FAKE_DRIVER": str(folder / "answers")}

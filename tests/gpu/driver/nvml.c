@@ -2,6 +2,8 @@
  * Codes, structures and versioned names: docs.nvidia.com/deploy/nvml-api/ and nvml.h. */
 #include "scenario.h"
 
+#include <unistd.h>
+
 enum {
     SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6,
     INSUFFICIENT_SIZE = 7, ARGUMENT_VERSION_MISMATCH = 25
@@ -89,6 +91,8 @@ int nvmlInitWithFlags(unsigned flags)
 {
     int code = (int)number_of("init.error", SUCCESS);
     (void)flags;
+    if (number_of("init.hangs", 0))
+        sleep(1000);
     opened = code == SUCCESS;
     return code;
 }
