@@ -25,16 +25,22 @@ def gpu_available(
     *,
     is_compose: bool,
     engine_offers: bool | None = None,
+    is_elsewhere: bool = False,
     container: ContainerGpu | None = None,
     is_required_waived: bool = False,
 ) -> GpuAvailable:
     """Return whether the daemon can use a GPU: in its container, or *is_compose* false, here.
 
-    *engine_offers* is whether a container can ask for one, None without an engine; *container* is
-    what one found that was tried. *is_required_waived*: `NVIDIA_DISABLE_REQUIRE` is set.
+    *engine_offers* is whether a container can ask for one, None without an engine; *is_elsewhere*
+    that the engine runs on another host than *gpus* are of. *container* is what one found that was
+    tried. *is_required_waived*: `NVIDIA_DISABLE_REQUIRE` is set.
     """
     if is_compose and container is not None:
         return _as_proven(container)
+    if is_compose and is_elsewhere and engine_offers is not None:
+        offer = "a GPU" if engine_offers else "no GPU"
+        reason = f"the engine, on another host, offers {offer}"
+        return GpuAvailable(usable=engine_offers, reason=reason)
     missing = _missing(gpus)
     if missing is None and is_compose:
         missing = _missing_for_container(

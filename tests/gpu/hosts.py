@@ -51,6 +51,13 @@ if [ -e "$root/lib/wsl" ]; then
 fi
 exec "$@"
 """
+_SMI = """\
+case "$1" in
+--query-gpu=*) /bin/cat {folder}/devices; exit {exit_code};;
+--query-compute-apps=*) /bin/cat {folder}/programs;;
+-L) /bin/cat {folder}/listed;;
+*) exit 2;;
+esac"""
 _COMPOSE = "services:\n  local_ai_server:\n    image: voice\n"
 # The shape of `docker info --format '{{json .}}'`, Docker 28.2.2; most of it left out.
 _DOCKER_INFO: Mapping[str, Any] = {
@@ -201,11 +208,7 @@ def _lay_programs(host: Host, folder: Path) -> None:
         parts = (("devices", host.smi.devices), ("programs", host.smi.programs))
         for name, printed in (*parts, ("listed", host.smi.listed)):
             (folder / name).write_text(printed, encoding="utf-8")
-        script = (
-            f'case "$1" in\n--query-gpu=*) /bin/cat {folder}/devices; exit {host.smi.exit_code};;\n'
-            f"--query-compute-apps=*) /bin/cat {folder}/programs;;\n-L) /bin/cat {folder}/listed;;\n"
-            "*) exit 2;;\nesac"
-        )
+        script = _SMI.format(folder=folder, exit_code=host.smi.exit_code)
         _write_program(folder / "bin" / "nvidia-smi", script)
     if host.runtimes is not None:
         info = {**_DOCKER_INFO, "Runtimes": {name: {"path": name} for name in host.runtimes}}
@@ -229,7 +232,7 @@ def _lay_project(host: Host, folder: Path) -> None:
 
 
 def run_on(host: Host, folder: Path, *words: str) -> Ran:
-    """Run `aava` with *words* on *host*, whose project is in *folder*; skip where that cannot be."""
+    """Run `aava` with *words* on *host*, laid out in *folder*; skip where that is not permitted."""
     environ = lay_out(host, folder)
     enter = folder / "enter"
     enter.write_text(_ENTER.format(devices=" ".join(_DEVICES)), encoding="utf-8")

@@ -33,10 +33,12 @@ def decide_gpu(facts: Facts) -> GpuAvailable:
     except NotKnown:
         container = None
     try:
+        docker = known(facts.docker)
         return gpu_available(
             known(facts.gpus),
             is_compose=known(facts.is_compose_project),
-            engine_offers=offers_gpu(known(facts.docker)),
+            engine_offers=offers_gpu(docker),
+            is_elsewhere=docker is not None and docker.remote is not None,
             container=container,
             is_required_waived=is_required_waived(facts),
         )
@@ -75,7 +77,7 @@ def container_uses_gpu(facts: Facts) -> Finding:
     """Expect a container of the daemon's own image to use the GPU; tried only with `--deep`."""
     container = known(facts.container_gpu)
     if container is None:
-        return Skipped("no container was tried: `aava preflight --deep` tries one")
+        return Skipped("not tried: `aava preflight --deep` does it, where there is an image and a GPU to ask for")
     if container.works:
         return Passed(f"{container.image}: {container.smi}")
     return Warned(why_not(container), _container_fix(container))
