@@ -82,14 +82,12 @@ def _option(request: Mapping[str, Any]) -> Iterator[str]:
     ids = request.get("device_ids") or ()
     if request.get("driver") == "cdi":
         yield from (f"--device={device}" for device in ids)
-    elif "gpu" not in (request.get("capabilities") or ()):
-        return
-    elif ids:
-        # Docker reads a list in quotes as one value.
-        yield f'--gpus="device={",".join(ids)}"'
-    else:
+    elif "gpu" in (request.get("capabilities") or ()):
         count = request.get("count", -1)
-        yield f"--gpus={'all' if count in (-1, 'all') else count}"
+        # Docker reads it as a line of CSV, and quotes keep a list together.
+        which = f'"device={",".join(ids)}"' if ids else f"count={'all' if count == -1 else count}"
+        driver = request.get("driver")
+        yield f"--gpus={which}{f',driver={driver}' if driver else ''}"
 
 
 def try_image(image: str, options: Argv, *, timeout_s: float = TIMEOUT_S) -> ContainerGpu:

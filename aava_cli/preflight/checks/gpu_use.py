@@ -77,7 +77,7 @@ def container_uses_gpu(facts: Facts) -> Finding:
     """Expect a container of the daemon's own image to use the GPU; tried only with `--deep`."""
     container = known(facts.container_gpu)
     if container is None:
-        return Skipped("not tried: `aava preflight --deep` does it, where there is an image and a GPU to ask for")
+        return Skipped("not tried: `aava preflight --deep` does, with an image and a GPU request")
     if container.works:
         return Passed(f"{container.image}: {container.smi}")
     return Warned(why_not(container), _container_fix(container))
