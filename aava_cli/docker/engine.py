@@ -25,7 +25,10 @@ _DEFAULT_CHECK_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The engine that answers; *root* is a folder of its host, which may be another one."""
+    """The engine that answers; *root* is a folder of its host, which may be another one.
+
+    *processor* is that of its host, as `uname -m` has it.
+    """
 
     id: str
     endpoint: str
@@ -33,6 +36,7 @@ class Engine:
     root: Path
     runtimes: tuple[str, ...]
     has_gpu_devices: bool
+    processor: str
 
     @property
     def is_elsewhere(self) -> bool:
@@ -99,6 +103,7 @@ def require_engine() -> Engine:
         root=Path(info["DockerRootDir"]),
         runtimes=tuple(info.get("Runtimes") or ()),
         has_gpu_devices=any(device.startswith("nvidia.com/gpu") for device in devices),
+        processor=info["Architecture"],
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from aava_cli.daemon.step import Terms
+    from aava_cli.events import Emit
     from aava_cli.jobs.own import OwnJob
     from aava_cli.rebuild.generations import Generation
     from aava_cli.rebuild.plan import RebuildPlan, Wish
@@ -98,6 +99,7 @@ def apply_rebuild(session: Session, wish: Wish, terms: Terms, *, use_cache: bool
             require_no_helper(scene)
             job.emit(Log("starting the daemon with the new image"))
             exchange(session, scene, target, terms)
+        _tell_hidden(scene, plan, job.emit)
         took_s = round(time.monotonic() - begun_s, 3)
         return Rebuilt(plan.add, plan.drop, _short(image_id), job.id, took_s)
 
@@ -115,7 +117,15 @@ def _able(scene: Scene, plan: RebuildPlan) -> dict[str, bool]:
     before = {key: True for key, able in (scene.known.capabilities or {}).items() if able}
     dropped = {BACKENDS[name].build_arg for name in plan.drop}
     gone = {each.capability: False for each in BACKENDS.values() if each.build_arg in dropped}
-    return {**before, **gone, **{BACKENDS[name].capability: True for name in plan.add}}
+    shown = (BACKENDS[name] for name in plan.add if name not in scene.known.hidden)
+    return {**before, **gone, **{backend.capability: True for backend in shown}}
+
+
+def _tell_hidden(scene: Scene, plan: RebuildPlan, emit: Emit) -> None:
+    for name in sorted(scene.known.hidden.intersection(plan.add)):
+        folder = f"models/{BACKENDS[name].hidden_without}"
+        told = f"`{name}` is in the image; the daemon offers it once `{folder}` holds its models"
+        emit(Log(told, "warning"))
 
 
 def preview_rollback(session: Session, back: int) -> Generation:

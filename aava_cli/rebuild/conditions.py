@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from aava_cli.backends import BACKENDS
 from aava_cli.docker.calls import ANSWER_S, succeeds
 from aava_cli.docker.engine import running_names
 from aava_cli.docker.gpu import compute_capabilities
@@ -37,6 +38,7 @@ def require_conditions(scene: Scene, plan: RebuildPlan, emit: Emit) -> None:
     require_no_helper(scene)
     require_one_image(scene)
     require_builder()
+    require_processor(scene.engine, plan)
     require_gpu(scene, plan)
     require_room(scene, plan, emit)
 
@@ -64,6 +66,16 @@ def require_builder() -> None:
         message = "`docker` has no buildx"
         hint = "install the plugin: `sudo apt-get install docker-buildx-plugin`"
         raise NotPossible(message, hint=hint)
+
+
+def require_processor(engine: Engine, plan: RebuildPlan) -> None:
+    """Raise `NotPossible` if a part of *plan* is not to be had for the processor of *engine*."""
+    for backend in map(BACKENDS.__getitem__, plan.add):
+        named = backend.processors
+        if named and engine.processor not in named:
+            where = f"{', '.join(named)} only, and the engine's host is {engine.processor}"
+            message = f"`{backend.name}` exists for {where}"
+            raise NotPossible(message, hint="run `aava backends` to see the others")
 
 
 def require_gpu(scene: Scene, plan: RebuildPlan) -> None:

@@ -12,7 +12,7 @@ from aava_cli.daemon.client import connect
 from aava_cli.daemon.loads import LoadTimes
 from aava_cli.daemon.sparing import SpareCalls
 from aava_cli.daemon.status import loaded_roles
-from aava_cli.docker.engine import find_container
+from aava_cli.docker.engine import find_container, find_image
 from aava_cli.docker.health import ContainerFailed
 from aava_cli.docker.recreate import RecreateService
 from aava_cli.docker.tagging import MoveTag
@@ -121,8 +121,9 @@ def _verify(session: Session, scene: Scene, recreate: RecreateService, target: T
     """Raise unless the new image runs, can do what it should, and loaded what ran before."""
     recreate.verify()
     container = find_container(recreate.project.name, recreate.service)
-    if container is None or container.image_id != target.image_id:
-        message = "the new container was made of another image: another program moved the tag"
+    image = find_image(scene.service.image)
+    if container is None or {container.image_id, image and image.id} != {target.image_id}:
+        message = f"another program moved `{scene.service.image}` while the container was replaced"
         raise ContainerFailed(message, hint="run the same command again")
     if not scene.status and not target.able:
         return

@@ -58,17 +58,19 @@ class Known:
     """What is known of the image: of the daemon in it, of itself, and of the files.
 
     *capabilities* is None where no daemon answers; *recorded* are the build arguments that the
-    image was made with, and *configured* those that a build would use now.
+    image was made with, and *configured* those that a build would use now. *hidden* are the
+    backends that the daemon would deny even if the image held them.
     """
 
     capabilities: Mapping[str, bool] | None
     recorded: Mapping[str, str]
     configured: Mapping[str, str]
     env: Mapping[str, str]
+    hidden: frozenset[str] = frozenset()
 
     def holds(self, backend: Backend) -> bool:
         """Return whether the image has *backend*: the daemon in it decides, where one answers."""
-        if self.capabilities is not None:
+        if self.capabilities is not None and backend.name not in self.hidden:
             return self.capabilities.get(backend.capability, False)
         return self.recorded.get(backend.build_arg) == _IN
 

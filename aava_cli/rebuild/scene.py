@@ -15,7 +15,8 @@ from aava_cli.rebuild.plan import Known
 from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from aava_cli.docker.compose import Service
     from aava_cli.docker.engine import Container, Engine, Image
@@ -66,6 +67,7 @@ def look(session: Session) -> Scene:
         image_args(runs) if runs else {},
         service.build_args,
         {**env, **_needed(os.environ)},
+        frozenset(_hidden(session.settings.models_dir, engine)),
     )
     return Scene(engine, service, image, container, status, known)
 
@@ -73,6 +75,15 @@ def look(session: Session) -> Scene:
 def _needed(environ: Mapping[str, str]) -> dict[str, str]:
     needs = {key for backend in BACKENDS.values() for key in backend.build_needs}
     return {key: environ[key] for key in needs if environ.get(key)}
+
+
+def _hidden(models_dir: Path, engine: Engine) -> Iterator[str]:
+    for backend in BACKENDS.values():
+        if backend.hidden_without is not None:
+            folder = models_dir / backend.hidden_without
+            # What another host's daemon finds in its folder, this one does not know.
+            if engine.is_elsewhere or not (folder.is_dir() and any(folder.iterdir())):
+                yield backend.name
 
 
 def _ask_daemon(session: Session) -> tuple[Mapping[str, bool] | None, Mapping[str, Any]]:

@@ -19,6 +19,7 @@ from aava_cli.rebuild.conditions import (
     require_builder,
     require_gpu,
     require_one_image,
+    require_processor,
     require_room,
 )
 from aava_cli.rebuild.plan import Known, Wish, plan_rebuild
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 HUGE = 10**18
 HERE = Path(__file__).parent
-ENGINE = Engine("id", "unix:///var/run/docker.sock", "28", HERE, ("runc",), has_gpu_devices=False)
+ENGINE = Engine(
+    *("id", "unix:///var/run/docker.sock", "28", HERE, ("runc",)),
+    has_gpu_devices=False,
+    processor="x86_64",
+)
 IMAGE = Image("sha256:aa", ("agent:latest",), 100, "now")
 CONTAINER = Container("c", "agent", "sha256:aa", "agent:latest", "running", None, 0, 0, None, ())
 KNOWN = Known(None, {}, {}, {})
@@ -50,6 +55,16 @@ def test_gpu_needs_a_runtime() -> None:
     with pytest.raises(NotPossible, match="no NVIDIA runtime") as caught:
         require_gpu(scene(gpu=True), PLAN)
     assert "nvidia-ctk" in caught.value.hint
+
+
+def test_part_that_exists_for_another_processor_only_is_refused() -> None:
+    """Kroko's server is a program of its vendor's, for one processor."""
+    kroko = replace(PLAN, add=("kroko", "tone"))
+    require_processor(ENGINE, kroko)
+    arm = replace(ENGINE, processor="aarch64")
+    require_processor(arm, PLAN)
+    with pytest.raises(NotPossible, match="x86_64 only, and the engine's host is aarch64"):
+        require_processor(arm, kroko)
 
 
 def test_gpu_of_another_host_is_not_looked_at() -> None:

@@ -37,9 +37,10 @@ def planned(
     able: Mapping[str, bool] | None = None,
     recorded: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
+    hidden: tuple[str, ...] = (),
 ) -> RebuildPlan:
     """Return the plan for *add* and *drop* on an image like that."""
-    known = Known(able, recorded or {}, CONFIGURED, env or {})
+    known = Known(able, recorded or {}, CONFIGURED, env or {}, frozenset(hidden))
     return plan_rebuild(Wish.of(add, drop), known, IMAGE)
 
 
@@ -66,6 +67,14 @@ def test_daemon_decides_what_is_there_and_else_the_image() -> None:
     assert planned("vosk", recorded={"INCLUDE_VOSK": "true"}).is_empty
     assert not planned("vosk", able={}, recorded={"INCLUDE_VOSK": "true"}).is_empty
     assert not planned("vosk", env={"INCLUDE_VOSK": "true"}).is_empty
+
+
+def test_backend_that_the_daemon_denies_is_asked_of_the_image() -> None:
+    """Silero without models is denied by a daemon whose image holds it: it is not built again."""
+    made = {"INCLUDE_SILERO": "true"}
+    assert planned("silero", able={"silero": False}, recorded=made, hidden=("silero",)).is_empty
+    assert not planned("silero", able={"silero": False}, recorded=made).is_empty
+    assert not planned("silero", able={}, hidden=("silero",)).is_empty
 
 
 def test_backend_goes_only_if_nothing_selects_it() -> None:
