@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli.gpu.floors import runs_cuda_12, starts_image
-from aava_cli.gpu.rungs import OUT_OF_MEMORY, broken_cuda, broken_rung
+from aava_cli.gpu.rungs import broken_cuda, broken_rung, is_busy
 
 if TYPE_CHECKING:
     from aava_cli.gpu.facts import ContainerGpu, Gpus
@@ -50,8 +50,8 @@ def gpu_available(
         return GpuAvailable(usable=False, reason=missing)
     names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus.devices))
     where = "containers can ask for it" if is_compose else "this host's programs can use it"
-    full = " once its memory is free" if gpus.cuda and gpus.cuda.code == OUT_OF_MEMORY else ""
-    return GpuAvailable(usable=True, reason=f"{names}: {where}{full}")
+    busy = " once it is free" if is_busy(gpus.cuda) else ""
+    return GpuAvailable(usable=True, reason=f"{names}: {where}{busy}")
 
 
 def _as_proven(container: ContainerGpu) -> GpuAvailable:
@@ -83,8 +83,7 @@ def _missing(gpus: Gpus) -> str | None:
     if not runs_cuda_12(gpus):
         return f"driver {gpus.driver} is too old for the engines' CUDA 12"
     broken = broken_cuda(gpus.cuda)
-    is_full = gpus.cuda is not None and gpus.cuda.code == OUT_OF_MEMORY
-    return broken.evidence if broken and not is_full else None
+    return broken.evidence if broken and not is_busy(gpus.cuda) else None
 
 
 def _missing_for_container(

@@ -47,26 +47,30 @@ def compose_choice(gpus: Gpus, settings: Mapping[str, str]) -> Choice | None:
     return Choice(first, "an overlay with `count: 1` gets", fix)
 
 
-def native_choice(gpus: Gpus, settings: Mapping[str, str]) -> Choice | None:
-    """Return what a program of this host gets, whose environment and `.env` hold *settings*.
+def native_choice(gpus: Gpus) -> Choice | None:
+    """Return what a program of this host gets, with the environment that this one has.
 
     CUDA counts the fastest GPU first, unless `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`
     (CUDA C++ Programming Guide, "CUDA Environment Variables").
     """
     if len(gpus.devices) < 2:  # noqa: PLR2004 - one GPU is no choice
         return None
-    order = settings.get("CUDA_DEVICE_ORDER") or "FASTEST_FIRST"
+    order = gpus.system.choices.get("CUDA_DEVICE_ORDER") or "FASTEST_FIRST"
     first = _first_of_cuda(gpus)
     if first is None:
         return Choice(None, f"{len(gpus.devices)} GPUs, in the order `{order}`")
     best = _best(gpus)
-    fix = f"set `CUDA_VISIBLE_DEVICES={best.uuid}` in `.env`" if _is_better(best, first) else ""
+    fix = (
+        f"start it so: `CUDA_VISIBLE_DEVICES={best.uuid} aava serve`"
+        if _is_better(best, first)
+        else ""
+    )
     return Choice(first, f"a program gets, in the order `{order}`,", fix)
 
 
 def _first_of_cuda(gpus: Gpus) -> Gpu | None:
     """Return the device that CUDA counts as 0; it names them without the driver's prefix."""
-    first = gpus.cuda.devices[0] if gpus.cuda and gpus.cuda.devices else ""
+    first = gpus.cuda.devices[0].uuid if gpus.cuda and gpus.cuda.devices else ""
     named = (gpu for gpu in gpus.devices if first and gpu.uuid.endswith(first))
     return next(named, None)
 

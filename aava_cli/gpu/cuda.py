@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.gpu import context, programs
-from aava_cli.gpu.facts import Cuda
+from aava_cli.gpu.facts import Cuda, CudaDevice
 
 if TYPE_CHECKING:
     import subprocess
@@ -65,5 +65,10 @@ def parse_cuda(said: Mapping[str, Any]) -> Cuda:
         code=said.get("code"),
         detail=said.get("name", ""),
         version=(version // 1000, version % 1000 // 10) if version else None,
-        devices=tuple(said.get("devices", ())),
+        devices=tuple(map(_device, said.get("devices", ()))),
     )
+
+
+def _device(said: Mapping[str, Any]) -> CudaDevice:
+    major, minor = said["compute"]
+    return CudaDevice(said["uuid"], said["name"], said["total_bytes"], (major, minor))

@@ -91,32 +91,44 @@ class Node:
 class System:
     """What the kernel has of GPUs, whatever the driver's library says.
 
-    *module* is the version of NVIDIA's kernel module if it is loaded. *others* are the makes
-    beside NVIDIA, each with how it was recognised.
+    *module* is the version of NVIDIA's kernel module if it is loaded, *tegra* what a Jetson calls
+    itself. *others* are the makes beside NVIDIA, each with how it was recognised.
     """
 
     pci: tuple[PciDevice, ...] = ()
     module: str | None = None
     nodes: tuple[Node, ...] = ()
+    tegra: str | None = None
     is_wsl: bool = False
     has_wsl_library: bool = False
     in_container: bool = False
+    has_toolkit: bool = False
     others: Mapping[Make, str] = field(default_factory=dict)
     choices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CudaDevice:
+    """A device as CUDA sees it; its *uuid* is without the driver's `GPU-` or `MIG-`."""
+
+    uuid: str
+    name: str
+    total_bytes: int
+    compute: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Cuda:
     """What a program found that tried to use CUDA; *code* is the driver's own answer.
 
-    *version* is the newest CUDA that the driver runs, *devices* are their UUIDs as CUDA counts.
+    *version* is the newest CUDA that the driver runs, *devices* are in the order of CUDA.
     """
 
     problem: CudaProblem | None = None
     code: int | None = None
     detail: str = ""
     version: tuple[int, int] | None = None
-    devices: tuple[str, ...] = ()
+    devices: tuple[CudaDevice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +145,7 @@ class Gpus:
     broken: tuple[Broken, ...] = ()
     newest_cuda: tuple[int, int] | None = None
     library: str | None = None
-    source: Literal["nvml", "nvidia-smi"] = "nvml"
+    source: Literal["nvml", "nvidia-smi", "cuda"] = "nvml"
     system: System = field(default_factory=System)
     cuda: Cuda | None = None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aava_cli.gpu.facts import Gpus
 
+_CUDA_12 = (12, 0)
 IMAGE_CUDA = (12, 4)
 # CUDA Toolkit release notes, tables 2 and 3: what every 12.x runs on, and what 12.4 came with.
 # docs.nvidia.com/cuda/archive/12.4.1/cuda-toolkit-release-notes/
@@ -29,7 +30,9 @@ def version_numbers(driver: str) -> tuple[int, ...]:
 
 def runs_cuda_12(gpus: Gpus) -> bool:
     """Return whether the driver runs programs of CUDA 12; one that is unknown is believed."""
-    return gpus.driver is None or version_numbers(gpus.driver) >= CUDA_12_DRIVER
+    if gpus.driver is None:
+        return gpus.newest_cuda is None or gpus.newest_cuda >= _CUDA_12
+    return version_numbers(gpus.driver) >= CUDA_12_DRIVER
 
 
 def starts_image(gpus: Gpus) -> bool:

@@ -68,6 +68,5 @@ def _abandon(process: subprocess.Popen[str]) -> None:
     # Inside the driver it cannot be ended: waiting for it would hang as well.
     with suppress(subprocess.TimeoutExpired):
         process.wait(_END_S)
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()
+    for stream in filter(None, (process.stdout, process.stderr)):
+        stream.close()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from aava_cli.gpu.facts import Broken, Cuda, DriverProblem, Gpus, System
 
 RungName: TypeAlias = Literal["device", "module", "files", "library", "driver", "gpu", "cuda"]
-OUT_OF_MEMORY = 2
+# `CUresult`: no memory left, or another program has the device to itself.
+_BUSY = frozenset({2, 46})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,10 @@ def has_nvidia(gpus: Gpus) -> bool:
     """Return whether anything here is NVIDIA's: a device, its driver, or traces of them."""
     system = gpus.system
     traces = gpus.devices or gpus.broken or gpus.driver or system.pci or system.module
-    return bool(traces or system.nodes or system.is_wsl) or gpus.problem not in (None, "no-library")
+    return bool(traces or system.nodes or system.is_wsl or system.tegra) or gpus.problem not in (
+        None,
+        "no-library",
+    )
 
 
 def broken_rung(gpus: Gpus) -> Rung | None:
@@ -45,6 +49,10 @@ def broken_rung(gpus: Gpus) -> Rung | None:
     if gpus.broken:
         return broken_gpu(gpus, gpus.broken[0])
     evidence = f"driver {gpus.driver or 'of NVIDIA'} shows no device"
+    chosen = gpus.system.choices.get("NVIDIA_VISIBLE_DEVICES")
+    if chosen in ("", "none", "void"):
+        evidence = f"{evidence}: `NVIDIA_VISIBLE_DEVICES` is `{chosen}`"
+        return Rung("driver", evidence, "start the container with `NVIDIA_VISIBLE_DEVICES=all`")
     return Rung("driver", evidence, "run `nvidia-smi -L` and `sudo dmesg | grep -i nvrm`")
 
 
@@ -52,6 +60,9 @@ def _below_driver(gpus: Gpus) -> Rung:
     system = gpus.system
     if system.is_wsl:
         return _wsl(system)
+    if system.tegra is not None:
+        fix = "run `sudo apt-get install nvidia-jetpack`; a container needs `--runtime=nvidia`"
+        return Rung("library", f"{system.tegra}: there is no CUDA library for its GPU", fix)
     if system.module is None and not system.nodes:
         return _module(system)
     if system.in_container and (gpus.problem == "no-library" or not system.nodes):
@@ -137,6 +148,11 @@ def broken_gpu(gpus: Gpus, broken: Broken) -> Rung:
         return Rung("gpu", f"GPU {broken.index}: {broken.detail}", fix)
     rung = _driver(gpus, broken.problem)
     return Rung("gpu", f"GPU {broken.index}: {broken.detail}", rung.fix)
+
+
+def is_busy(cuda: Cuda | None) -> bool:
+    """Return whether CUDA fails only because of what uses the GPU now: the daemon, perhaps."""
+    return cuda is not None and cuda.code in _BUSY
 
 
 def broken_cuda(cuda: Cuda | None) -> Rung | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,12 @@ def find_system(root: Path = _ROOT, environ: Mapping[str, str] = os.environ) -> 
         pci=tuple(device for vendor, device in displays if vendor == _NVIDIA),
         module=_module(root),
         nodes=tuple(map(_node, _node_paths(root))),
+        tegra=_tegra(root),
         is_wsl=_is_wsl(root),
         has_wsl_library=(root / "usr/lib/wsl/lib/libnvidia-ml.so.1").exists(),
         in_container=any((root / mark).exists() for mark in _CONTAINER_MARKS)
         or bool(_CONTAINER_NAMES & environ.keys()),
+        has_toolkit=any(map(shutil.which, ("nvidia-ctk", "nvidia-container-cli"))),
         others=dict(_others(root, displays)),
         choices={name: environ[name] for name in CHOICES if name in environ},
     )
@@ -72,6 +75,14 @@ def _group(path: Path) -> str:
         return path.group()
     except (KeyError, OSError):
         return ""
+
+
+def _tegra(root: Path) -> str | None:
+    """Return the name of the board, if it is one of NVIDIA's that has the GPU beside the CPU."""
+    tree = root / "sys/firmware/devicetree/base"
+    # Values of the device tree end with a zero byte.
+    is_tegra = "nvidia,tegra" in _read(tree / "compatible")
+    return (_read(tree / "model").strip("\0") or "NVIDIA Tegra") if is_tegra else None
 
 
 def _is_wsl(root: Path) -> bool:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aava_cli.docker.proof import gpu_options, prove_gpu, try_image
-from aava_cli.gpu.facts import Cuda
+from aava_cli.gpu.facts import Cuda, CudaDevice
 from tests.docker_base import base_image
-from tests.gpu.hosts import driver, gpu, libraries
+from tests.gpu.hosts import MIB, driver, gpu, libraries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WITH_OVERLAY = {"COMPOSE_FILE": "docker-compose.yml:docker-compose.gpu.yml"}
 L4 = driver("550.90.07", 12040, gpu(0, "NVIDIA L4", 23034, "8.9"))
 UUID = "00000000-1111-2222-3333-444444444444"
+DEVICE = CudaDevice(UUID, "NVIDIA L4", 23034 * MIB, (8, 9))
 LISTED = f"GPU 0: NVIDIA L4 (UUID: GPU-{UUID})"
 # What the NVIDIA runtime puts into a container, put into the image.
 GPU_IMAGE = """\
@@ -60,7 +61,7 @@ def left_over() -> list[str]:
 @pytest.mark.parametrize(
     ("answers", "cuda", "works"),
     [
-        ({}, Cuda(version=(12, 4), devices=(UUID,)), True),
+        ({}, Cuda(version=(12, 4), devices=(DEVICE,)), True),
         ({"cuda.init": 999}, Cuda("refused", 999, "CUDA_ERROR_UNKNOWN", (12, 4)), False),
         ({"cuda.dies": 1}, Cuda("refused", detail="its process died"), False),
     ],

@@ -95,7 +95,7 @@ def test_engine_on_another_host_knows_better(
 def test_memory_that_is_full_now_is_not_for_ever() -> None:
     """The daemon itself may hold it."""
     full = replace(GPUS, cuda=Cuda("no-context", 2, "CUDA_ERROR_OUT_OF_MEMORY"))
-    expected = "NVIDIA L4: this host's programs can use it once its memory is free"
+    expected = "NVIDIA L4: this host's programs can use it once it is free"
     assert GpuAvailable(usable=True, reason=expected) == gpu_available(full, is_compose=False)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from aava_cli.gpu import context
 from aava_cli.gpu.cuda import context_source, finish_cuda, read_cuda, start_cuda
-from aava_cli.gpu.facts import Cuda
+from aava_cli.gpu.facts import Cuda, CudaDevice
 from aava_cli.gpu.programs import Ran
-from tests.gpu.hosts import Host, driver, gpu, lay_out
+from tests.gpu.hosts import MIB, Host, driver, gpu, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 L4 = driver("550.90.07", 12040, gpu(0, "NVIDIA L4", 23034, "8.9"))
 UUID = "00000000-1111-2222-3333-444444444444"
+DEVICE = CudaDevice(UUID, "NVIDIA L4", 23034 * MIB, (8, 9))
 
 
 def environ_of(folder: Path, answers: Mapping[str, object] | None) -> dict[str, str]:
@@ -31,15 +32,15 @@ def environ_of(folder: Path, answers: Mapping[str, object] | None) -> dict[str, 
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        ({}, Cuda(version=(12, 4), devices=(UUID,))),
+        ({}, Cuda(version=(12, 4), devices=(DEVICE,))),
         ({"cuda.init": 999}, Cuda("refused", 999, "CUDA_ERROR_UNKNOWN", (12, 4))),
         ({"cuda.init": 801}, Cuda("refused", 801, "error 801", (12, 4))),
         ({"cuda.count": 0}, Cuda("no-device", 100, "CUDA_ERROR_NO_DEVICE", (12, 4))),
         (
             {"cuda.context": 2},
-            Cuda("no-context", 2, "CUDA_ERROR_OUT_OF_MEMORY", (12, 4), (UUID,)),
+            Cuda("no-context", 2, "CUDA_ERROR_OUT_OF_MEMORY", (12, 4), (DEVICE,)),
         ),
-        ({"cuda": 0}, Cuda(devices=(UUID,))),
+        ({"cuda": 0}, Cuda(devices=(DEVICE,))),
     ],
 )
 def test_what_cuda_answers_is_told(
@@ -56,8 +57,11 @@ def test_what_cuda_answers_is_told(
 
 def test_no_library_is_told(tmp_path: Path) -> None:
     """The loader says what it looked for."""
-    cuda = finish_cuda(start_cuda(environ_of(tmp_path, None)), timeout_s=20)
-    assert "no-library" == cuda.problem
+    environ = environ_of(tmp_path, None)
+    words = (sys.executable, context.__file__)
+    ran = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
+    cuda = finish_cuda(start_cuda(environ), timeout_s=20)
+    assert ("no-library", cuda) == (cuda.problem, read_cuda(Ran(0, ran.stdout, "")))
     assert "libcuda.so.1" in cuda.detail
 
 
@@ -85,4 +89,4 @@ def test_program_runs_by_itself(tmp_path: Path) -> None:
     """It is handed to the Python of an image as text."""
     words = (sys.executable, "-I", "-S", "-c", context_source())
     ran = subprocess.run(words, env=environ_of(tmp_path, L4), capture_output=True, check=True)
-    assert [UUID] == json.loads(ran.stdout)["devices"]
+    assert [UUID] == [each["uuid"] for each in json.loads(ran.stdout)["devices"]]

@@ -59,6 +59,11 @@ T4 = Gpu("Tesla T4", "GPU-2", 16, 16, (7, 5), index=1)
             "driver",
             "this user may not use the GPU",
         ),
+        (
+            Gpus(problem="no-library", system=System(tegra="NVIDIA Jetson Nano")),
+            "library",
+            "NVIDIA Jetson Nano: there is no CUDA library for its GPU",
+        ),
         (Gpus(system=System(nodes=OPEN)), "driver", "driver of NVIDIA shows no device"),
     ],
 )
@@ -112,6 +117,7 @@ def test_codes_of_the_library_are_told_apart(code: int, problem: DriverProblem) 
         ("550.54.13", None, (True, False)),
         ("560.94", (12, 6), (True, True)),
         (None, None, (True, True)),
+        (None, (11, 4), (False, True)),
     ],
 )
 def test_driver_has_two_floors(
@@ -125,12 +131,13 @@ def test_driver_has_two_floors(
 def test_one_gpu_is_no_choice() -> None:
     """Nor is none."""
     for gpus in (Gpus(), Gpus((L4,))):
-        assert [None, None] == [compose_choice(gpus, {}), native_choice(gpus, {})]
+        assert [None, None] == [compose_choice(gpus, {}), native_choice(gpus)]
 
 
 def test_order_is_named_where_cuda_did_not_answer() -> None:
     """Which of them is first only CUDA knows."""
-    choice = native_choice(Gpus((L4, T4)), {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"})
+    system = System(choices={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"})
+    choice = native_choice(Gpus((L4, T4), system=system))
     assert Choice(None, "2 GPUs, in the order `PCI_BUS_ID`") == choice
     assert "2 GPUs, in the order `PCI_BUS_ID`" == told(choice)
 

@@ -17,6 +17,7 @@ ROW = "0, NVIDIA L4, GPU-1, 00000000:01:00.0, 24576, 20000, 550.90.07, 8.9, [N/A
 L4 = Gpu("NVIDIA L4", "GPU-1", 24576 * MIB, 20000 * MIB, (8, 9), bus_id="00000000:01:00.0")
 # github.com/NVIDIA/k8s-device-plugin shows the list with slices in this shape.
 MIG_LIST = """\
+Thu Nov 29 20:00:00 2026
 GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-4)
   MIG 3g.20gb     Device  0: (UUID: MIG-1)
   MIG 1g.5gb      Device  1: (UUID: MIG-2)

@@ -83,6 +83,14 @@ def test_what_chooses_a_gpu_is_kept_from_the_environment(tmp_path: Path) -> None
     assert ({"CUDA_VISIBLE_DEVICES": "1"}, True) == (system.choices, system.in_container)
 
 
+def test_jetson_is_told_by_its_device_tree(tmp_path: Path) -> None:
+    """It has no display on the bus; values end with a zero byte."""
+    tree = tmp_path / "sys/firmware/devicetree/base"
+    write(tree / "compatible", "nvidia,p3737-0000+p3701-0005\0nvidia,tegra234\0")
+    write(tree / "model", "NVIDIA Jetson AGX Orin Developer Kit\0")
+    assert "NVIDIA Jetson AGX Orin Developer Kit" == find_system(tmp_path, {}).tegra
+
+
 def test_wsl_is_told_by_its_kernel(tmp_path: Path) -> None:
     """Its first version has no device file."""
     write(tmp_path / "proc/sys/kernel/osrelease", "5.15.167.4-microsoft-standard-WSL2\n")

@@ -121,7 +121,10 @@ SCENARIOS = (
         replace(HEALTHY, runtimes=("runc",)),
         passed=". memory driver cuda kernels",
         warned="docker",
-        says=("sudo nvidia-ctk runtime configure --runtime=docker",),
+        says=(
+            "sudo apt-get install nvidia-container-toolkit",
+            "sudo nvidia-ctk runtime configure --runtime=docker",
+        ),
     ),
     Scenario(
         "RTX 4090, its memory held by another program",
@@ -179,7 +182,7 @@ SCENARIOS = (
         passed=". memory driver cuda layers",
         warned="choice",
         usable=True,
-        says=("CUDA_VISIBLE_DEVICES=GPU-00000001-1111-2222-3333-444444444444",),
+        says=("`CUDA_VISIBLE_DEVICES=GPU-00000001-1111-2222-3333-444444444444 aava serve`",),
     ),
     Scenario(
         "RTX 4090, `CUDA_VISIBLE_DEVICES=1` in `.env`",
@@ -483,10 +486,37 @@ SCENARIOS = (
         says=("CUDA_ERROR_OUT_OF_MEMORY (2)", "no program shows that holds it"),
     ),
     Scenario(
+        "`nvidia-smi` fine, another program has the GPU to itself",
+        replace(NATIVE, answers={**ONE, "cuda.context": 46}),
+        passed=". memory driver layers",
+        warned="cuda",
+        usable=True,
+        says=("sudo nvidia-smi -c DEFAULT",),
+    ),
+    Scenario(
         "container without its GPU",
         Host(module="550.90.07", environ={"container": "docker"}),
         warned=".",
         says=("this container was started without its GPU", "--gpus all"),
+    ),
+    Scenario(
+        "container with CUDA and no other library",
+        Host(answers=ONE, has_nvml=False, module="550.90.07", environ={"container": "docker"}),
+        passed=". cuda",
+        warned="layers",
+        usable=True,
+        says=("NVIDIA GeForce RTX 4090, 25.8 GB", "a program can use 1 device"),
+    ),
+    Scenario(
+        "container that was given none of the GPUs",
+        Host(
+            answers={**driver("550.90.07", 12040), "cuda.init": 100},
+            module="550.90.07",
+            environ={"container": "docker", "NVIDIA_VISIBLE_DEVICES": "none"},
+        ),
+        passed="driver",
+        warned=".",
+        says=("`NVIDIA_VISIBLE_DEVICES` is `none`",),
     ),
     Scenario(
         "container that lost its GPU",

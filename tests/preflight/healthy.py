@@ -33,7 +33,7 @@ MACHINE = Machine(
 )
 GPU = Gpu("NVIDIA L4", "GPU-1", 24 * GB, 20 * GB, (8, 9))
 SLICE = Gpu("H100 MIG 1g.20gb", "MIG-2", 20 * GB, 20 * GB, (9, 0), index=1, parent="GPU-2")
-GPUS = Gpus((GPU, SLICE), "550.90.07", newest_cuda=(12, 4), cuda=Cuda(devices=("1", "2")))
+GPUS = Gpus((GPU, SLICE), "550.90.07", newest_cuda=(12, 4), cuda=Cuda())
 CONTAINER = ContainerGpu("voice-gpu", has_smi=True, smi="GPU 0: NVIDIA L4", cuda=Cuda())
 DOCKER = Docker(
     version="28.2.2",

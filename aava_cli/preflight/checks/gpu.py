@@ -67,10 +67,10 @@ def _described(devices: tuple[Gpu, ...]) -> Iterator[str]:
 def _memory(alike: list[Gpu]) -> str:
     total_bytes = alike[0].total_bytes
     free = [gpu.free_bytes for gpu in alike if gpu.free_bytes is not None]
-    if total_bytes is None or not free:
+    if total_bytes is None:
         return "a slice" if alike[0].parent else "shares the host's memory"
-    least = human_bytes(min(free))
-    return f"{least} free of {human_bytes(total_bytes)}{' each' if len(alike) > 1 else ''}"
+    least = f"{human_bytes(min(free))} free of " if free else ""
+    return f"{least}{human_bytes(total_bytes)}{' each' if len(alike) > 1 else ''}"
 
 
 @check("gpu-memory")

@@ -20,6 +20,9 @@ _RUNTIME = (
     "run `sudo nvidia-ctk runtime configure --runtime=docker`, then `sudo systemctl restart "
     "docker` (this ends running calls)"
 )
+_TOOLKIT = (
+    "install the toolkit from NVIDIA's packages, `sudo apt-get install nvidia-container-toolkit`; "
+)
 _WITH_OVERLAY = (
     "start it with the GPU overlay: `docker compose -f docker-compose.yml "
     "-f docker-compose.gpu.yml up -d --no-build --force-recreate local_ai_server`"
@@ -68,7 +71,8 @@ def docker_reaches_gpu(facts: Facts) -> Finding:
         evidence = "Docker from snap cannot use the NVIDIA toolkit"
         return Warned(evidence, "run `sudo snap remove docker`, and install Docker's packages")
     if not offers_gpu(docker):
-        return Warned("Docker does not know the NVIDIA runtime", _RUNTIME)
+        toolkit = "" if known(facts.gpus).system.has_toolkit else _TOOLKIT
+        return Warned("Docker does not know the NVIDIA runtime", f"{toolkit}{_RUNTIME}")
     return Passed("the NVIDIA runtime is configured")
 
 
@@ -98,12 +102,10 @@ def _container_fix(container: ContainerGpu) -> str:
 def right_gpu(facts: Facts) -> Finding:
     """Say which of several GPUs the daemon takes, and whether it is the one with most memory."""
     gpus = known(facts.gpus)
-    env_file = known(facts.env_file)
-    settings = {**gpus.system.choices, **env_file.gpu_settings}
     if known(facts.is_compose_project):
-        choice = compose_choice(gpus, env_file.gpu_settings)
+        choice = compose_choice(gpus, known(facts.env_file).gpu_settings)
     else:
-        choice = native_choice(gpus, settings)
+        choice = native_choice(gpus)
     if choice is None:
         return Skipped("no more than one GPU")
     return Warned(told(choice), choice.fix) if choice.fix else Passed(told(choice))

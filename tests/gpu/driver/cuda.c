@@ -38,18 +38,47 @@ int cuDeviceGet(int *device, int ordinal)
     return ready ? (int)number_of("cuda.device", SUCCESS) : NOT_INITIALIZED;
 }
 /* CUDA counts as `cuda.order` says: `1,0` puts the second GPU first. */
+static int index_of(int device)
+{
+    char order[TEXT];
+    return look_up("cuda.order", order) ? order[2 * device] - '0' : device;
+}
+
+static int about(int device, const char *name, char *text)
+{
+    char key[TEXT];
+    snprintf(key, sizeof key, "%d.%s", index_of(device), name);
+    return look_up(key, text) ? SUCCESS : INVALID_DEVICE;
+}
+int cuDeviceGetName(char *name, int length, int device)
+{
+    char text[TEXT];
+    int code = about(device, "name", text);
+    snprintf(name, (size_t)length, "%s", code ? "" : text);
+    return code;
+}
+int cuDeviceTotalMem_v2(size_t *bytes, int device)
+{
+    char text[TEXT];
+    /* A device without memory of its own has that of the host. */
+    *bytes = about(device, "memory.total", text) ? 128ULL << 30 : (size_t)atoll(text);
+    return SUCCESS;
+}
+int cuDeviceGetAttribute(int *value, int attribute, int device)
+{
+    char text[TEXT] = "";
+    int major = 0, minor = 0;
+    int code = about(device, "compute", text);
+    sscanf(text, "%d.%d", &major, &minor);
+    /* 75 and 76: the two numbers of the compute capability. */
+    *value = attribute == 75 ? major : minor;
+    return attribute == 75 || attribute == 76 ? code : INVALID_VALUE;
+}
 int cuDeviceGetUuid_v2(Uuid *uuid, int device)
 {
-    char order[TEXT] = "", key[TEXT], text[TEXT];
-    int index = device;
-    if (look_up("cuda.order", order))
-        index = order[2 * device] - '0';
-    snprintf(key, sizeof key, "%d.slice.0.uuid", index);
-    if (!look_up(key, text)) {
-        snprintf(key, sizeof key, "%d.uuid", index);
-        if (!look_up(key, text))
-            return INVALID_DEVICE;
-    }
+    char text[TEXT];
+    if (about(device, "slice.0.uuid", text) && about(device, "uuid", text))
+        return INVALID_DEVICE;
     const char *digits = strchr(text, '-');
     for (int byte = 0; byte < 16; byte++) {
         unsigned value = 0;
@@ -61,14 +90,12 @@ int cuDeviceGetUuid_v2(Uuid *uuid, int device)
     }
     return SUCCESS;
 }
-int cuCtxCreate_v2(void **context, unsigned flags, int device)
+int cuDevicePrimaryCtxRetain(void **context, int device)
 {
-    (void)flags;
     (void)device;
     *context = context;
     return ready ? (int)number_of("cuda.context", SUCCESS) : NOT_INITIALIZED;
 }
-int cuCtxDestroy_v2(void *context) { return context ? SUCCESS : INVALID_VALUE; }
 
 int cuGetErrorName(int code, const char **name)
 {
