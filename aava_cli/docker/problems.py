@@ -48,6 +48,8 @@ class _Known:
         return self.kind(self.message.format(line=line), hint=self.hint)
 
 
+# Docker 28 says it below its reason, Docker 27 and older in other words.
+_HELP_ENDS = ("--help' for more information", "--help'.")
 _START = "run `sudo systemctl start docker`; `docker context ls` shows which engine is asked"
 _COMPOSE_MESSAGE = "`docker` has no Compose of version 2 or later"
 _COMPOSE_HINT = "install the plugin: `sudo apt-get install docker-compose-plugin`"
@@ -138,5 +140,7 @@ def shown(argv: Argv) -> str:
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    """Return the last line that says something: where help is to be had is no reason."""
+    lines = (line.strip() for line in text.splitlines())
+    said = [line for line in lines if line and not line.endswith(_HELP_ENDS)]
+    return said[-1] if said else ""

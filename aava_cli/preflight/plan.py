@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from aava_cli.folders import Ownership
+from aava_cli.preflight.checks.gpu_use import decide_gpu
 from aava_cli.preflight.checks.project import CONTAINER_USER
 from aava_cli.preflight.facts import Docker, Unknown
 from aava_cli.preflight.findings import NotKnown, known
-from aava_cli.preflight.gpu_available import gpu_available
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -154,17 +154,10 @@ def _env(facts: Facts) -> Iterator[tuple[str, Repair]]:
         if env.has_example:
             yield "env", MissingEnvFile(env.path, env.path.with_name(".env.example"))
         return
-    if env.gpu_layers in (None, "", "0") and _has_gpu(facts):
+    if env.gpu_settings.get(_LAYERS, "0") == "0" and decide_gpu(facts).usable:
         yield "gpu-layers", MissingValue(_LAYERS, "-1")
     if _is_open(env):
         yield "access", MissingValue(_TOKEN, None)
-
-
-def _has_gpu(facts: Facts) -> bool:
-    try:
-        return gpu_available(facts)[0]
-    except NotKnown:
-        return False
 
 
 def _is_open(env: EnvFile) -> bool:

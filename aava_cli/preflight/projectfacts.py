@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _WRITE_AND_ENTER = 0o3
@@ -26,7 +27,7 @@ class EnvFile:
     misread: tuple[str, ...] = ()
     bad_values: tuple[str, ...] = ()
     gpu_available: str | None = None
-    gpu_layers: str | None = None
+    gpu_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pty
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,27 +16,26 @@ import pytest
 
 from aava_cli.files import exclusive_lock
 from aava_cli.journal import Journal, Record
-from tests.preflight.test_engine import write_program
+from aava_cli.output import Output
+from aava_cli.preflight.facts import Facts, Unknown
+from aava_cli.preflight.gpunote import note_gpu
+from aava_cli.preflight.probing.project import read_env_file
+from aava_cli.session import Session
+from tests.gpu.hosts import run_on
+from tests.preflight.gpu_scenarios import NATIVE
 
 if TYPE_CHECKING:
     from tests.conftest import Aava, Ran
 
 REPOSITORY = Path(__file__).parents[2]
+FIX = ("preflight", "--fix", "--yes", "--json", "--only")
 ITEM = {"name", "group", "status", "message", "details", "remediation", "command"}
-SMI = 'echo "NVIDIA L4, GPU-1, 23034, 22500, 8.9, 550.90.07"'
 
 
 def result(ran: Ran) -> dict[str, Any]:
     """Return what the command answered as JSON."""
     answer: dict[str, Any] = json.loads(ran.stdout)["result"]
     return answer
-
-
-def with_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this host's `nvidia-smi` show a GPU."""
-    folder.mkdir()
-    write_program(folder, "nvidia-smi", SMI)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture
@@ -149,16 +149,28 @@ def test_whether_a_gpu_can_be_used_is_written_and_nothing_else(aava: Aava, proje
     assert (env.read_bytes(), env.stat().st_ino) == (written, before.st_ino)
 
 
-@pytest.mark.usefixtures("without_docker")
-def test_a_gpu_of_this_host_is_for_the_native_daemon(
-    aava: Aava, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_of_this_host_is_for_the_native_daemon(tmp_path: Path) -> None:
     """Without Docker there is nothing else; the reason is printed."""
-    with_gpu(tmp_path / "smi", monkeypatch)
-    ran = aava("preflight")
-    assert "GPU_AVAILABLE=true: NVIDIA L4, for the native daemon" in ran.stdout
-    assert "written to `.env`, where it was unset" in ran.stdout
-    assert "GPU_AVAILABLE=true\n" in (project / ".env").read_text()
+    ran = run_on(NATIVE, tmp_path / "host", "preflight", "--only", "gpu")
+    reason = "NVIDIA GeForce RTX 4090: this host's programs can use it"
+    assert f"GPU_AVAILABLE=true: {reason}" in ran.stdout.splitlines()
+    assert "written to `.env`, where it was unset" in ran.stdout.splitlines()
+    assert "GPU_AVAILABLE=true\n" in (tmp_path / "host/project/.env").read_text()
+
+
+def test_what_nobody_knows_is_no_reason_to_write(project: Path) -> None:
+    """What was known before stays, until somebody knows better."""
+    env = project / ".env"
+    env.write_text("GPU_AVAILABLE=true\n")
+    session = Session({"project": str(project)}, Output())
+    seen = Facts(env_file=read_env_file(env), gpus=Unknown("no answer within 5 s"))
+    note = note_gpu(session, seen, write=True)
+    assert note is not None
+    assert (note.value, note.kept) == (False, "nobody knows")
+    assert note.reason == "could not be found out: nobody asked for it"
+    assert list(note.text())[-1] == "not written: nobody knows"
+    assert env.read_text() == "GPU_AVAILABLE=true\n"
+    assert note_gpu(session, Facts(), write=True) is None
 
 
 @pytest.mark.parametrize(
@@ -279,25 +291,21 @@ def test_repairs_are_made_one_by_one_and_once(aava: Aava, project: Path) -> None
     assert {each["outcome"] for each in history} == {"repaired"}
 
 
-@pytest.mark.usefixtures("without_docker")
-def test_layers_go_to_the_gpu(
-    aava: Aava, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_layers_go_to_the_gpu(aava: Aava, tmp_path: Path) -> None:
     """And come back from it with `aava undo`."""
-    with_gpu(tmp_path / "smi", monkeypatch)
-    env = project / ".env"
-    before = env.read_text()
-    words = ("preflight", "--only", "gpu-layers", "--json")
-    (item,) = result(aava(*words))["items"]
-    assert (item["status"], item["command"]) == ("warn", "aava preflight --fix")
-    (repair,) = result(aava(*words, "--fix", "--yes"))["repairs"]
+    host = replace(NATIVE, env={})
+    ran = run_on(host, tmp_path / "gpu", *FIX, "gpu-layers", "--no-write")
+    (repair,) = result(ran)["repairs"]
     assert (repair["message"], repair["status"]) == (
         "set LOCAL_LLM_GPU_LAYERS in `.env` to -1",
         "done",
     )
+    (item,) = result(ran)["items"]
+    assert (item["name"], item["status"]) == ("gpu-layers", "pass")
+    env = tmp_path / "gpu/project/.env"
     assert "LOCAL_LLM_GPU_LAYERS=-1\n" in env.read_text()
-    assert aava("undo", "--offline").exit_code == 0
-    assert env.read_text() == before
+    assert aava("--project", str(env.parent), "undo", "--offline").exit_code == 0
+    assert "LAYERS" not in env.read_text()
 
 
 def test_a_token_is_made_up_and_shown_to_nobody(aava: Aava, project: Path) -> None:

@@ -425,16 +425,6 @@ def test_numbers() -> None:
     assert found("numbers", env_file=replace(ENV_FILE, exists=False)).status == "skip"
 
 
-@pytest.mark.parametrize(
-    ("layers", "expected"), [(None, "warn"), ("", "warn"), ("0", "warn"), ("20", "pass")]
-)
-def test_gpu_layers(layers: str | None, expected: str) -> None:
-    """Without layers on it, the GPU does nothing for the language model."""
-    env_file = replace(ENV_FILE, gpu_layers=layers)
-    assert found("gpu-layers", env_file=env_file).status == expected
-    assert found("gpu-layers", env_file=env_file, docker=None).status == "skip"
-
-
 def test_an_overlay_that_takes_a_whole_part_away_is_named() -> None:
     """A null deletes all below its key."""
     item = found("yaml-merge", overlay=Overlay(("providers.local",)))

@@ -105,13 +105,13 @@ def test_env_is_made_from_its_example() -> None:
     assert planned(env_file=replace(env_file, has_example=False)) == ()
 
 
-@pytest.mark.parametrize("layers", [None, "", "0"])
-def test_layers_go_to_the_gpu_where_there_is_one(layers: str | None) -> None:
+@pytest.mark.parametrize("settings", [{}, {"LOCAL_LLM_GPU_LAYERS": "0"}])
+def test_layers_go_to_the_gpu_where_there_is_one(settings: dict[str, str]) -> None:
     """Without evidence of one, nothing is set."""
-    env_file = replace(ENV_FILE, gpu_layers=layers)
+    env_file = replace(ENV_FILE, gpu_settings=settings)
     assert planned(env_file=env_file) == (MissingValue("LOCAL_LLM_GPU_LAYERS", "-1"),)
-    assert planned(env_file=env_file, docker=None) == ()
-    assert planned(env_file=env_file, gpus=NOT_ASKED) == ()
+    assert planned(env_file=env_file, docker=None, container_gpu=None) == ()
+    assert planned(env_file=env_file, gpus=NOT_ASKED, container_gpu=None) == ()
     assert planned(env_file=replace(env_file, problem=".env:1: x")) == ()
 
 
@@ -128,7 +128,7 @@ def test_a_missing_token_is_made_up_and_not_told() -> None:
 
 def test_only_what_was_checked_is_repaired() -> None:
     """`--only` is about repairs too."""
-    env_file = replace(ENV_FILE, gpu_layers="0", host="0.0.0.0")  # noqa: S104 - compared, not bound
+    env_file = replace(ENV_FILE, gpu_settings={}, host="0.0.0.0")  # noqa: S104 - compared, not bound
     here: dict[str, Any] = {"env_file": env_file, "owned": (MISSING,)}
     assert [each.name for each in planned(**here)] == ["make-folder", "set-value", "set-value"]
     assert [each.name for each in planned(("owners",), **here)] == ["make-folder"]

@@ -13,6 +13,7 @@ from aava_cli import envfile, yamlfile
 from aava_cli.backends import BACKENDS
 from aava_cli.daemon.address import find_address
 from aava_cli.errors import AavaError, ConfigError
+from aava_cli.gpu.facts import GPU_SETTINGS
 from aava_cli.preflight.probing.host import existing
 from aava_cli.preflight.projectfacts import EnvFile, Folder, Label, Overlay, Parsed
 from aava_cli.session import read_text
@@ -60,7 +61,7 @@ def read_env_file(path: Path) -> EnvFile:
         misread=tuple(dict.fromkeys(_TAB_COMMENT.findall(text) + _EXPANDED.findall(text))),
         bad_values=tuple(_bad_values(text, values, path)),
         gpu_available=values.get("GPU_AVAILABLE"),
-        gpu_layers=values.get("LOCAL_LLM_GPU_LAYERS"),
+        gpu_settings={name: values[name] for name in GPU_SETTINGS if values.get(name)},
     )
 
 
