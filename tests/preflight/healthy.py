@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aava_cli.folders import Ownership
 from aava_cli.gpu.facts import ContainerGpu, Cuda, EngineGpu, Gpu, Gpus
 from aava_cli.preflight.facts import (
     Clock,
@@ -64,7 +65,7 @@ ENV_FILE = EnvFile(
     gpu_available="true",
     gpu_settings={"LOCAL_LLM_GPU_LAYERS": "-1"},
 )
-OWNED = Folder(PROJECT / "models", True, True, 1000, 1000, 0o2775)  # noqa: FBT003 - it is there
+OWNED = Folder(PROJECT / "models", exists=True, writable=True, held=Ownership(1000, 1000, 0o2775))
 HUB = "hub.invalid"
 FACTS = Facts(
     machine=MACHINE,

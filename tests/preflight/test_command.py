@@ -19,10 +19,13 @@ from aava_cli.journal import Journal, Record
 from aava_cli.output import Output
 from aava_cli.preflight.facts import Facts, Unknown
 from aava_cli.preflight.gpunote import note_gpu
+from aava_cli.preflight.plan import MissingEnvFile, MissingFolder, MissingValue
 from aava_cli.preflight.probing.project import read_env_file
+from aava_cli.preflight.repair import apply_repair
 from aava_cli.session import Session
 from tests.gpu.hosts import run_on
 from tests.preflight.gpu_scenarios import NATIVE
+from tests.test_bind_mount import in_namespace
 
 if TYPE_CHECKING:
     from tests.conftest import Aava, Ran
@@ -330,6 +333,39 @@ def test_a_repair_that_fails_does_not_keep_the_others(aava: Aava, project: Path)
     assert (second["status"], (project / "models/vad").is_dir()) == ("done", True)
     text = aava("preflight", "--fix", "--yes", "--only", "owners").stdout
     assert "failed  make " in text
+
+
+def test_a_repair_that_is_done_by_now_is_not_done_again(project: Path) -> None:
+    """Somebody else was quicker."""
+    session = Session({"project": str(project)}, Output())
+    env = project / ".env"
+    env.write_text("LOCAL_WS_AUTH_TOKEN=x\nLOCAL_LLM_GPU_LAYERS=-1\n")
+    stale = (
+        MissingFolder(project / "models/llm", 0o755, None),
+        MissingEnvFile(env, project / ".env.example"),
+        MissingValue("LOCAL_WS_AUTH_TOKEN", None),
+        MissingValue("LOCAL_LLM_GPU_LAYERS", "-1"),
+    )
+    assert [apply_repair(session, each) for each in stale] == [False] * 4
+    assert list((project / ".aava").iterdir()) == []
+
+
+def test_without_room_the_old_env_file_stays(project: Path) -> None:
+    """Nothing is half written, and the reason is told."""
+    small = project / "small"
+    small.mkdir()
+    (project / ".env").unlink()
+    (project / ".env").symlink_to(small / "env")
+    program = f"{sys.executable} -m aava_cli --project {project} preflight --json --only gpu"
+    # One page, which `.env` takes.
+    script = f"mount -t tmpfs -o size=4k none {small} && echo A=1 >{small}/env && {program}"
+    inside = in_namespace(("sh", "-c", f"{script}; cat {small}/env >&2"))
+    if inside is None:
+        pytest.skip("`unshare -m` is not permitted here, so nothing can be mounted")
+    done = subprocess.run(inside, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    note = json.loads(done.stdout)["result"]["gpu_available"]
+    assert (note["written"], "No space left" in note["kept"]) == (False, True)
+    assert done.stderr == "A=1\n"
 
 
 def test_repairs_wait_for_nobody(aava: Aava, project: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.folders import Ownership
 from aava_cli.preflight.checks import CHECKS, all_checks, needs_of, run_checks
 from aava_cli.preflight.facts import NOT_ASKED, Clock, ComposeConfig, Facts, Socket
 from aava_cli.preflight.findings import GROUPS, facts_read_by, group_of
@@ -366,12 +367,12 @@ def test_an_interrupted_change_comes_before_everything_else() -> None:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"owner": 1000, "mode": 0o700}, "pass"),
-        ({"owner": 0, "group": 1000, "mode": 0o770}, "pass"),
-        ({"owner": 0, "group": 0, "mode": 0o777}, "pass"),
-        ({"owner": 0, "group": 0, "mode": 0o755}, "warn"),
-        ({"owner": 1000, "mode": 0o577}, "warn"),
-        ({"exists": False, "owner": None, "group": None, "mode": None}, "warn"),
+        ({"held": Ownership(1000, 0, 0o700)}, "pass"),
+        ({"held": Ownership(0, 1000, 0o770)}, "pass"),
+        ({"held": Ownership(0, 0, 0o777)}, "pass"),
+        ({"held": Ownership(0, 0, 0o755)}, "warn"),
+        ({"held": Ownership(1000, 0, 0o577)}, "warn"),
+        ({"exists": False, "held": None}, "warn"),
     ],
 )
 def test_owners(changed: dict[str, Any], expected: str) -> None:
@@ -382,9 +383,9 @@ def test_owners(changed: dict[str, Any], expected: str) -> None:
     )
 
 
-def test_nobody_writes_to_a_folder_without_a_mode() -> None:
-    """It is not there."""
-    assert not replace(OWNED, mode=None).is_open_to(1000)
+def test_nobody_writes_to_a_folder_that_is_not_there() -> None:
+    """Somebody has to make it first."""
+    assert not replace(OWNED, held=None).is_open_to(1000)
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from aava_cli.preflight.plan import Repair
 
 ROOT = replace(MACHINE, user_id=0)
-MISSING = replace(OWNED, exists=False, owner=None, group=None, mode=None)
-CLOSED = replace(OWNED, owner=0, group=7, mode=0o700)
+MISSING = replace(OWNED, exists=False, held=None)
+CLOSED = replace(OWNED, held=Ownership(0, 7, 0o700))
 
 
 def planned(checks: tuple[str, ...] = all_checks(), **changed: Any) -> tuple[Repair, ...]:  # noqa: ANN401
@@ -76,7 +76,7 @@ def test_root_opens_folders_to_the_containers() -> None:
 
 def test_the_containers_user_opens_its_own_folders() -> None:
     """Nobody else can, without being root."""
-    own = replace(OWNED, mode=0o500)
+    own = replace(OWNED, held=Ownership(1000, 1000, 0o500))
     (repair,) = planned(owned=(own,))
     assert repair.command == f"chmod 2775 {OWNED.path}"
     assert planned(owned=(own,), machine=replace(MACHINE, user_id=1001)) == ()

@@ -15,12 +15,14 @@ import pytest
 
 from aava_cli.errors import AavaError
 from aava_cli.files import exclusive_lock
+from aava_cli.folders import Ownership
 from aava_cli.journal import Journal, Record
 from aava_cli.output import Output
 from aava_cli.preflight.facts import Facts, Unknown
 from aava_cli.preflight.port import find_holder, find_port
 from aava_cli.preflight.probe import Probe, as_facts, gather_facts, learn, probes_of
 from aava_cli.preflight.probing.host import (
+    clock_of,
     find_clock,
     find_container,
     find_disks,
@@ -109,6 +111,15 @@ def test_a_deep_look_waits_longer_for_the_network(tmp_path: Path) -> None:
     assert (quick.deadline_s, deep.deadline_s > 10) == (0.5, True)
 
 
+def test_a_container_is_tried_only_on_a_deep_look_at_a_project_of_containers(
+    tmp_path: Path,
+) -> None:
+    """A native project has none."""
+    for deep in (False, True):
+        probe = probes_of(session_of(tmp_path), deep=deep)["container_gpu"]
+        assert probe.find() is None
+
+
 @pytest.mark.parametrize(
     "error", [OSError("no such device"), ValueError("no number"), AavaError("no file", hint="")]
 )
@@ -179,6 +190,12 @@ def test_virtual_machines_are_recognised(
         if text is not None:
             (firmware / name).write_text(text)
     assert find_virtual(tmp_path, frozenset(flags)) == expected
+
+
+def test_the_kernel_may_be_forbidden_to_say() -> None:
+    """In a container that filters system calls."""
+    with pytest.raises(ValueError, match="does not say"):
+        clock_of(-1)
 
 
 def test_the_kernel_says_whether_its_clock_is_kept_right() -> None:
@@ -406,8 +423,8 @@ def test_folders_of_models_and_of_containers_are_looked_at(settings: Settings) -
     settings.models_dir.mkdir(mode=0o755)
     settings.models_dir.chmod(0o2775)
     whole, *parts = find_owned(settings)
-    uid, gid = os.getuid(), settings.models_dir.stat().st_gid
-    assert whole == Folder(settings.models_dir, True, True, uid, gid, 0o2775)  # noqa: FBT003
+    held = Ownership(os.getuid(), settings.models_dir.stat().st_gid, 0o2775)
+    assert whole == Folder(settings.models_dir, exists=True, writable=True, held=held)
     assert {each.path.name for each in parts} == {"stt", "tts", "llm", "kroko", "vad"}
     assert not any(each.exists for each in parts)
     write_compose_project(settings.project)

@@ -130,9 +130,17 @@ def find_clock() -> facts.Clock:
     import ctypes
 
     buffer = ctypes.create_string_buffer(_TIMEX_BYTES)
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
+    return clock_of(ctypes.CDLL(None).adjtimex(buffer))
+
+
+def clock_of(state: int) -> facts.Clock:
+    """Return what `adjtimex` means by *state*.
+
+    Raises:
+        ValueError: it does not say; a container may forbid to ask.
+    """
     if state < 0:
-        raise OSError(ctypes.get_errno(), "the kernel does not say how its clock is kept")
+        raise ValueError("the kernel does not say how its clock is kept")
     return facts.Clock(is_synchronised=state != _NOT_SYNCHRONISED)
 
 
