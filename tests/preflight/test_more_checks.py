@@ -205,7 +205,7 @@ def test_names(names: Names, expected: tuple[str, str]) -> None:
         (Answered(HUB, 200), "pass"),
         (Answered(HUB, 404), "pass"),
         (Answered(HUB, 503), "warn"),
-        (Answered(HUB, problem="no answer within 0.45 s"), "warn"),
+        (Answered(HUB, problem="no answer within 0.35 s"), "warn"),
         (Answered(HUB, offline="HF_HUB_OFFLINE"), "skip"),
         (Answered(HUB, 200, proxy="http://proxy:3128"), "pass"),
     ],
