@@ -238,7 +238,7 @@ SCENARIOS = (
         ),
         passed="driver",
         warned=".",
-        says=("MIG is on, and it has no instance", "sudo nvidia-smi mig -cgi"),
+        says=("MIG is on, and it has no instance", "sudo nvidia-smi mig -cgi ID -C"),
     ),
     Scenario(
         "GB10, which has no memory of its own",
