@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GpuAvailable:
-    """Whether the daemon can use a GPU, and the reason for people."""
+    """Whether the daemon can use a GPU, and the reason for people.
+
+    Where that is not known, it is no evidence that it can.
+    """
 
     usable: bool
     reason: str
+    is_known: bool = True
 
 
 def gpu_available(

@@ -9,8 +9,9 @@ import pytest
 
 from aava_cli.gpu.available import GpuAvailable
 from aava_cli.gpu.facts import Broken, ContainerGpu, Cuda, EngineGpu, Gpu, Gpus
-from aava_cli.preflight.checks import run_checks
-from aava_cli.preflight.facts import EnvFile, Unknown
+from aava_cli.preflight.checks.gpu_use import decide_gpu
+from aava_cli.preflight.facts import Unknown
+from aava_cli.preflight.projectfacts import EnvFile
 from tests.preflight.healthy import CONTAINER, DOCKER, ENV_FILE, FACTS, GPU, GPUS, PROJECT, SLICE
 from tests.preflight.test_checks import found, status
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def says(name: str, *words: str, **changed: Any) -> None:  # noqa: ANN401 - any fact
     """Assert that the check *name* warns in these *words*, the fix among them."""
     checked = found(name, **changed)
-    text = f"{checked.evidence}: {checked.fix}"
+    text = f"{checked.message}: {checked.remediation}"
     assert ("warn", []) == (checked.status, [each for each in words if each not in text])
 
 
@@ -55,22 +56,22 @@ def test_docker_is_told_of_the_gpu(changed: dict[str, Any], expected: str) -> No
 def test_decision_needs_an_engine_that_offers_it(docker: Docker | None, *, usable: bool) -> None:
     """For a project of containers."""
     facts = replace(FACTS, docker=docker, container_gpu=None)
-    assert usable == run_checks(facts).gpu.usable
+    assert usable == decide_gpu(facts).usable
 
 
 def test_decision_on_another_host_is_its_engines() -> None:
     """The GPUs here are not those of its containers."""
     facts = replace(FACTS, docker=replace(DOCKER, remote="ssh://box"), container_gpu=None)
     expected = "the engine, on another host, offers a GPU"
-    assert GpuAvailable(usable=True, reason=expected) == run_checks(facts).gpu
+    assert GpuAvailable(usable=True, reason=expected) == decide_gpu(facts)
 
 
 def test_what_is_not_known_is_no_evidence() -> None:
     """A driver that hung, or an engine; a container that could not be tried leaves the rest."""
-    unknown = run_checks(replace(FACTS, gpus=Unknown("no answer within 5 s"), container_gpu=None))
+    unknown = decide_gpu(replace(FACTS, gpus=Unknown("no answer within 5 s"), container_gpu=None))
     expected = "could not be found out: no answer within 5 s"
-    assert GpuAvailable(usable=False, reason=expected) == unknown.gpu
-    assert run_checks(replace(FACTS, container_gpu=Unknown("no engine"))).gpu.usable
+    assert GpuAvailable(usable=False, reason=expected, is_known=False) == unknown
+    assert decide_gpu(replace(FACTS, container_gpu=Unknown("no engine"))).usable
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,17 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "preflight.md"
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 def test_host_is_judged_as_the_table_says(scenario: Scenario, tmp_path: Path) -> None:
     """Findings, decision and exit code; whatever is not in the table has nothing to check."""
-    ran = run_on(scenario.host, tmp_path / "host", "preflight", "--json")
+    ran = run_on(scenario.host, tmp_path / "host", "preflight", "--json", "--only", "gpu")
     result = json.loads(ran.stdout)["result"]
-    checks = [each for each in result["checks"] if each["name"].partition("-")[0] == "gpu"]
+    checks = [each for each in result["items"] if each["name"].partition("-")[0] == "gpu"]
     found = {each["name"]: each["status"] for each in checks if each["status"] != "skip"}
     assert scenario.expected() == found
-    assert (scenario.usable, scenario.exit_code) == (result["gpu"]["usable"], ran.exit_code)
-    text = "\n".join(f"{each['evidence']}\n{each['fix']}" for each in checks)
+    note = result["gpu_available"]
+    assert (scenario.usable, scenario.exit_code) == (note["value"], ran.exit_code)
+    env = (tmp_path / "host/project/.env").read_text(encoding="utf-8")
+    said = f"GPU_AVAILABLE={str(scenario.usable).lower()}\n"
+    assert (said in env, note["kept"] is None) == (note["written"], note["written"])
+    text = "\n".join(f"{each['message']}\n{each['remediation']}" for each in checks)
     assert [] == [words for words in scenario.says if words not in text]
 
 

@@ -44,7 +44,9 @@ def decide_gpu(facts: Facts) -> GpuAvailable:
             is_required_waived=is_required_waived(facts),
         )
     except NotKnown as reason:
-        return GpuAvailable(usable=False, reason=f"could not be found out: {reason}")
+        return GpuAvailable(
+            usable=False, reason=f"could not be found out: {reason}", is_known=False
+        )
 
 
 def offers_gpu(docker: Docker | None) -> bool | None:
