@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aava_cli.docker.argv import Argv
 
 # The first container of a large image is slow: its layers are read for the first time.
-TIMEOUT_S = 60.0
-_END_S = 20.0
+TIMEOUT_S = 40.0
+_END_S = 10.0
 _END_OF_SMI = "end of nvidia-smi:"
 # The image may have no Python, and a shell has no other way to CUDA.
 _TRIAL = f"""\

@@ -39,10 +39,13 @@ def compose_choice(gpus: Gpus, settings: Mapping[str, str]) -> Choice | None:
     if gpus.devices and hidden.isdecimal() and int(hidden) > 0:
         how = f"`CUDA_VISIBLE_DEVICES={hidden}`: a container with one GPU counts it as 0, so none"
         return Choice(None, how, f"take it out of `.env`, and {_by_overlay(_best(gpus))}")
-    if len(gpus.devices) < 2:  # noqa: PLR2004 - one GPU is no choice
+    if not gpus.devices or len((*gpus.devices, *gpus.broken)) == 1:
         return None
-    first = min(gpus.devices, key=lambda gpu: gpu.index)
-    best = _best(gpus)
+    first, best = min(gpus.devices, key=lambda gpu: gpu.index), _best(gpus)
+    unusable = [broken.index for broken in gpus.broken if broken.index < first.index]
+    if unusable:
+        how = f"an overlay with `count: 1` gets GPU {min(unusable)}, which cannot be used"
+        return Choice(None, how, _by_overlay(best))
     fix = _by_overlay(best) if _is_better(best, first) else ""
     return Choice(first, "an overlay with `count: 1` gets", fix)
 
@@ -53,19 +56,16 @@ def native_choice(gpus: Gpus) -> Choice | None:
     CUDA counts the fastest GPU first, unless `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`
     (CUDA C++ Programming Guide, "CUDA Environment Variables").
     """
-    if len(gpus.devices) < 2:  # noqa: PLR2004 - one GPU is no choice
+    if not gpus.devices or len(gpus.devices) == 1:
         return None
     order = gpus.system.choices.get("CUDA_DEVICE_ORDER") or "FASTEST_FIRST"
     first = _first_of_cuda(gpus)
     if first is None:
         return Choice(None, f"{len(gpus.devices)} GPUs, in the order `{order}`")
     best = _best(gpus)
-    fix = (
-        f"start it so: `CUDA_VISIBLE_DEVICES={best.uuid} aava serve`"
-        if _is_better(best, first)
-        else ""
-    )
-    return Choice(first, f"a program gets, in the order `{order}`,", fix)
+    start = f"start it so: `CUDA_VISIBLE_DEVICES={best.uuid} aava serve`"
+    how = f"a program gets, in the order `{order}`,"
+    return Choice(first, how, start if _is_better(best, first) else "")
 
 
 def _first_of_cuda(gpus: Gpus) -> Gpu | None:

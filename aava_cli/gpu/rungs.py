@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from aava_cli.gpu.words import CUDA_FIX, CUDA_FIXES, GPU_FIXES, INSTALL, RESTART
+from aava_cli.gpu.words import (
+    CUDA_FIX,
+    CUDA_FIXES,
+    GPU_FIXES,
+    INSTALL,
+    KERNEL_LOG,
+    REBOOT,
+    RESTART,
+    WITH_GPU,
+)
 
 if TYPE_CHECKING:
     from aava_cli.gpu.facts import Broken, Cuda, DriverProblem, Gpus, System
@@ -67,8 +76,8 @@ def _below_driver(gpus: Gpus) -> Rung:
         return _module(system)
     if system.in_container and (gpus.problem == "no-library" or not system.nodes):
         evidence = f"the host has NVIDIA's driver {system.module or ''}".rstrip()
-        fix = "start it with `--gpus all`, with the NVIDIA container toolkit on the host"
-        return Rung("library", f"{evidence}, this container was started without its GPU", fix)
+        evidence = f"{evidence}, this container was started without its GPU"
+        return Rung("library", evidence, WITH_GPU)
     if not system.nodes:
         evidence = f"kernel module {system.module}, no `/dev/nvidia*`"
         return Rung("files", evidence, "run `sudo nvidia-modprobe -c 0 -u`")
@@ -99,7 +108,7 @@ def _module(system: System) -> Rung:
         fix = "run `lspci -d 10de:`; a virtual machine needs its GPU handed in"
         return Rung("device", evidence, fix)
     evidence = f"NVIDIA GPU {where}: the kernel module is not loaded"
-    fix = f"run `sudo modprobe nvidia`; if there is none, {INSTALL}; with Secure Boot, sign it"
+    fix = f"run `sudo modprobe nvidia`; if there is none, {INSTALL}; Secure Boot wants it signed"
     return Rung("module", evidence, fix)
 
 
@@ -116,11 +125,11 @@ def _library(gpus: Gpus) -> Rung:
     version = gpus.system.module or ""
     if gpus.problem == "not-loaded":
         evidence = f"kernel module {version or 'unknown'}, and the driver does not answer"
-        return Rung("driver", evidence, "run `sudo dmesg | grep -i nvrm`, then reboot the host")
+        return Rung("driver", evidence, KERNEL_LOG)
     evidence = f"kernel module {version or 'of NVIDIA'}, no `libnvidia-ml.so.1`"
     branch = version.partition(".")[0]
-    package = f"`sudo apt-get install libnvidia-compute-{branch}`" if branch else "its packages"
-    return Rung("library", evidence, f"install the driver's libraries of that version: {package}")
+    package = f"run `sudo apt-get install libnvidia-compute-{branch}`" if branch else INSTALL
+    return Rung("library", evidence, f"{package}: the libraries have to be of that version")
 
 
 def _driver(gpus: Gpus, problem: DriverProblem) -> Rung:
@@ -130,13 +139,13 @@ def _driver(gpus: Gpus, problem: DriverProblem) -> Rung:
         versions = (("kernel module", system.module), ("library", gpus.library))
         known = " and ".join(f"{name} {version}" for name, version in versions if version)
         evidence = f"the driver was updated under a running kernel: {known or gpus.detail}"
-        return Rung("driver", evidence, RESTART if system.in_container else "reboot the host")
+        return Rung("driver", evidence, RESTART if system.in_container else REBOOT)
     closed = _closed(system)
     if problem == "no-permission" and closed is not None:
         return closed
     if problem == "cut-off" and not system.in_container:
         evidence = f"the NVIDIA driver does not work{said}"
-        return Rung("driver", evidence, "run `sudo dmesg | grep -i nvrm`, then reboot the host")
+        return Rung("driver", evidence, KERNEL_LOG)
     evidence, fix = GPU_FIXES[problem]
     return Rung("driver", f"{evidence}{said}", fix)
 
@@ -144,7 +153,7 @@ def _driver(gpus: Gpus, problem: DriverProblem) -> Rung:
 def broken_gpu(gpus: Gpus, broken: Broken) -> Rung:
     """Return what is wrong with a GPU that the driver counts and nobody can use."""
     if broken.problem == "uncut":
-        fix = "make one: `sudo nvidia-smi mig -lgip` lists sizes, `sudo nvidia-smi mig -cgi ID -C`"
+        fix = "run `sudo nvidia-smi mig -lgip` to see sizes, and `sudo nvidia-smi mig -cgi ID -C`"
         return Rung("gpu", f"GPU {broken.index}: {broken.detail}", fix)
     rung = _driver(gpus, broken.problem)
     return Rung("gpu", f"GPU {broken.index}: {broken.detail}", rung.fix)
@@ -160,11 +169,11 @@ def broken_cuda(cuda: Cuda | None) -> Rung | None:
     if cuda is None or cuda.problem is None:
         return None
     if cuda.problem == "no-library":
-        fix = "install it: `sudo apt-get install libcuda1`, or `libnvidia-compute-NNN` on Ubuntu"
+        fix = "run `sudo apt-get install libcuda1` on Debian, `... libnvidia-compute-NNN` on Ubuntu"
         return Rung("cuda", "there is no CUDA library, `libcuda.so.1`", fix)
     if cuda.problem == "no-answer":
         evidence = f"CUDA does not answer: {cuda.detail}"
-        return Rung("cuda", evidence, "run `sudo dmesg | grep -i nvrm`, then reboot the host")
+        return Rung("cuda", evidence, KERNEL_LOG)
     said = f"{cuda.detail} ({cuda.code})" if cuda.code else cuda.detail
     evidence = f"CUDA cannot be used: {said}"
     return Rung("cuda", evidence, CUDA_FIXES.get(cuda.code or 0, CUDA_FIX))

@@ -55,7 +55,9 @@ def probes_of(session: Session, *, deep: bool = False) -> dict[str, Probe]:
         "machine": Probe(host.find_machine, "/etc/os-release, /proc/cpuinfo, uname, getrlimit"),
         "clock": Probe(host.find_clock, "adjtimex"),
         "memory": Probe(host.find_memory, "/proc/meminfo, /sys/fs/cgroup"),
-        "gpus": Probe(find_gpus, "libnvidia-ml, else `nvidia-smi`, else /proc/driver/nvidia"),
+        "gpus": Probe(
+            find_gpus, "libnvidia-ml, else `nvidia-smi`; libcuda; /proc/driver, /sys/bus/pci, /dev"
+        ),
         "container_gpu": Probe(
             lambda: try_container(session) if deep else None,
             "`docker run` with --deep, else nothing",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import Aava
     from tests.docker_fixture import ComposeProject
 
+DEEP = ("preflight", "--only", "gpu", "--deep", "--json")
 WITH_OVERLAY = {"COMPOSE_FILE": "docker-compose.yml:docker-compose.gpu.yml"}
 L4 = driver("550.90.07", 12040, gpu(0, "NVIDIA L4", 23034, "8.9"))
 UUID = "00000000-1111-2222-3333-444444444444"
@@ -107,16 +108,16 @@ def test_running_container_is_asked(aava: Aava, shell_project: ComposeProject) -
     """It may have lost what a new one would get; it has no Python, and is asked all the same."""
     shell_project.build()
     shell_project.up()
-    ran = aava("--project", str(shell_project.folder), "preflight", "--deep", "--json")
-    checks = json.loads(ran.stdout)["result"]["checks"]
+    ran = aava("--project", str(shell_project.folder), *DEEP)
+    checks = json.loads(ran.stdout)["result"]["items"]
     (found,) = [each for each in checks if each["name"] == "gpu-container"]
-    assert ("warn", True) == (found["status"], "nvidia-smi: not found" in found["evidence"])
+    assert ("warn", True) == (found["status"], "nvidia-smi: not found" in found["message"])
 
 
 def test_project_without_containers_is_not_tried(aava: Aava, tmp_path: Path) -> None:
     """The native daemon needs none."""
-    ran = aava("--project", str(tmp_path), "preflight", "--deep", "--json")
-    checks = json.loads(ran.stdout)["result"]["checks"]
+    ran = aava("--project", str(tmp_path), *DEEP)
+    checks = json.loads(ran.stdout)["result"]["items"]
     assert ["skip"] == [each["status"] for each in checks if each["name"] == "gpu-container"]
 
 

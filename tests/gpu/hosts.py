@@ -69,7 +69,12 @@ _DOCKER_INFO: Mapping[str, Any] = {
     "ServerVersion": "28.2.2",
     "DefaultRuntime": "runc",
     "CDISpecDirs": ["/nowhere/cdi"],
-    "ClientInfo": {"Plugins": [{"Name": "compose", "Version": "v2.36.2"}]},
+    "ClientInfo": {
+        "Plugins": [
+            {"Name": "buildx", "Version": "v0.29.1"},
+            {"Name": "compose", "Version": "v2.40.3"},
+        ]
+    },
 }
 
 
@@ -213,7 +218,7 @@ def _lay_programs(host: Host, folder: Path) -> None:
     if host.runtimes is not None:
         info = {**_DOCKER_INFO, "Runtimes": {name: {"path": name} for name in host.runtimes}}
         (folder / "info").write_text(json.dumps(info), encoding="utf-8")
-        script = f'[ "$1" = info ] || exit 1\n/bin/cat {folder}/info'
+        script = f'case "$1" in info) /bin/cat {folder}/info;; compose);; *) exit 1;; esac'
         _write_program(folder / "bin" / "docker", script)
 
 

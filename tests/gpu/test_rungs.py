@@ -37,7 +37,7 @@ T4 = Gpu("Tesla T4", "GPU-2", 16, 16, (7, 5), index=1)
         (
             Gpus(problem="no-library", system=System(ON_BUS, None, OPEN)),
             "library",
-            "its packages",
+            "nvidia-driver` on Debian",
         ),
         (
             Gpus(problem="not-loaded", system=System(ON_BUS, "550.90.07", OPEN)),
@@ -52,7 +52,7 @@ T4 = Gpu("Tesla T4", "GPU-2", 16, 16, (7, 5), index=1)
         (
             Gpus(problem="mismatch", detail="they differ", system=System(in_container=True)),
             "driver",
-            "start the container anew",
+            "to start the container anew",
         ),
         (
             Gpus(problem="no-permission", system=System(ON_BUS, "550.90.07", OPEN)),

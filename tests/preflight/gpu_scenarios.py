@@ -238,7 +238,7 @@ SCENARIOS = (
         ),
         passed="driver",
         warned=".",
-        says=("MIG is on, and it has no instance", "sudo nvidia-smi mig -cgi"),
+        says=("MIG is on, and it has no instance", "sudo nvidia-smi mig -cgi ID -C"),
     ),
     Scenario(
         "GB10, which has no memory of its own",
@@ -352,10 +352,22 @@ SCENARIOS = (
                 "cuda.count": 1,
             },
         ),
-        passed="memory driver cuda kernels docker layers",
+        passed="memory driver cuda kernels docker choice layers",
         warned=".",
         usable=True,
         says=("GPU 1: GPU is lost",),
+    ),
+    Scenario(
+        "the first of two GPUs lost",
+        replace(HEALTHY, answers={**TWO, "0.handle.error": 15, "cuda.order": "1", "cuda.count": 1}),
+        passed="memory driver cuda kernels docker layers",
+        warned=". choice",
+        usable=True,
+        says=(
+            "GPU 0: GPU is lost",
+            "an overlay with `count: 1` gets GPU 0, which cannot be used",
+            '`device_ids: ["GPU-00000001-1111-2222-3333-444444444444"]`',
+        ),
     ),
     Scenario(
         "GPU with uncorrectable memory errors",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from aava_cli.gpu.describe import device_lines, holder_words, memory_words
 from aava_cli.gpu.floors import (
     NEWEST_COMPUTE,
     OLDEST_COMPUTE,
@@ -37,14 +38,16 @@ def usable_gpu(facts: Facts) -> Finding:
     if not gpus.devices:
         return _no_nvidia(gpus.system)
     described = "; ".join(_described(gpus.devices))
+    details = "\n".join(device_lines(gpus))
     if gpus.broken:
         lost = broken_gpu(gpus, gpus.broken[0])
-        return Warned(f"{described}; {lost.evidence}", lost.fix)
+        return Warned(f"{described}; {lost.evidence}", lost.fix, details)
     spoilt = [gpu for gpu in gpus.devices if gpu.uncorrected_errors]
     if spoilt:
         evidence = f"GPU {spoilt[0].index} had {spoilt[0].uncorrected_errors} memory errors"
-        return Warned(f"{described}; {evidence}", "run `sudo nvidia-smi --gpu-reset`, or reboot")
-    return Passed(described)
+        fix = "run `sudo nvidia-smi --gpu-reset`, or reboot the host"
+        return Warned(f"{described}; {evidence}", fix, details)
+    return Passed(described, details)
 
 
 def _no_nvidia(system: System) -> Finding:
@@ -56,21 +59,13 @@ def _no_nvidia(system: System) -> Finding:
 
 
 def _described(devices: tuple[Gpu, ...]) -> Iterator[str]:
-    """Yield the devices, those alike together."""
+    """Yield the devices, those alike together with the least of their free memory."""
     counts = Counter((gpu.name, gpu.total_bytes) for gpu in devices)
     for (name, total_bytes), count in counts.items():
         alike = [gpu for gpu in devices if (gpu.name, gpu.total_bytes) == (name, total_bytes)]
+        fullest = min(alike, key=lambda gpu: gpu.free_bytes or 0)
         shown = f"{count} x {name}" if count > 1 else name
-        yield f"{shown}, {_memory(alike)}"
-
-
-def _memory(alike: list[Gpu]) -> str:
-    total_bytes = alike[0].total_bytes
-    free = [gpu.free_bytes for gpu in alike if gpu.free_bytes is not None]
-    if total_bytes is None:
-        return "a slice" if alike[0].parent else "shares the host's memory"
-    least = f"{human_bytes(min(free))} free of " if free else ""
-    return f"{least}{human_bytes(total_bytes)}{' each' if len(alike) > 1 else ''}"
+        yield f"{shown}, {memory_words(fullest)}{' each' if count > 1 and total_bytes else ''}"
 
 
 @check("gpu-memory")
@@ -83,17 +78,11 @@ def room_on_gpu(facts: Facts) -> Finding:
     evidence = f"{human_bytes(roomiest.free_bytes or 0)} free"
     if (roomiest.free_bytes or 0) >= _ROOM_ON_GPU_BYTES:
         return Passed(evidence)
-    holders = ", ".join(_holders(roomiest))
+    holders = ", ".join(holder_words(roomiest))
     if holders:
         return Warned(f"{evidence}: held by {holders}", "end it, or move it to another GPU")
     fix = "run `nvidia-smi` on the host: what holds it is in another container, or another user's"
     return Warned(f"{evidence}, and no program shows that holds it", fix)
-
-
-def _holders(gpu: Gpu) -> Iterator[str]:
-    for each in sorted(gpu.holders, key=lambda each: -(each.used_bytes or 0)):
-        size = f", {human_bytes(each.used_bytes)}" if each.used_bytes is not None else ""
-        yield f"{each.name or 'a hidden program'} (pid {each.pid}{size})"
 
 
 @check("gpu-driver")

@@ -20,12 +20,10 @@ _RUNTIME = (
     "run `sudo nvidia-ctk runtime configure --runtime=docker`, then `sudo systemctl restart "
     "docker` (this ends running calls)"
 )
-_TOOLKIT = (
-    "install the toolkit from NVIDIA's packages, `sudo apt-get install nvidia-container-toolkit`; "
-)
+_TOOLKIT = "run `sudo apt-get install nvidia-container-toolkit`, from NVIDIA's own packages; then "
 _WITH_OVERLAY = (
-    "start it with the GPU overlay: `docker compose -f docker-compose.yml "
-    "-f docker-compose.gpu.yml up -d --no-build --force-recreate local_ai_server`"
+    "run `docker compose -f docker-compose.yml -f docker-compose.gpu.yml up -d --no-build "
+    "--force-recreate local_ai_server`, with the GPU overlay"
 )
 
 
@@ -137,7 +135,7 @@ def layers_on_gpu(facts: Facts) -> Finding:
     if value and value != "0":
         return Passed(f"`LOCAL_LLM_GPU_LAYERS={value}`")
     said = "is 0" if value else "is not set"
-    fix = f"set `LOCAL_LLM_GPU_LAYERS=-1` in `{env_file.path}`, or run `aava preflight --fix`"
+    fix = f"run `aava preflight --fix`, or set `LOCAL_LLM_GPU_LAYERS=-1` in {env_file.path}"
     return Warned(f"`LOCAL_LLM_GPU_LAYERS` {said}: the language model runs on the CPU", fix)
 
 
@@ -148,7 +146,10 @@ def engine_uses_gpu(facts: Facts) -> Finding:
     if said is None or not known(facts.gpus).devices:
         return Skipped("no daemon answers, or no GPU")
     if said.fallbacks:
-        return Warned("; ".join(said.fallbacks), "run `aava logs`: it says why it fell back")
+        return Warned(
+            "; ".join(said.fallbacks),
+            "run `aava status` to see what runs where; the daemon's log says why",
+        )
     if said.usable is False and decide_gpu(facts).usable:
         return _engine_without_gpu(said)
     # It trusts `nvidia-smi` alone: only a container that is tried proves more.
