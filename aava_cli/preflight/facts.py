@@ -68,7 +68,7 @@ class Machine:
     support_end: str | None = None
     today: str = ""
     user_id: int = 0
-    cpu_flags: frozenset[str] = frozenset()
+    cpu_flags: tuple[str, ...] = ()
     locale: str = ""
     encoding: str = "utf-8"
 

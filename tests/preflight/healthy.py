@@ -42,7 +42,7 @@ MACHINE = Machine(
     virtual="KVM",
     today="2026-11-29",
     user_id=1000,
-    cpu_flags=frozenset(("sse4_1", "sse4_2", "avx2", "fma")),
+    cpu_flags=("avx2", "fma", "sse4_1", "sse4_2"),
     locale="C.UTF-8",
     encoding="UTF-8",
 )
