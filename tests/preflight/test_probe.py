@@ -82,19 +82,22 @@ def test_probes_answer_side_by_side_and_late_ones_are_unknown() -> None:
 def test_an_answer_that_comes_too_late_changes_nothing() -> None:
     """It was unknown for whoever judged in the meantime."""
     go, slow = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
 
     def late() -> str:
-        go.wait(10)
+        threads.append(threading.current_thread())
+        go.wait()
         return "late"
 
-    def slower() -> str:
-        go.set()
-        slow.wait(0.3)
-        return "slower"
-
-    probes = {"late": Probe(late, "a call", 0.0), "slower": Probe(slower, "a call", 10.0)}
-    learned = [(each.name, each.value) for each in learn(probes)]
-    assert learned == [("late", Unknown("no answer within 0 s")), ("slower", "slower")]
+    probes = {"slow": Probe(slow.wait, "a call", 60.0), "late": Probe(late, "a call", 0.1)}
+    learning = learn(probes)
+    first = next(learning)
+    go.set()
+    threads[0].join()
+    slow.set()
+    (second,) = learning
+    assert (first.name, first.value) == ("late", Unknown("no answer within 0.1 s"))
+    assert (second.name, second.value) == ("slow", True)
 
 
 def test_every_fact_says_how_it_was_learned_and_how_long_it_took(tmp_path: Path) -> None:
