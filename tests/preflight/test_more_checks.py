@@ -58,7 +58,7 @@ def test_checks_of_this_host_say_so_when_the_engine_is_on_another() -> None:
     remote = replace(DOCKER, remote="ssh://gpu")
     about = "about this machine; the containers run at ssh://gpu"
     assert found("memory", docker=remote).details == about
-    assert found("gpu", docker=remote).details == about
+    assert (found("gpu", docker=remote).details or "").splitlines()[-1] == about
     assert found("env", docker=remote).details is None
 
 
