@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # A driver that nobody has used since the start of the host takes seconds to answer.
 DEADLINE_S = 5.0
 # The hub is beside the point of most runs: nobody waits for it longer than for the rest.
-NETWORK_DEADLINE_S = 0.5
+NETWORK_DEADLINE_S = 0.4
 # Whoever starts containers has time for a slow network too.
 DEEP_NETWORK_S = 15.0
 # The first container of an image of many gigabytes takes its time.

@@ -150,8 +150,14 @@ def test_without_docker_or_compose_files_nobody_is_asked(
     ("script", "expected"),
     [
         ("exit 0", ComposeConfig()),
-        ("exit 3", ComposeConfig(problem="it ended with 3")),
-        ("echo one >&2; echo two s3cret-token >&2; exit 15", ComposeConfig(problem="two ***")),
+        (
+            "exit 3",
+            ComposeConfig(problem="`docker compose config` failed: no reason given"),
+        ),
+        (
+            "echo one >&2; echo two s3cret-token >&2; exit 15",
+            ComposeConfig(problem="`docker compose config` failed: two ***"),
+        ),
         (
             'echo \'time="x" level=warning msg="The \\"A\\" is not set"\' >&2',
             ComposeConfig(warnings=('The "A" is not set',)),

@@ -58,7 +58,7 @@ def test_checks_of_this_host_say_so_when_the_engine_is_on_another() -> None:
     remote = replace(DOCKER, remote="ssh://gpu")
     about = "about this machine; the containers run at ssh://gpu"
     assert found("memory", docker=remote).details == about
-    assert (found("gpu", docker=remote).details or "").splitlines()[-1] == about
+    assert (found("gpu", docker=remote).details or "").endswith(f"\n{about}")
     assert found("env", docker=remote).details is None
 
 
@@ -205,7 +205,7 @@ def test_names(names: Names, expected: tuple[str, str]) -> None:
         (Answered(HUB, 200), "pass"),
         (Answered(HUB, 404), "pass"),
         (Answered(HUB, 503), "warn"),
-        (Answered(HUB, problem="no answer within 0.45 s"), "warn"),
+        (Answered(HUB, problem="no answer within 0.35 s"), "warn"),
         (Answered(HUB, offline="HF_HUB_OFFLINE"), "skip"),
         (Answered(HUB, 200, proxy="http://proxy:3128"), "pass"),
     ],

@@ -108,7 +108,7 @@ def test_every_fact_says_how_it_was_learned_and_how_long_it_took(tmp_path: Path)
 def test_a_deep_look_waits_longer_for_the_network(tmp_path: Path) -> None:
     """Whoever starts containers is in no hurry."""
     quick, deep = (probes_of(session_of(tmp_path), deep=each)["hub"] for each in (False, True))
-    assert (quick.deadline_s, deep.deadline_s > 10) == (0.5, True)
+    assert (quick.deadline_s, deep.deadline_s > 10) == (0.4, True)
 
 
 def test_a_container_is_tried_only_on_a_deep_look_at_a_project_of_containers(

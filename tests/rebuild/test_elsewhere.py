@@ -54,6 +54,11 @@ class Elsewhere:
     address: str
     environ: dict[str, str]
 
+    def reached(self, project: ComposeProject) -> dict[str, str]:
+        """Return what reaches the engine and the daemon of *project* on it."""
+        daemon = f"ws://127.0.0.1:{project.port}"
+        return {"DOCKER_HOST": self.address, "AAVA_DAEMON_URL": daemon, **self.environ}
+
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
@@ -91,7 +96,10 @@ def test_rebuild_over_ssh_says_that_the_disk_is_another_host_s(
     serving: ComposeProject, elsewhere: Elsewhere
 ) -> None:
     """Build, tag, container and the way back all happen there."""
-    before, there = state_of(serving), {"DOCKER_HOST": elsewhere.address, **elsewhere.environ}
+    before, there = state_of(serving), elsewhere.reached(serving)
+    unnamed = {key: value for key, value in there.items() if key != "AAVA_DAEMON_URL"}
+    refused = run(serving, "rebuild", "whisper_cpp", **unnamed)
+    assert (1, True) == (refused.code, "--daemon" in refused.stderr)
     built = run(serving, "rebuild", "whisper_cpp", **there)
     assert (0, True) == (built.code, serving.capabilities()["whisper_cpp"]), built.stderr
     assert "the engine's disk is not this host's" in built.stderr
@@ -103,7 +111,8 @@ def test_context_counts_as_it_does_for_docker(
     serving: ComposeProject, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     """A change begun there is not undone on an engine that is another one."""
-    there = {"DOCKER_CONFIG": str(tmp_path / "docker"), **elsewhere.environ}
+    there = {**elsewhere.reached(serving), "DOCKER_CONFIG": str(tmp_path / "docker")}
+    del there["DOCKER_HOST"]
     make = ["docker", "context", "create", "box", f"--docker=host={elsewhere.address}"]
     subprocess.run(make, env={**os.environ, **there}, check=True, capture_output=True)
     subprocess.run(
