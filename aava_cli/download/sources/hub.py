@@ -210,6 +210,7 @@ def _failure(error: Exception, repository: str) -> AavaError:
         EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
+        RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
@@ -220,6 +221,11 @@ def _failure(error: Exception, repository: str) -> AavaError:
         return NotFound(f"`{repository}` has no such file", hint="check the path and the revision")
     if isinstance(error, RevisionNotFoundError):
         return NotFound(f"`{repository}` has no such revision", hint="check what follows the `@`")
+    if isinstance(error, RepositoryNotFoundError):
+        # Who may not know that it exists is answered 401, whether it does or not.
+        message = f"the hub answers {error.response.status_code} for `{repository}`: there is none"
+        hint = "check the name; if it is private, set `HF_TOKEN` to a token that may read it"
+        return NotFound(f"{message} that you may read", hint=hint)
     if isinstance(error, HfHubHTTPError) and error.response is not None:
         return _answer(error.response.status_code, repository)
     if isinstance(error, ValueError):
