@@ -21,6 +21,7 @@ from aava_cli.download.resolving.plan import (
 )
 from aava_cli.download.resolving.probe import look_at_cache, look_at_folder
 from aava_cli.download.resolving.surroundings import (
+    expanded,
     hub_cache,
     libraries_are_offline,
     offline_switches,
@@ -81,7 +82,7 @@ def resolve_model(name: str, session: Session, *, offline: bool) -> Located:
         ConfigError: `.env`, a catalog or a receipt does not parse.
     """
     around = Surroundings.of(session, offline=offline)
-    path = _on_this_host(os.path.expanduser(name), session.settings)
+    path = _on_this_host(expanded(name), session.settings)
     if path.is_file():
         place = path.absolute()
         return Located(name, "file", place, looked=(Looked("file", str(place), None),))
@@ -141,7 +142,9 @@ def _located(
         case Taken(sight):
             return replace(located, where=sight.kind, path=sight.path, commit=sight.commit)
         case Refused(error):
-            return replace(located, looked=(*located.looked, *_unasked(asked, around)), failed=error)
+            return replace(
+                located, looked=(*located.looked, *_unasked(asked, around)), failed=error
+            )
     return _from_hub(asked, located)
 
 
@@ -185,5 +188,3 @@ def _warn_of_last_part(located: Located, session: Session) -> Iterator[str]:
         )
         session.output.emit(Log(warning, "warning"))
         yield warning
-
-

@@ -43,8 +43,9 @@ def locate_model(model: Model, settings: Settings) -> Located:
     path = settings.models_dir / model.path
     failed = _failure(model, path, settings)
     looked = Looked("catalog", str(path), failed.message if failed else None)
-    where = None if failed else "catalog"
-    return Located(model.id, where, None if failed else path, looked=(looked,), failed=failed)
+    if failed is not None:
+        return Located(model.id, None, None, looked=(looked,), failed=failed)
+    return Located(model.id, "catalog", path, looked=(looked,))
 
 
 def _failure(model: Model, path: Path, settings: Settings) -> AavaError | None:

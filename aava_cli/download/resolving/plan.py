@@ -99,11 +99,11 @@ def decide(asked: Asked, sights: Sequence[Sight], terms: Terms) -> Decision:
         return Refused(terms.unknown)
     if not terms.offline:
         return AskHub()
-    hint = f"run `{terms.command}` with a network"
     if begun is not None:
-        return Refused(_incomplete(begun, hint))
+        force = " --force-download" if any(each.is_there for each in begun.lacks) else ""
+        return Refused(_incomplete(begun, f"run `{terms.command}{force}` with a network"))
     message = f"`{asked.repository}` is not on this host, and the hub may not be asked: offline"
-    return Refused(Offline(message, hint=hint))
+    return Refused(Offline(message, hint=f"run `{terms.command}` with a network"))
 
 
 def _incomplete(sight: Sight, hint: str) -> IntegrityError:

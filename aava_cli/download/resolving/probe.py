@@ -121,7 +121,7 @@ def _lacks_of_weights(folder: Path, weights: str, dangling: list[str]) -> Iterat
         if weights.startswith("model.safetensors"):
             check_safetensors(folder / weights)
         empty = [name for name in shards if not (folder / name).stat().st_size]
-        yield from (Lack(name, "is empty") for name in empty)
+        yield from (Lack(name, "is empty", is_there=True) for name in empty)
     except IntegrityError as error:
         yield _lack(error, weights)
 
@@ -129,4 +129,4 @@ def _lacks_of_weights(folder: Path, weights: str, dangling: list[str]) -> Iterat
 def _lack(error: IntegrityError, name: str) -> Lack:
     # A shard that is damaged is named by its path, not by that of the index.
     quoted, _, problem = error.message.removeprefix("`").partition("` ")
-    return Lack(quoted.rpartition("/")[2] or name, problem)
+    return Lack(quoted.rpartition("/")[2] or name, problem, is_there=True)

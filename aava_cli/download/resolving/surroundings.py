@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,14 +79,15 @@ def warnings_of(said: Mapping[str, str], cache: str) -> Iterator[str]:
 
 def hub_cache(said: Mapping[str, str]) -> str:
     """Return the folder of the hub's cache, as the library finds it."""
-    own = os.path.join(said.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "huggingface")
-    home = _expanded(said.get("HF_HOME", own))
-    older = said.get("HUGGINGFACE_HUB_CACHE", os.path.join(home, "hub"))
-    return _expanded(said.get("HF_HUB_CACHE", older))
+    caches = Path(said.get("XDG_CACHE_HOME", expanded("~/.cache")))
+    home = expanded(said.get("HF_HOME", str(caches / "huggingface")))
+    older = said.get("HUGGINGFACE_HUB_CACHE", str(Path(home) / "hub"))
+    return expanded(said.get("HF_HUB_CACHE", older))
 
 
-def _expanded(path: str) -> str:
-    return os.path.expandvars(os.path.expanduser(path))
+def expanded(path: str) -> str:
+    """Return *path* with what `~` and variables stand for; unknown ones stay as written."""
+    return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 - Path refuses unknown users
 
 
 def _is_true(value: str) -> bool:

@@ -30,10 +30,14 @@ _TOKENIZER_ENDS = ".tiktoken"
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """One *file* that keeps a model from being loaded, and its *problem*."""
+    """One *file* that keeps a model from being loaded, and its *problem*.
+
+    One that *is_there* and is damaged is not fetched again unless that is forced.
+    """
 
     file: str
     problem: str
+    is_there: bool = False
 
     def __str__(self) -> str:
         return f"`{self.file}` {self.problem}"
