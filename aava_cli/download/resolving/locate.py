@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING
 
 from aava_cli.download.resolving.answer import Located, Looked
@@ -83,15 +84,23 @@ def resolve_model(name: str, session: Session, *, offline: bool) -> Located:
     """
     around = Surroundings.of(session, offline=offline)
     path = _on_this_host(expanded(name), session.settings)
-    if path.is_file():
+    mode = _mode_of(path)
+    if S_ISREG(mode):
         place = path.absolute()
         return Located(name, "file", place, looked=(Looked("file", str(place), None),))
-    if path.is_dir():
+    if S_ISDIR(mode):
         return _located(name, Asked(name), (look_at_folder("folder", path.absolute()),), around)
     if name.startswith(_PATH_STARTS):
         message = f"there is no folder `{path.absolute()}`"
         raise NotFound(message, hint="name the model as `ORG/NAME`, or a folder that is there")
     return _resolve_name(name, session, around)
+
+
+def _mode_of(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _resolve_name(name: str, session: Session, around: Surroundings) -> Located:

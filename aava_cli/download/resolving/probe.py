@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal["folder", "models-dir", "models-dir-name", "cache"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHOWN_LETTERS = 12
+NO_FOLDER = "there is no such folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,16 @@ class Sight:
 
 def look_at_folder(kind: Kind, path: Path, revision: str | None = None) -> Sight:
     """Return what is in *path*, of which nobody knows at which revision it is."""
-    if not path.is_dir():
-        return Sight(kind, path, absent="there is no such folder")
     if revision is not None and kind != "folder":
-        return Sight(kind, path, absent=f"nothing there says that it is at `{revision}`")
+        return Sight(kind, path, absent=f"nothing there would say that it is at `{revision}`")
     return _look(Sight(kind, path))
 
 
 def _look(place: Sight) -> Sight:
     try:
         return replace(place, lacks=tuple(find_lacks(place.path)))
+    except (FileNotFoundError, NotADirectoryError):
+        return replace(place, absent=NO_FOLDER)
     except OSError as error:
         return replace(place, absent=f"it cannot be read: {error.strerror}")
 
@@ -66,13 +67,12 @@ def look_at_cache(cache: Path, repository: str, revision: str) -> Sight:
     The layout is that of `try_to_load_from_cache` in `huggingface_hub/file_download.py`.
     """
     folder = cache / "--".join(("models", *repository.split("/")))
-    snapshots = folder / "snapshots"
-    if not folder.is_dir():
-        return Sight("cache", folder, absent="it was never downloaded there")
     commit = _commit_of(folder / "refs" / revision) or revision
-    if not (snapshots / commit).is_dir():
-        return Sight("cache", snapshots / commit, absent=_other_snapshots(snapshots, revision))
-    return _look(Sight("cache", snapshots / commit, commit=commit))
+    snapshot = folder / "snapshots" / commit
+    sight = _look(Sight("cache", snapshot, commit=commit))
+    if sight.absent != NO_FOLDER:
+        return sight
+    return Sight("cache", snapshot, absent=_other_snapshots(snapshot.parent, revision))
 
 
 def _commit_of(ref: Path) -> str | None:
@@ -86,7 +86,7 @@ def _commit_of(ref: Path) -> str | None:
 def _other_snapshots(snapshots: Path, revision: str) -> str:
     others = sorted(each.name[:_SHOWN_LETTERS] for each in snapshots.glob("*") if each.is_dir())
     if not others:
-        return f"no snapshot of `{revision}` is there"
+        return "it was never downloaded there"
     return f"no snapshot of `{revision}` is there, only of {', '.join(others)}"
 
 
