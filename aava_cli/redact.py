@@ -1,4 +1,4 @@
-"""Keep secrets out of what is shown and stored."""
+"""Keep secrets out of what is shown and stored; `redactor.py` does it for texts of others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 # Shorter ones are in every text by chance.
-_LEAST_LETTERS = 6
+LEAST_LETTERS = 6
 _ADDRESSES = ("http://", "https://")
 _SECRET = re.compile(
     # `tokens` are what language models count.
@@ -51,7 +51,7 @@ def shown_source(source: str) -> str:
 def secrets_in(*places: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values in *places* that no text may show, the longest first."""
     found = {value for place in places for name, value in place.items() if is_secret(name)}
-    return tuple(sorted((each for each in found if len(each) >= _LEAST_LETTERS), key=len)[::-1])
+    return tuple(sorted((each for each in found if len(each) >= LEAST_LETTERS), key=len)[::-1])
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
