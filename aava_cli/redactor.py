@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aava_cli.redact import HIDDEN, LEAST_LETTERS, is_secret
+from aava_cli.redact import HIDDEN, LEAST_LETTERS, SECRET_WORDS, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -96,7 +96,7 @@ def secrets_of_text(text: str) -> tuple[str, ...]:
     """Return what *text*, such as that of `.env`, gives to names of secrets, and its addresses."""
     shapes = _shapes()
     found = (*shapes.line.finditer(text), *shapes.named.finditer(text))
-    named = (_bare(each["value"]) for each in found if is_secret(each["name"]))
+    named = (_bare(each["value"]) for each in found)
     return tuple(each for each in (*named, *secrets_of_addresses(text)) if each)
 
 
@@ -127,7 +127,7 @@ def without_shapes(text: str) -> str:
 
 def _with_hidden_value(found: re.Match[str]) -> str:
     value = found["value"]
-    if not is_secret(found["name"]) or not _bare(value):
+    if not _bare(value):
         return found[0]
     quote = value[: len(value) - len(value.lstrip(_QUOTES))]
     before = found[0][: found.start("value") - found.start()]
@@ -156,6 +156,7 @@ class _Shapes(NamedTuple):
 def _shapes() -> _Shapes:
     # Few commands need them, and compiling takes longer than most commands.
     end = r"-----END [\w ]*PRIVATE KEY-----"
+    name = rf"(?:[\w.-]*[_.-])?{SECRET_WORDS}(?:[_.-][\w.-]*)?(?![\w.-])"
     quoted = r"""(?P<quote>\\*["'])(?:(?!(?P=quote))(?:\\.|[^\n]))*(?P=quote)"""
     return _Shapes(
         # Of one that was cut off, the end is at the beginning of the text.
@@ -163,22 +164,23 @@ def _shapes() -> _Shapes:
             rf"(?s)-----BEGIN [\w ]*PRIVATE KEY-----.*?(?:{end}|\Z)|\A(?:(?!-----BEGIN).)*?{end}"
         ),
         user=re.compile(r"(?<=://)([^/\s\"'<>]+)@"),
-        query=re.compile(r"(\w+://[^\s\"'<>?#\\]+)([?#][^\s\"'<>\\]+)"),
+        query=re.compile(r"(://[^\s\"'<>?#\\]+)([?#][^\s\"'<>\\]+)"),
         header=re.compile(
             r"(?i)(\b(?:proxy-)?(?:authorization|cookie)\\*[\"']?\s*[:=]\s*)[^\r\n]+"
         ),
+        # Every pattern begins where little else does, or long texts would take for ever.
         # A line of `.env` or of YAML, and the same where somebody made a comment of it.
         line=re.compile(
-            r"(?m)^[#\s]*(?:export\s+|-\s+)?(?P<name>[\w.-]+)[^\S\n]*[:=][^\S\n]*(?P<value>[^\n]+)$"
+            rf"(?m)^[#\t ]*(?:export[\t ]+|-[\t ]+)?{name}[^\S\n]*[:=][^\S\n]*(?P<value>[^\n]+)$"
         ),
         named=re.compile(
-            r"(?<![\w.-])(?P<name>[\w.-]+)\\*[\"']?[^\S\n]*[:=][^\S\n]*"
+            rf"(?<![\w.-]){name}\\*[\"']?[^\S\n]*[:=][^\S\n]*"
             rf"(?P<value>{quoted}|[^\s,;&\"'\\{{}}\[\]()]+)"
         ),
-        option=re.compile(r"(?P<name>--[\w-]+)\s+(?P<value>[^\s-]\S*)"),
+        option=re.compile(rf"--{name}\s+(?P<value>[^\s-]\S*)"),
         login=re.compile(r"(?i)(\blogin\s+\S+\s+password\s+)\S+"),
         token=re.compile(
-            r"\b(?:(?:hf|ghp|gho|ghs|github_pat|glpat|npm|sk|rk|xox[abp])[_-][\w-]{16,}"
+            r"(?<![\w-])(?:(?:hf|ghp|gho|ghs|github_pat|glpat|npm|sk|rk|xox[abp])[_-][\w-]{16,}"
             r"|pypi-AgEI[\w-]+|AKIA[0-9A-Z]{16}|eyJ[\w-]+\.[\w-]+\.[\w-]*"
             r"|(?i:bearer|basic)\s+(?=\S*\d)[\w+/=.~-]{8,})"
         ),
