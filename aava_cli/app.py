@@ -61,6 +61,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 run `aava recover`, 5 bu
 _COMMANDS = {
     "init": ("project.cli",),
     "preflight": ("preflight.cli",),
+    "doctor": ("flows.doctor.cli",),
     "models": (
         *("download.cli", "download.cataloguing.cli", "download.moving.cli"),
         "download.resolving.cli",

@@ -156,7 +156,7 @@ class _Shapes(NamedTuple):
 def _shapes() -> _Shapes:
     # Few commands need them, and compiling takes longer than most commands.
     end = r"-----END [\w ]*PRIVATE KEY-----"
-    name = rf"(?:[\w.-]*[_.-])?{SECRET_WORDS}(?:[_.-][\w.-]*)?(?![\w.-])"
+    name = rf"(?:[\w.-]{{0,80}}[_.-])?{SECRET_WORDS}(?:[_.-][\w.-]{{0,80}})?(?![\w.-])"
     quoted = r"""(?P<quote>\\*["'])(?:(?!(?P=quote))(?:\\.|[^\n]))*(?P=quote)"""
     return _Shapes(
         # Of one that was cut off, the end is at the beginning of the text.
@@ -164,7 +164,7 @@ def _shapes() -> _Shapes:
             rf"(?s)-----BEGIN [\w ]*PRIVATE KEY-----.*?(?:{end}|\Z)|\A(?:(?!-----BEGIN).)*?{end}"
         ),
         user=re.compile(r"(?<=://)([^/\s\"'<>]+)@"),
-        query=re.compile(r"(://[^\s\"'<>?#\\]+)([?#][^\s\"'<>\\]+)"),
+        query=re.compile(r"(://[^\s\"'<>?#\\]{1,1000})([?#][^\s\"'<>\\]+)"),
         header=re.compile(
             r"(?i)(\b(?:proxy-)?(?:authorization|cookie)\\*[\"']?\s*[:=]\s*)[^\r\n]+"
         ),

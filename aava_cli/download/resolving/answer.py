@@ -70,8 +70,7 @@ class Located(Result):
         }
         yield from (f"{label:<9}{value}" for label, value in facts.items() if value)
         rows = tuple((each.where, each.place, each.why_not or "taken") for each in self.looked)
-        if rows:
-            yield Table(("LOOKED AT", "PLACE", ""), rows)
+        yield Table(("LOOKED AT", "PLACE", ""), rows)
 
     def failure(self) -> AavaError | None:
         """Return why it cannot be loaded."""
