@@ -14,7 +14,9 @@ LEAST_LETTERS = 6
 _ADDRESSES = ("http://", "https://")
 # `tokens` are what language models count.
 SECRET_WORDS = r"(?i:apikey|auth|credentials?|keys?|pass(?:wd|words?)?|secrets?|token)"  # noqa: S105 - names
-_SECRET = re.compile(rf"(?:^|[_.-]){SECRET_WORDS}(?:$|[_.-])")
+# Between two words of a name: `api_key`, `apiKey`.
+BETWEEN_WORDS = r"(?:[_.-]|(?<=[a-z])(?=[A-Z]))"
+_SECRET = re.compile(rf"(?:^|{BETWEEN_WORDS}){SECRET_WORDS}(?:$|{BETWEEN_WORDS})")
 _IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aava_cli.redact import HIDDEN, LEAST_LETTERS, SECRET_WORDS, is_secret
+from aava_cli.redact import BETWEEN_WORDS, HIDDEN, LEAST_LETTERS, SECRET_WORDS, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -156,7 +156,8 @@ class _Shapes(NamedTuple):
 def _shapes() -> _Shapes:
     # Few commands need them, and compiling takes longer than most commands.
     end = r"-----END [\w ]*PRIVATE KEY-----"
-    name = rf"(?:[\w.-]{{0,80}}[_.-])?{SECRET_WORDS}(?:[_.-][\w.-]{{0,80}})?(?![\w.-])"
+    before, behind = rf"[\w.-]{{0,80}}{BETWEEN_WORDS}", rf"{BETWEEN_WORDS}[\w.-]{{0,80}}"
+    name = rf"(?:{before})?{SECRET_WORDS}(?:{behind})?(?![\w.-])"
     quoted = r"""(?P<quote>\\*["'])(?:(?!(?P=quote))(?:\\.|[^\n]))*(?P=quote)"""
     return _Shapes(
         # Of one that was cut off, the end is at the beginning of the text.

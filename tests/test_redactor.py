@@ -61,6 +61,7 @@ def test_known_secret_within_base64_of_more(before: bytes, secret: str, behind: 
         ("api_key: 'hush # x'", "api_key: '***'"),
         ('{"a": 1, "api_key": "hu\\"sh", "b": 2}', '{"a": 1, "api_key": "***", "b": 2}'),
         ('{"m": "{\\"api_key\\": \\"hush\\", \\"b\\": 2}"}', None),
+        ("//host/:_authToken=hush", "//host/:_authToken=***"),
         ("curl --token hush x", "curl --token *** x"),
         ("curl --token=hush x", "curl --token=*** x"),
         ("wss://me:hu@sh@host/x", "wss://***@host/x"),

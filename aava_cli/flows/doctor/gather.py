@@ -111,11 +111,13 @@ def _engine_config(session: Session) -> dict[str, Any]:
     return session.engine_config()
 
 
-def _own_catalog(session: Session) -> dict[str, Any]:
+def _own_catalogs(session: Session) -> list[dict[str, Any]]:
     import tomllib
 
     found = (path for path in session.settings.user_catalogs() if path.is_file())
-    return {str(path): tomllib.loads(path.read_text(encoding="utf-8")) for path in found}
+    return [
+        {"path": path, "content": tomllib.loads(path.read_text(encoding="utf-8"))} for path in found
+    ]
 
 
 def _compose(session: Session) -> dict[str, Any]:
@@ -262,7 +264,7 @@ LOOKS: dict[str, Look] = {
     "config/settings.json": _settings,
     "config/env.json": _env,
     "config/engine.json": _engine_config,
-    "config/catalogs.json": _own_catalog,
+    "config/catalogs.json": _own_catalogs,
     "config/compose.json": _compose,
     "container/state.json": _container,
     "container/log.txt": _container_log,

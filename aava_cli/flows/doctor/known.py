@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # What the tools of registries keep theirs in, below the home folder.
 _FILES = (
     *(".npmrc", ".config/pip/pip.conf", ".pip/pip.conf", ".pypirc", ".git-credentials"),
-    *(".config/gh/hosts.yml", ".docker/config.json"),
+    ".config/gh/hosts.yml",
 )
 _MOST_BYTES = 1 << 20
 
@@ -111,10 +111,17 @@ def _of_user() -> Iterator[str]:
     for name in _FILES:
         text = _text(home / name)
         yield from secrets_of_text(text)
-        with suppress(ValueError):
-            yield from _of_tree(json.loads(text), under=name.startswith(".docker"))
+    yield from _of_docker(_text(home / ".docker" / "config.json"))
     yield from _of_netrc(home)
     yield from _of_hub()
+
+
+def _of_docker(text: str) -> Iterator[str]:
+    with suppress(ValueError):
+        for auth in set(_of_tree(json.loads(text or "{}").get("auths"), under=True)):
+            yield auth
+            # Who logs in, a colon, and the password.
+            yield base64.b64decode(auth).decode().partition(":")[2]
 
 
 def _of_netrc(home: Path) -> Iterator[str]:
