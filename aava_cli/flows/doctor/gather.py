@@ -29,7 +29,9 @@ _TOLD = (
     *("AAVA_", "LOCAL_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "DOCKER_", "COMPOSE_", "CUDA_"),
     *("NVIDIA_", "INCLUDE_", "XDG_", "LANG", "LC_", "PATH", "HOME", "TERM", "SSL_", "NO_COLOR"),
 )
-_PROGRAMS = ("aava_cli", "aava", "local_ai_server", "docker", "compose", "buildx")
+# Command lines of programs that are no business of ours may have passwords in any form.
+_PROGRAMS = ("aava", "local_ai_server", "docker-compose", "docker-buildx", "docker")
+_FIRST_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,8 @@ def _processes(_session: Session) -> list[dict[str, Any]]:
     found = []
     for process in psutil.process_iter(("pid", "ppid", "create_time", "status", "cmdline")):
         words = process.info["cmdline"] or ()
-        if any(program in word for word in words[:4] for program in _PROGRAMS):
+        names = (word.rpartition("/")[2] for word in words[:_FIRST_WORDS])
+        if any(name.startswith(_PROGRAMS) for name in names):
             found.append({**process.info, "cmdline": list(words)})
     return found
 
