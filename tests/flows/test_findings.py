@@ -10,7 +10,7 @@ from aava_cli.errors import NotFound
 from aava_cli.flows.doctor.bundle import write_bundle
 from aava_cli.flows.doctor.examine import Examined
 from aava_cli.flows.doctor.findings import Wrong, find_wrong
-from aava_cli.flows.doctor.gather import Part, look_up
+from aava_cli.flows.doctor.scene import Part, look_up
 from aava_cli.redactor import Redactor
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from aava_cli.flows.doctor.gather import Part
+    from aava_cli.flows.doctor.scene import Part
     from aava_cli.redactor import Redactor
 
 TOP = "aava-doctor"

@@ -20,7 +20,7 @@ ForceOption = Annotated[
 
 
 def doctor(ctx: typer.Context, *, bundle: BundleOption = None, force: ForceOption = False) -> None:
-    """Say what is wrong here, worst first; or write it all to a file that can be sent.
+    """Say what is wrong here, or write a report of it.
 
     \b
       aava doctor

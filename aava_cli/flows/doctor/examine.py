@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from aava_cli.errors import EXIT_CHECK_FAILED, AavaError
 from aava_cli.flows.doctor.bundle import check_target, write_bundle
 from aava_cli.flows.doctor.findings import find_wrong
-from aava_cli.flows.doctor.gather import ask_status, check_host, gather, look_up
+from aava_cli.flows.doctor.gather import gather
 from aava_cli.flows.doctor.known import known_secrets
+from aava_cli.flows.doctor.looks import ask_status, check_host
+from aava_cli.flows.doctor.scene import Scene, look_up
 from aava_cli.output import Result, human_bytes
 from aava_cli.redactor import Redactor
 
@@ -75,8 +77,9 @@ class Bundled(Result):
 def examine(session: Session) -> Examined:
     """Return what is wrong with the project of *session* and with this host."""
     redactor = Redactor(known_secrets(session))
+    scene = Scene(session)
     looks = {"preflight.json": check_host, "status.json": ask_status}
-    parts = [look_up(name, partial(look, session)) for name, look in looks.items()]
+    parts = [look_up(name, partial(look, scene)) for name, look in looks.items()]
     wrong = find_wrong(parts, _jobs(session))
     return Examined(tuple(_shown(each, redactor) for each in wrong))
 

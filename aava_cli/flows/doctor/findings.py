@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from aava_cli.flows.doctor.gather import Part
+    from aava_cli.flows.doctor.scene import Part
 
 Severity: TypeAlias = Literal["fail", "warn"]
 

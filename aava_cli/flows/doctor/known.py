@@ -107,13 +107,14 @@ def _of_journal(path: Path) -> Iterator[bytes]:
 
 
 def _of_user() -> Iterator[str]:
-    home = Path.home()
+    # Path would refuse a user that has no home, as in some containers.
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
     for name in _FILES:
         text = _text(home / name)
         yield from secrets_of_text(text)
     yield from _of_docker(_text(home / ".docker" / "config.json"))
     yield from _of_netrc(home)
-    yield from _of_hub()
+    yield from _of_hub(home)
 
 
 def _of_docker(text: str) -> Iterator[str]:
@@ -132,8 +133,8 @@ def _of_netrc(home: Path) -> Iterator[str]:
             yield value
 
 
-def _of_hub() -> Iterator[str]:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+def _of_hub(home: Path) -> Iterator[str]:
+    cache = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
     folder = Path(os.environ.get("HF_HOME", cache / "huggingface")).expanduser()
     token = Path(os.environ.get("HF_TOKEN_PATH", folder / "token")).expanduser()
     yield _text(token).strip()
