@@ -23,7 +23,6 @@ EXITS = {
     "DaemonUnreachable": 11,
     "AccessDenied": 12,
     "Offline": 13,
-    "Offline": 13,
     "Bug": 70,
     "Interrupted": 130,
     "Stopped": 143,

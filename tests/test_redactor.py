@@ -75,6 +75,7 @@ def test_known_secret_within_base64_of_more(before: bytes, secret: str, behind: 
         ("hush\n-----END PRIVATE KEY-----\nx", "***\nx"),
         ("x\n-----BEGIN PRIVATE KEY-----\nhush", "x\n***"),
         ("KEY=", "KEY="),
+        ("KEY=''", "KEY=''"),
         ("LOCAL_LLM_MAX_TOKENS=64", "LOCAL_LLM_MAX_TOKENS=64"),
         ("12:30:01 monkey: eats", "12:30:01 monkey: eats"),
         ("a basic knowledge", "a basic knowledge"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import re
 import subprocess
 import sys
@@ -295,13 +296,14 @@ def test_place_that_cannot_be_written(aava: Aava) -> None:
 
 
 def test_what_cannot_be_found_out_is_said_and_ends_nothing(
-    project: Path, aava: Aava, tmp_path: Path
+    project: Path, aava: Aava, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken files of every kind are what a report is made for."""
     (project / ".env").write_text("LOCAL_WS_AUTH_TOKEN='hushhush\n")
     (project / "config/ai-agent.local.yaml").write_text("a: [\n")
     (project / "config/catalog.local.toml").write_text("[models\n")
     (project / ".aava/journal.json").write_text("{}[")
+    monkeypatch.setenv("NETRC", "x" * 5000)
     (project / ".aava/history").mkdir()
     (project / ".aava/history/20260101T000000.0-committed.json").write_text("[]")
     bundle = tmp_path / "report.tar.gz"
@@ -312,6 +314,34 @@ def test_what_cannot_be_found_out_is_said_and_ends_nothing(
         assert members[name].startswith(b"not known: "), name
         assert f"not known  {name}: " in ran.stdout
     assert b"hushhush" not in b"".join(members.values())
+
+
+DEAD_ENGINE = """#!/bin/sh
+echo "$*" >>"$0.asked"
+[ "$1" = --version ] && exec echo "Docker version 27.0.0"
+echo "Cannot connect to the Docker daemon" >&2
+exit 1
+"""
+
+
+def test_engine_that_does_not_answer_is_asked_once(
+    project: Path, aava: Aava, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part that needs it says why it has nothing to say, without waiting for it again."""
+    compose = "services:\n  local_ai_server:\n    image: x\n"
+    (project / "docker-compose.yml").write_text(compose)
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(DEAD_ENGINE)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    bundle = tmp_path / "report.tar.gz"
+    assert 0 == aava("doctor", "--bundle", str(bundle)).exit_code
+    members = members_of(bundle)
+    for name in ("config/compose.json", "container/state.json", "container/log.txt"):
+        assert members[name].startswith(b"not known: "), name
+    asked = program.with_name("docker.asked").read_text().splitlines()
+    assert 1 == asked.count("--version")
 
 
 def test_summary_tells_the_worst_first_with_the_next_command(project: Path, aava: Aava) -> None:
