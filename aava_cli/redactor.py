@@ -57,8 +57,10 @@ class Redactor:
         # Some lists have `{"name": ..., "value": ...}` for each variable.
         named = is_secret(str(members.get("name", "")))
         for key, each in members.items():
-            secret = hide or is_secret(str(key)) or (named and key == "value")
-            yield key, self.value(each, hide=secret)
+            secret = is_secret(str(key)) or (named and key == "value")
+            # How many checks passed is nobody's password.
+            counted = key == "pass" and isinstance(each, int)
+            yield key, self.value(each, hide=hide or (secret and not counted))
 
 
 def _announces(word: object) -> bool:

@@ -97,6 +97,8 @@ def test_json_is_judged_by_its_names() -> None:
         "argv": ("serve", "--token", "hush", "--port", "1"),
         "hushhush": ["a hushhush b", 1.5],
         "tokens": 7,
+        "counts": {"pass": 7},
+        "pass": "hush",
     }
     assert {
         "auth": {"user": "***", "tries": "***", "ok": True, "none": None, "empty": ""},
@@ -104,6 +106,8 @@ def test_json_is_judged_by_its_names() -> None:
         "argv": ["serve", "--token", "***", "--port", "1"],
         "***": ["a *** b", 1.5],
         "tokens": 7,
+        "counts": {"pass": 7},
+        "pass": "***",
     } == redactor.value(value)
 
 

@@ -242,6 +242,10 @@ def test_container_is_in_the_bundle_without_its_secrets(
 ) -> None:
     """Its state, its environment, and the end of what it printed."""
     planted = Planted()
+    bundle = tmp_path / "report.tar.gz"
+    words = ("--project", str(shell_project.folder), "doctor", "--bundle", str(bundle))
+    assert 0 == main(words)
+    assert b"has no container here" in members_of(bundle)["container/log.txt"]
     program = shell_project.folder / "local_ai_server/main.sh"
     header = f"echo 'Authorization: Bearer {planted.new('header')}'\n"
     program.write_text(f'echo "token $LOCAL_WS_AUTH_TOKEN"\n{header}{program.read_text()}')
@@ -250,9 +254,7 @@ def test_container_is_in_the_bundle_without_its_secrets(
     shell_project.build()
     shell_project.up()
     container = wait_until_well(shell_project.name, SERVICE, timeout_s=60)
-    bundle = tmp_path / "report.tar.gz"
-    code = main(["--project", str(shell_project.folder), "doctor", "--bundle", str(bundle)])
-    ran = Ran(code, *capsys.readouterr())
+    ran = Ran(main(words), *capsys.readouterr())
     assert (0, []) == (ran.exit_code, leaks(bundle, planted)), ran.stderr
     members = members_of(bundle)
     assert b"mode is well" in members["container/log.txt"]
@@ -352,6 +354,7 @@ def test_summary_tells_the_worst_first_with_the_next_command(project: Path, aava
     severities = [line.partition(" ")[0] for line in lines if not line.startswith("next")]
     assert (9, sorted(severities)) == (ran.exit_code, severities)
     assert "next  run `aava jobs logs pull-1`" in lines
+    assert "run `aava status`" not in ran.stderr
     assert "warn  `aava models pull starter` in the background: failed" in lines
     (make_job(project, "pull", ("aava",)) / "exit").write_text("0\n")
     ran = aava("doctor", "--json")

@@ -6,7 +6,7 @@ import json
 import tarfile
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.errors import NotFound
+from aava_cli.errors import DaemonUnreachable, NotFound
 from aava_cli.flows.doctor.bundle import write_bundle
 from aava_cli.flows.doctor.examine import Examined
 from aava_cli.flows.doctor.findings import Wrong, find_wrong
@@ -16,15 +16,19 @@ from aava_cli.redactor import Redactor
 if TYPE_CHECKING:
     from pathlib import Path
 
-WELL: dict[str, Any] = {"recovery_due": False, "degraded": False, "drift": False, "trouble": None}
+    from aava_cli.errors import AavaError
+
+WELL: dict[str, Any] = {"recovery_due": False, "degraded": False, "drift": False}
 
 
 def wrong(
-    status: dict[str, Any] | None = None, preflight: dict[str, Any] | None = None
+    status: dict[str, Any] | None = None,
+    preflight: dict[str, Any] | None = None,
+    error: AavaError | None = None,
 ) -> tuple[Wrong, ...]:
     """Return what is wrong where *status* and *preflight* were found."""
     parts = (
-        Part("status.json", {**WELL, **(status or {})}),
+        Part("status.json", {**WELL, **(status or {})}, error=error),
         Part("preflight.json", preflight or {"counts": {"pass": 1}}),
     )
     return find_wrong(parts, ())
@@ -56,10 +60,12 @@ def test_status_that_is_not_well() -> None:
         (each.severity, each.next)
         for each in wrong({"degraded": True, "drift": True, "hints": ["a", "b"]})
     ]
-    found = wrong({"trouble": "down"}, {"items": [{"name": "x", "status": "fail"}]})
+    down = DaemonUnreachable("down", hint="start it")
+    found = wrong(None, {"items": [{"name": "x", "status": "fail"}]}, down)
     failure = Examined(found).failure()
     assert failure is not None
-    assert (9, "down, and 1 more") == (failure.exit_code, failure.message)
+    expected = (9, "down, and 1 more", "start it")
+    assert expected == (failure.exit_code, failure.message, failure.hint)
 
 
 def test_parts_that_failed() -> None:

@@ -41,12 +41,9 @@ def _of_status(part: Part) -> Iterator[Wrong]:
         hint = part.error.hint if part.error else "run `aava status`"
         yield Wrong("fail", part.problem or "the status is not known", hint)
         return
+    if part.error is not None:
+        yield Wrong("fail", part.error.message, part.error.hint)
     status: Mapping[str, Any] = part.content
-    if status.get("recovery_due"):
-        yield Wrong("fail", "a change was interrupted", "run `aava recover`")
-    # Why the status is incomplete comes as text; the daemon's own line says the same.
-    elif status.get("trouble"):
-        yield Wrong("fail", str(status["trouble"]), "run `aava status`")
     if status.get("degraded"):
         yield Wrong("warn", "the daemon says that it is degraded", "run `aava status --json`")
     if status.get("drift"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.errors import AavaError
-from aava_cli.output import plain
+from aava_cli.output import Result, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of a report: JSON, or a text; *problem* is why there is none."""
+    """One file of a report: JSON, or a text; *problem* is why there is none.
+
+    *error* is that one, or what an answer itself says went wrong.
+    """
 
     name: str
     content: Any = None
@@ -54,7 +57,9 @@ class Scene:
 def look_up(name: str, look: Callable[[], Any]) -> Part:
     """Return the part *name* that *look* finds, or why it does not."""
     try:
-        return Part(name, plain(look()))
+        found = look()
+        failure = found.failure() if isinstance(found, Result) else None
+        return Part(name, plain(found), error=failure)
     except AavaError as error:
         return Part(name, problem=error.message, error=error)
     except Exception as error:  # noqa: BLE001 - whatever is broken here is what the report is about
