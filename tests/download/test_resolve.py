@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.app import main
 from aava_cli.download.resolving.surroundings import hub_cache, libraries_are_offline
+from tests.conftest import Ran
 from tests.download.apart import COMMIT, Hub, run_apart
 from tests.download.server import Server
 from tests.tiny_folders import safetensors
@@ -20,7 +24,6 @@ from tests.tiny_folders import safetensors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.conftest import Ran
     from tests.download.conftest import CatalogFile
 
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
@@ -73,8 +76,19 @@ def snapshot(downloaded: Path, tmp_path: Path) -> Path:
 
 
 def resolve(project: Path, *words: str, env: Mapping[str, str] | None = None) -> Ran:
-    """Run `aava models resolve` with *words*."""
-    return run_apart(project, "models", "resolve", *words, env=env or {})
+    """Run `aava models resolve` with *words*; apart where a hub is named, or its library is late.
+
+    The library reads the environment once in a process.
+    """
+    named = env or {}
+    if "HF_ENDPOINT" in named:
+        return run_apart(project, "models", "resolve", *words, env=named)
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
+        for name, value in named.items():
+            patch.setenv(name, value)
+        code = main(["--project", str(project), "models", "resolve", *words])
+    return Ran(code, stdout.getvalue(), stderr.getvalue())
 
 
 def answer(ran: Ran) -> dict[str, Any]:
@@ -135,7 +149,7 @@ def test_broken_snapshot_is_told_by_its_files_and_mended_by_the_command_of_the_h
     """Offline it is 7 with the files; the command, run as it stands, makes it whole."""
     cache = snapshot.parents[2]
     break_it(snapshot)
-    env = {**hub.env, "HF_HUB_CACHE": str(cache), "TRANSFORMERS_OFFLINE": "1"}
+    env = {"HF_HUB_CACHE": str(cache), "TRANSFORMERS_OFFLINE": "1"}
     ran = resolve(project, "org/mini", "--json", env=env)
     error = json.loads(ran.stdout)["error"]
     assert (7, "integrity") == (ran.exit_code, error["code"])
@@ -145,7 +159,7 @@ def test_broken_snapshot_is_told_by_its_files_and_mended_by_the_command_of_the_h
     command = error["hint"].split("`")[1]
     assert command.startswith("HF_HUB_OFFLINE=0 hf download org/mini --cache-dir ")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environ = {**os.environ, **env, "PATH": path}
+    environ = {**os.environ, **hub.env, **env, "PATH": path}
     subprocess.run(["sh", "-c", command], env=environ, check=True, capture_output=True)
     assert 0 == resolve(project, "org/mini", env=env).exit_code
 
