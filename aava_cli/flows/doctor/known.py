@@ -118,11 +118,12 @@ def _of_user() -> Iterator[str]:
 
 
 def _of_docker(text: str) -> Iterator[str]:
-    with suppress(ValueError):
-        for auth in set(_of_tree(json.loads(text or "{}").get("auths"), under=True)):
+    with suppress(ValueError, AttributeError):
+        for auth in tuple(_of_tree(json.loads(text or "{}").get("auths"), under=True)):
             yield auth
-            # Who logs in, a colon, and the password.
-            yield base64.b64decode(auth).decode().partition(":")[2]
+            # Who logs in, a colon, and the password; other tokens are none of that.
+            with suppress(ValueError):
+                yield base64.b64decode(auth).decode().partition(":")[2]
 
 
 def _of_netrc(home: Path) -> Iterator[str]:
