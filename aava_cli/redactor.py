@@ -10,13 +10,22 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aava_cli.redact import BETWEEN_WORDS, HIDDEN, LEAST_LETTERS, SECRET_WORDS, is_secret
+from aava_cli.redact import (
+    BETWEEN_WORDS,
+    HIDDEN,
+    LEAST_LETTERS,
+    LEAST_LETTERS_OF_A_LINE,
+    SECRET_WORDS,
+    is_secret,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 # Shorter values of a query are what is asked for, not the proof that it may be.
 _LEAST_OF_QUERY = 12
+# What `USE_AUTH` may say.
+_NO_SECRETS = frozenset({"true", "True", "TRUE", "false", "False", "none", "None", "null"})
 _QUOTES = "\\\"'"
 
 
@@ -24,8 +33,7 @@ class Redactor:
     """Takes *secrets*, and all that looks like one, out of texts and of JSON."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        lines = {line.strip() for each in secrets for line in (each, *each.splitlines())}
-        known = {line for line in lines if len(line) >= LEAST_LETTERS}
+        known = {word for each in secrets for word in _words(each)} - _NO_SECRETS
         forms = {form for each in known for form in forms_of(each)}
         self._forms = tuple(sorted(forms, key=len, reverse=True))
 
@@ -61,6 +69,14 @@ class Redactor:
             # How many checks passed is nobody's password.
             counted = key == "pass" and isinstance(each, int)
             yield key, self.value(each, hide=hide or (secret and not counted))
+
+
+def _words(secret: str) -> Iterator[str]:
+    """Yield *secret* and its lines, as far as they are not in every text by chance."""
+    whole, lines = secret.strip(), secret.splitlines()
+    if len(whole) >= LEAST_LETTERS:
+        yield whole
+    yield from (each.strip() for each in lines if len(each.strip()) >= LEAST_LETTERS_OF_A_LINE)
 
 
 def _announces(word: object) -> bool:
