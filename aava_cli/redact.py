@@ -14,13 +14,13 @@ LEAST_LETTERS = 4
 LEAST_LETTERS_OF_A_LINE = 8
 _ADDRESSES = ("http://", "https://")
 # `tokens` are what language models count; a shell's own `PWD` is where it is.
-SECRET_WORDS = (  # noqa: S105 - they are names
+TELLING_WORDS = (
     r"(?i:apikey|auth|credentials?|keys?|pass(?:wd|words?|phrase)?|pat|secrets?"
     r"|(?<=[_.-])pwd|(?:access|auth|bearer|refresh)?token)"
 )
 # Between two words of a name: `api_key`, `apiKey`.
 BETWEEN_WORDS = r"(?:[_.-]|(?<=[a-z])(?=[A-Z]))"
-_SECRET = re.compile(rf"(?:^|{BETWEEN_WORDS}){SECRET_WORDS}(?:$|{BETWEEN_WORDS})")
+_SECRET = re.compile(rf"(?:^|{BETWEEN_WORDS}){TELLING_WORDS}(?:$|{BETWEEN_WORDS})")
 _IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 

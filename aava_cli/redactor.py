@@ -15,7 +15,7 @@ from aava_cli.redact import (
     HIDDEN,
     LEAST_LETTERS,
     LEAST_LETTERS_OF_A_LINE,
-    SECRET_WORDS,
+    TELLING_WORDS,
     is_secret,
 )
 
@@ -175,7 +175,7 @@ def _shapes() -> _Shapes:
     # Few commands need them, and compiling takes longer than most commands.
     end = r"-----END [\w ]*PRIVATE KEY-----"
     before, behind = rf"[\w.-]{{0,80}}{BETWEEN_WORDS}", rf"{BETWEEN_WORDS}[\w.-]{{0,80}}"
-    name = rf"(?:{before})?{SECRET_WORDS}(?:{behind})?(?![\w.-])"
+    name = rf"(?:{before})?{TELLING_WORDS}(?:{behind})?(?![\w.-])"
     quoted = r"""(?P<quote>\\*["'])(?:(?!(?P=quote))(?:\\.|[^\n]))*(?P=quote)"""
     return _Shapes(
         # Of one that was cut off, the end is at the beginning of the text.
