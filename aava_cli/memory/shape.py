@@ -45,7 +45,8 @@ class Shape:
     heads: int
     vocabulary: int
     feed_forward: int = 0
-    experts: int = 0
+    experts_used: int = 0
+    expert_forward: int = 0
     trained_context: int | None = None
     is_latent: bool = False
 
@@ -103,15 +104,16 @@ def read_shape(metadata: Mapping[str, Value], tensors: tuple[Tensor, ...]) -> Sh
     count = keys.number("block_count")
     if not 0 < count <= _MAX_LAYERS:
         raise Unreadable(f"claims {count:,} layers")
-    embedding = keys.number("embedding_length")
+    embedding, forward = keys.number("embedding_length"), keys.number("feed_forward_length", 0)
     return Shape(
         architecture=keys.architecture,
         layers=_layers(keys, count, embedding),
         embedding=embedding,
         heads=keys.number("attention.head_count", 0),
         vocabulary=_vocabulary(keys, metadata, tensors),
-        feed_forward=keys.number("feed_forward_length", 0),
-        experts=keys.number("expert_count", 0),
+        feed_forward=forward,
+        experts_used=keys.number("expert_used_count", 0),
+        expert_forward=keys.number("expert_feed_forward_length", forward),
         trained_context=keys.number("context_length", 0) or None,
         is_latent=keys.value("attention.key_length_mla") is not None,
     )
