@@ -61,7 +61,12 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 run `aava recover`, 5 bu
 _COMMANDS = {
     "init": ("project.cli",),
     "preflight": ("preflight.cli",),
-    "models": ("download.cli", "download.cataloguing.cli", "download.moving.cli"),
+    "models": (
+        "download.cli",
+        "download.cataloguing.cli",
+        "download.moving.cli",
+        "download.fitting.cli",
+    ),
     "switch": ("switch.cli",),
     "rebuild": ("rebuild.cli",),
     "backends": ("switch.cli",),
