@@ -29,14 +29,16 @@ class Observations:
     def note(self, running: Iterable[Running]) -> None:
         """Remember what *running* models take, those that were seen; nothing depends on it."""
         known = dict(self.pairs())
-        for each in running:
-            if each.seen_bytes is None:
-                continue
-            seen = each.seen_bytes + sum(each.seen_gpu_bytes)
-            key = kind_of(each.need)
+        seen = [each for each in running if each.seen_bytes is not None]
+        for each in seen:
+            kind = kind_of(each.need)
             # The newest kinds stay where there are too many.
-            pairs = known.pop(key, ())
-            known[key] = (*pairs, (each.counted_bytes, seen))[-_REMEMBERED:]
+            pairs = known.pop(kind, ())
+            known[kind] = (*pairs, (each.counted_bytes, each.seen_in_all))[-_REMEMBERED:]
+        if seen:
+            self._write(known)
+
+    def _write(self, known: Mapping[str, tuple[tuple[int, int], ...]]) -> None:
         text = json.dumps(dict(list(known.items())[-_KINDS:]))
         if self._file.parent.is_dir():
             # A record that cannot be kept is no reason to fail what it records.

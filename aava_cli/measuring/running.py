@@ -48,6 +48,11 @@ class Running:
         """What it should take, in all places, before any correction."""
         return self.plan.models[0].all.likely_bytes
 
+    @property
+    def seen_in_all(self) -> int:
+        """What its process has in all places."""
+        return (self.seen_bytes or 0) + sum(self.seen_gpu_bytes)
+
     def loaded(self) -> Loaded:
         """Return what is given back when this model goes."""
         *gpus, host = (device.used.likely_bytes for device in self.plan.devices)
