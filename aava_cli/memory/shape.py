@@ -77,12 +77,10 @@ class Keys:
         """
         value = self.value(key)
         if isinstance(value, Array):
-            value = max(value.values, default=None)
+            return max((self._checked(key, each) for each in value.values), default=default or 0)
         if value is None and default is not None:
             return default
-        if not isinstance(value, int) or not 0 <= value <= _MAX_NUMBER:
-            raise Unreadable(f"has no usable `{self.architecture}.{key}`")
-        return int(value)
+        return self._checked(key, value)
 
     def each(self, key: str, count: int, default: int) -> tuple[int, ...]:
         """Return *count* numbers, one for each layer: a list, or one that holds for all."""
@@ -91,7 +89,12 @@ class Keys:
             return (self.number(key, default),) * count
         if len(value.values) < count:
             raise Unreadable(f"has `{self.architecture}.{key}` for fewer layers than it has")
-        return tuple(int(each) for each in value.values[:count])
+        return tuple(self._checked(key, each) for each in value.values[:count])
+
+    def _checked(self, key: str, value: Value | None) -> int:
+        if not isinstance(value, int) or not 0 <= value <= _MAX_NUMBER:
+            raise Unreadable(f"has no usable `{self.architecture}.{key}`")
+        return int(value)
 
 
 def read_shape(metadata: Mapping[str, Value], tensors: tuple[Tensor, ...]) -> Shape:
