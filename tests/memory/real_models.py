@@ -110,11 +110,18 @@ def _mixed(name: str, layers: int) -> str:
 
 
 def write_header(
-    path: Path, real: Real, quantisation: str, *, words: bool = False, context: int = 131_072
+    path: Path,
+    real: Real,
+    quantisation: str,
+    *,
+    words: bool = False,
+    context: int = 131_072,
+    keep: Callable[[str], bool] = lambda _name: True,
 ) -> Path:
     """Write *real*, packed as *quantisation*, to *path*: a true header, and a hole behind it.
 
-    With *words* there are a vocabulary and merges of the length that real ones have.
+    With *words* there are a vocabulary and merges of the length that real ones have. A part of
+    a model has only the tensors that it should *keep*.
     """
     import gguf
 
@@ -124,6 +131,8 @@ def write_header(
         _add_words(writer, real.vocabulary)
     size_bytes = 0
     for name, shape in tensor_shapes(real):
+        if not keep(name):
+            continue
         kind = gguf.GGMLQuantizationType[packed_as(quantisation, name, shape, real.layers)]
         each, block = gguf.GGML_QUANT_SIZES[kind]
         count = int(np.prod(shape)) // each * block
@@ -157,12 +166,12 @@ def _describe(writer: gguf.GGUFWriter, real: Real, context: int) -> None:
 
 
 def _add_words(writer: gguf.GGUFWriter, count: int) -> None:
-    # As long as those of Llama 3: 6.4 bytes for a token, 10 for each of two merges and more.
+    # Llama 3 has 280,147 merges and a header of 7.5 MB; Qwen2.5 has 151,387 merges.
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list([f"t{index:x}" + "a" * (index % 4) for index in range(count)])
     writer.add_token_types([1] * count)
-    merges = count * 280_147 // 128_256
-    writer.add_token_merges([f"t{index:x} t{index % 977:x}" for index in range(merges)])
+    merges = 151_387 if count == QWEN_7B.vocabulary else 280_147
+    writer.add_token_merges([f"{index:x} {index % 977:x}" for index in range(merges)])
 
 
 QWEN_7B = Real("qwen2", 28, 3584, 28, 4, 18_944, 152_064)

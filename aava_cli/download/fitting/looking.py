@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aava_cli.catalog import Model
     from aava_cli.download.sources.hub import Snapshot
     from aava_cli.memory.needs import ModelNeed
+    from aava_cli.roles import Role
     from aava_cli.session import Session
 
 _GGUF = ".gguf"
@@ -132,11 +133,8 @@ class Looker:
     def _on_disk(self, path: Path) -> tuple[ModelNeed, str]:
         if path.suffix == _GGUF or is_checkpoint(path):
             return need_on_disk(path, "llm", "llama", path.name), str(path)
-        for backend in BACKENDS.values():
-            if any(path.match(pattern.rstrip("/")) for pattern in backend.installed):
-                return sized_need(path.name, backend.role, backend.name, size_of(path)), str(path)
-        drafted = draft_model(Wanted(f"file:{path.absolute()}"))
-        return sized_need(path.name, drafted.role, drafted.backend, size_of(path)), str(path)
+        role, backend = _engine_of(path)
+        return sized_need(path.name, role, backend, size_of(path)), str(path)
 
     def _local(self, word: str) -> tuple[ModelNeed, str] | None:
         """Return what people put under the models folder by the name *word*."""
@@ -145,6 +143,16 @@ class Looker:
                 if word in (path.name, path.stem):
                     return need_on_disk(path, backend.role, backend.name, path.name), str(path)
         return None
+
+
+def _engine_of(path: Path) -> tuple[Role, str]:
+    """Return the role and the engine of the model in *path*, by its place or by its name."""
+    for backend in BACKENDS.values():
+        placed = any(path.match(pattern.rstrip("/")) for pattern in backend.installed)
+        if placed or (backend.files == "ctranslate2" and (path / "model.bin").is_file()):
+            return backend.role, backend.name
+    drafted = draft_model(Wanted(f"file:{path.absolute()}"))
+    return drafted.role, drafted.backend
 
 
 def _is_for_transformers(snapshot: Snapshot) -> bool:
