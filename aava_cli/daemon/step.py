@@ -107,14 +107,6 @@ class AskDaemon:
             raise LoadFailed(text, hint="run `aava models verify`, then `aava preflight`")
         self._judge()
         times.note(models, took_s)
-        self._note_memory()
-
-    def _note_memory(self) -> None:
-        """Remember what the new models take; nothing depends on it."""
-        from aava_cli.measuring.running import note_loaded
-
-        with suppress(AavaError):
-            note_loaded(self.session.settings, self.status(), self.exchange.models)
 
     def status(self) -> dict[str, Any]:
         """Return a fresh status of the daemon, whatever else it is asked."""

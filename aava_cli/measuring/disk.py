@@ -82,9 +82,9 @@ def is_checkpoint(path: Path) -> bool:
 
 def size_of(path: Path) -> int:
     """Return the bytes of the file *path*, or of all files in the folder."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    return path.stat().st_size
 
 
 def _header(path: Path) -> GgufHeader:

@@ -21,7 +21,7 @@ def read_host(root: Path = ROOT, gpus: tuple[GpuMemory, ...] | None = None) -> H
     """Return the memory of this host, within its container's limit; *gpus* stand in for its own."""
     total, available = read_memory(root)
     if gpus is None:
-        gpus = tuple(_gpu(each, total, available) for each in find_gpus().devices)
+        gpus = tuple(gpu_memory(each, total, available) for each in find_gpus().devices)
     return HostMemory(total, available, gpus)
 
 
@@ -45,7 +45,8 @@ def _meminfo(root: Path) -> tuple[int, int]:
     return total, found.get("MemAvailable", found.get("MemFree", total))
 
 
-def _gpu(gpu: Gpu, total_bytes: int, available_bytes: int) -> GpuMemory:
+def gpu_memory(gpu: Gpu, total_bytes: int, available_bytes: int) -> GpuMemory:
+    """Return what *gpu* has; one without memory of its own has that of its host."""
     if gpu.total_bytes is None:
         return GpuMemory(gpu.name, total_bytes, available_bytes, is_unified=True)
     free = gpu.total_bytes if gpu.free_bytes is None else gpu.free_bytes
