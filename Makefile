@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-fit fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-fit fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-preflight clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -54,10 +54,11 @@ fault-matrix: $(VENV)/.dev
 crash-sweep: $(VENV)/.dev
 	AAVA_CRASH_POINTS=0 $(BIN)/pytest -v tests/switch/test_crash_sweep.py
 
-# A rebuild killed at sixty moments, and ten at once ten times; `make test` tries a sample.
+# A rebuild killed, or failing, at every one of its system calls, killed at sixty moments, and
+# ten at once ten times; `make test` tries a sample.
 rebuild-sweep: $(VENV)/.dev
-	AAVA_REBUILD_KILLS=60 AAVA_REBUILD_ROUNDS=10 \
-	    $(BIN)/pytest -v -s --timeout 1800 tests/rebuild/test_interrupted.py
+	AAVA_REBUILD_POINTS=0 AAVA_REBUILD_KILLS=60 AAVA_REBUILD_ROUNDS=10 \
+	    $(BIN)/pytest -v -s --timeout 7200 tests/rebuild/test_crash_sweep.py tests/rebuild/test_interrupted.py
 
 bench-rebuild: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.rebuild.run
@@ -73,6 +74,9 @@ no-locks: $(VENV)/.dev
 
 bench-startup: $(VENV)/.run
 	$(BIN)/python benchmarks/startup/run.py
+
+bench-preflight: $(VENV)/.dev
+	$(BIN)/python benchmarks/preflight/run.py
 
 bench-download: $(VENV)/.run
 	$(BIN)/python -m benchmarks.download.run --full
