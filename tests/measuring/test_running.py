@@ -182,6 +182,11 @@ class TestRecord:
         (tmp_path / "memory.json").write_text(text)
         assert {} == Observations(tmp_path).factors()
 
+    def test_nothing_that_was_seen(self, tmp_path: Path) -> None:
+        """Nothing is written of it."""
+        Observations(tmp_path).note(())
+        assert [] == list(tmp_path.iterdir())
+
     def test_nowhere_to_keep_it(self, tmp_path: Path) -> None:
         """A record that cannot be kept is no failure."""
         settings = Settings(tmp_path, tmp_path / "models")
