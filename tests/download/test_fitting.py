@@ -89,6 +89,21 @@ def test_long_vocabulary_takes_a_few_more(
     ] == ranges
 
 
+def test_secrets_of_an_address_stay_there(
+    models: Models, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the answer nor an error shows a password or a signed query."""
+    body = write_gguf(tmp_path / "a.gguf").read_bytes()
+    for path, content in (("/a.gguf", body), ("/b.gguf", body[:900])):
+        url = server.serve(path, content).replace("//", "//someone:hunter2@") + "?signature=hunter2"
+        for form in ("--json", "--quiet"):
+            ran = models("fit", url, "--gpus", "none", form)
+            assert (0 if path == "/a.gguf" else 7) == ran.exit_code, ran.stderr
+            assert "hunter2" not in ran.stdout + ran.stderr
+    assert "Authorization" in server.gets("/a.gguf")[0]
+    assert "" == capsys.readouterr().out
+
+
 def test_all_parts_are_counted(
     models: Models, server: Server, tmp_path: Path, mapped: list[mmap.mmap]
 ) -> None:
