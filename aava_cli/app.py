@@ -64,7 +64,7 @@ _COMMANDS = {
     "doctor": ("flows.doctor.cli",),
     "models": (
         *("download.cli", "download.cataloguing.cli", "download.moving.cli"),
-        "download.resolving.cli",
+        *("download.resolving.cli", "download.fitting.cli"),
     ),
     "switch": ("switch.cli",),
     "rebuild": ("rebuild.cli",),
