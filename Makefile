@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-serve fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-fit bench-serve fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-preflight clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -50,9 +50,11 @@ fault-matrix: $(VENV)/.dev
 	AAVA_SPARSE_BYTES=5368709120 AAVA_KILLS=200 \
 	    $(BIN)/pytest -v tests/download/test_faults.py tests/download/test_kills.py
 
-# A switch killed, or failing, at every one of its system calls; `make test` tries a sample.
+# A switch, and preflight's repairs, killed or failing at every one of their system calls; `make
+# test` tries a sample.
 crash-sweep: $(VENV)/.dev
-	AAVA_CRASH_POINTS=0 $(BIN)/pytest -v tests/switch/test_crash_sweep.py
+	AAVA_CRASH_POINTS=0 $(BIN)/pytest -v tests/switch/test_crash_sweep.py \
+	    tests/preflight/test_crashes.py
 
 # A rebuild killed, or failing, at every one of its system calls, killed at sixty moments, and
 # ten at once ten times; `make test` tries a sample.
@@ -75,6 +77,9 @@ no-locks: $(VENV)/.dev
 bench-startup: $(VENV)/.run
 	$(BIN)/python benchmarks/startup/run.py
 
+bench-preflight: $(VENV)/.dev
+	$(BIN)/python benchmarks/preflight/run.py
+
 bench-download: $(VENV)/.run
 	$(BIN)/python -m benchmarks.download.run --full
 
@@ -84,6 +89,9 @@ bench-switch: $(VENV)/.dev
 # Every request, delays, uploads at once, a day of calls, 1,000 switches of each engine: an hour.
 bench-serve: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.serve.run all
+
+bench-fit: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.fit.run
 
 bench-unpack: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.unpack.run

@@ -54,14 +54,18 @@ Options of every command, before or after it:
 \b
 Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 run `aava recover`, 5 busy,
 6 network, 7 integrity, 8 no space, 9 check failed, 10 not found, 11 no daemon,
-12 access denied, 70 bug, 130 interrupted, 143 terminated. No telemetry.
+12 access denied, 13 offline, 70 bug, 130 interrupted, 143 terminated. No telemetry.
 """
 
 # Where each command, or the parts of a group of commands, are found under their own name.
 _COMMANDS = {
     "init": ("project.cli",),
     "preflight": ("preflight.cli",),
-    "models": ("download.cli", "download.cataloguing.cli", "download.moving.cli"),
+    "doctor": ("flows.doctor.cli",),
+    "models": (
+        *("download.cli", "download.cataloguing.cli", "download.moving.cli"),
+        *("download.resolving.cli", "download.fitting.cli"),
+    ),
     "switch": ("switch.cli",),
     "rebuild": ("rebuild.cli",),
     "backends": ("switch.cli",),
@@ -188,6 +192,9 @@ def _environment_failure(error: OSError) -> AavaError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "make room, then run the same command again"
         return NoSpace(f"no space left: {error}", hint=hint)
+    if isinstance(error, PermissionError) and error.filename:
+        hint = f"run it as the owner: `ls -ld {error.filename}` shows who that is"
+        return NotPossible(f"this user may not use `{error.filename}`", hint=hint)
     return NotPossible(str(error), hint="run `aava preflight` to see what is wrong here")
 
 

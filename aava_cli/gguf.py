@@ -32,10 +32,14 @@ _STRING, _ARRAY = 8, 9
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A list in the metadata; its elements are skipped, not read."""
+    """A list in the metadata; of a long one, and of texts, the elements are skipped.
+
+    *values* are those of a short list of numbers, such as one for each layer.
+    """
 
     element_type: int
     count: int
+    values: tuple[int | float | bool, ...] = ()
 
 
 Value: TypeAlias = str | int | float | bool | Array
@@ -106,16 +110,24 @@ def parse_header(data: Buffer, *, name: str) -> GgufHeader:
     return _parse(Cursor(data, name), {})
 
 
-def read_beginning(source: Source, *, name: str, most_bytes: int = _BITES[-1]) -> Beginning:
+def read_beginning(
+    source: Source,
+    *,
+    name: str,
+    most_bytes: int | None = None,
+    bites: tuple[int, ...] = _BITES,
+) -> Beginning:
     """Return what the first bytes of *source* tell; no more of them are asked for than it takes.
+
+    After each of *bites*, sizes from the start, the header is tried.
 
     Raises:
         HeaderCut: the whole file ends within its header.
         IntegrityError: it is no GGUF, or it is damaged.
     """
     data, metadata = b"", dict[str, Value]()
-    for bite in _BITES:
-        wanted = min(bite, most_bytes) - len(data)
+    for bite in bites:
+        wanted = (bite if most_bytes is None else min(bite, most_bytes)) - len(data)
         got = source.read_at(len(data), wanted) if wanted > 0 else b""
         if not got:
             break
@@ -198,8 +210,8 @@ def _parse_value(cursor: Cursor, kind: int, depth: int = 0) -> Value:
 def _skip_array(cursor: Cursor, depth: int) -> Array:
     element_type, count = cursor.u32(), cursor.u64()
     if element_type in SCALARS:
-        cursor.skip(count * SCALARS[element_type].size)
-    elif element_type == _STRING:
+        return Array(element_type, count, cursor.numbers(element_type, count))
+    if element_type == _STRING:
         cursor.skip_texts(count)
     elif depth < _MAX_DEPTH:
         cursor.expect_entries(count, each_bytes=12)

@@ -26,40 +26,20 @@ def memory_limit_bytes(root: Path = ROOT) -> int | None:
     return min(limits, default=None)
 
 
-def free_memory_bytes(root: Path = ROOT) -> int:
-    """Return how much memory this process can still get: of the host, within every limit.
-
-    What the kernel only keeps in case a file is read again counts as free.
-    """
-    lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
-    kibibytes = {
-        name: value.split()[0] for name, _, value in (line.partition(":") for line in lines)
-    }
-    free = [int(kibibytes["MemAvailable"]) * 1024]
-    free += [
-        _left_in(group, limit, used)
-        for controller, limit, used in (
-            ("", "memory.max", "memory.current"),
-            ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-        )
-        for group in _groups(root, controller)
-        if _number(group / limit) < _NO_LIMIT_BYTES
-    ]
-    return max(0, min(free))
+def memory_in_use_bytes(root: Path = ROOT) -> int | None:
+    """Return what the group with a memory limit holds, less what it would give back at once."""
+    for used_name, controller in (("memory.current", ""), ("memory.usage_in_bytes", "memory")):
+        used = next(_values(root, controller, used_name), "")
+        if used.isdecimal():
+            stat = next(_values(root, controller, "memory.stat"), "")
+            return max(0, int(used) - _idle_bytes(stat))
+    return None
 
 
-def _left_in(group: Path, limit: str, used: str) -> int:
-    stat = (group / "memory.stat").read_text(encoding="ascii").split()
-    counts = dict(zip(stat[::2], stat[1::2], strict=False))
-    # Version 1 tells the group's own pages and, as `total_`, those of the groups in it as well.
-    idle = int(counts.get("total_inactive_file", counts.get("inactive_file", 0)))
-    return _number(group / limit) - _number(group / used) + idle
-
-
-def _number(file: Path) -> int:
-    """Return what *file* says; no limit where it says no number, or is not there."""
-    text = file.read_text(encoding="ascii").strip() if file.is_file() else ""
-    return int(text) if text.isdecimal() else _NO_LIMIT_BYTES
+def _idle_bytes(stat: str) -> int:
+    """Return the pages of files that nobody has touched for a while."""
+    fields = dict(line.split(maxsplit=1) for line in stat.splitlines() if " " in line)
+    return int(fields.get("total_inactive_file") or fields.get("inactive_file") or 0)
 
 
 def cpu_limit(root: Path = ROOT) -> float | None:
@@ -92,17 +72,13 @@ def _old_cpu_limits(root: Path) -> Iterator[float]:
 
 def _values(root: Path, controller: str, name: str) -> Iterator[str]:
     """Yield what *name* says in this process's group and in each group around it."""
-    for group in _groups(root, controller):
+    mounted = root / "sys/fs/cgroup" / controller
+    own = _own_group(root, controller)
+    for group in (mounted / own, *(mounted / parent for parent in own.parents)):
         # A container sees its own group as the root, so the path of the host may lead nowhere.
         file = group / name
         if file.is_file():
             yield file.read_text(encoding="ascii").strip()
-
-
-def _groups(root: Path, controller: str) -> Iterator[Path]:
-    mounted = root / "sys/fs/cgroup" / controller
-    own = _own_group(root, controller)
-    yield from (mounted / own, *(mounted / parent for parent in own.parents))
 
 
 def _own_group(root: Path, controller: str) -> Path:

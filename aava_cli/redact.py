@@ -1,4 +1,4 @@
-"""Keep secrets out of what is shown and stored."""
+"""Keep secrets out of what is shown and stored; `redactor.py` does it for texts of others."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 HIDDEN = "***"
 # Shorter ones are in every text by chance.
-_LEAST_LETTERS = 6
+LEAST_LETTERS = 4
+LEAST_LETTERS_OF_A_LINE = 8
 _ADDRESSES = ("http://", "https://")
-_SECRET = re.compile(
-    # `tokens` are what language models count.
-    r"(?:^|[_.-])(?:apikey|auth|credentials?|keys?|pass(?:wd|words?)?|secrets?|token)(?:$|[_.-])",
-    re.IGNORECASE,
+# `tokens` are what language models count; a shell's own `PWD` is where it is.
+TELLING_WORDS = (
+    r"(?i:apikey|auth|credentials?|keys?|pass(?:wd|words?|phrase)?|pat|secrets?"
+    r"|(?<=[_.-])pwd|(?:access|auth|bearer|refresh)?token)"
 )
+# Between two words of a name: `api_key`, `apiKey`.
+BETWEEN_WORDS = r"(?:[_.-]|(?<=[a-z])(?=[A-Z]))"
+_SECRET = re.compile(rf"(?:^|{BETWEEN_WORDS}){TELLING_WORDS}(?:$|{BETWEEN_WORDS})")
 _IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
@@ -50,8 +54,23 @@ def shown_source(source: str) -> str:
 
 def secrets_in(*places: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values in *places* that no text may show, the longest first."""
-    found = {value for place in places for name, value in place.items() if is_secret(name)}
-    return tuple(sorted((each for each in found if len(each) >= _LEAST_LETTERS), key=len)[::-1])
+    found = {
+        form
+        for place in places
+        for name, value in place.items()
+        if is_secret(name)
+        for form in _forms(value)
+    }
+    return tuple(sorted(found, key=len)[::-1])
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield how the secret *value* may stand in a text: whole, as Compose has it, by lines."""
+    if len(value) >= LEAST_LETTERS:
+        yield from (value, value.replace("$$", "$"), value.replace("$", "$$"))
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= LEAST_LETTERS_OF_A_LINE)
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:

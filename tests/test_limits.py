@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aava_cli.limits import (
-    cpu_limit,
-    free_memory_bytes,
-    memory_limit_bytes,
-    usable_processors,
-)
+from aava_cli.limits import cpu_limit, memory_limit_bytes, usable_processors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,47 +114,3 @@ def test_a_generous_share_is_no_reason_for_more_threads(tmp_path: Path) -> None:
     """The limit of a container may be higher than what the machine has."""
     root = write(tmp_path, {"sys/fs/cgroup/cpu.max": "100000000 100000\n"})
     assert len(os.sched_getaffinity(0)) == usable_processors(root)
-
-
-MEMINFO = "MemTotal: 2000 kB\nMemFree: 100 kB\nMemAvailable: 1000 kB\n"
-
-
-@pytest.mark.parametrize(
-    ("files", "free"),
-    [
-        ({}, 1_024_000),
-        (
-            {
-                "proc/self/cgroup": "0::/a\n",
-                "sys/fs/cgroup/a/memory.max": "500000\n",
-                "sys/fs/cgroup/a/memory.current": "400000\n",
-                "sys/fs/cgroup/a/memory.stat": "anon 5\ninactive_file 150000\n",
-                "sys/fs/cgroup/memory.max": "max\n",
-            },
-            250_000,
-        ),
-        (
-            {
-                "proc/self/cgroup": "4:memory:/\n",
-                "sys/fs/cgroup/memory/memory.limit_in_bytes": "500000\n",
-                "sys/fs/cgroup/memory/memory.usage_in_bytes": "450000\n",
-                "sys/fs/cgroup/memory/memory.stat": "inactive_file 1\ntotal_inactive_file 7\n",
-            },
-            50_007,
-        ),
-        (
-            {
-                "sys/fs/cgroup/memory.max": "100\n",
-                "sys/fs/cgroup/memory.current": "200\n",
-                "sys/fs/cgroup/memory.stat": "inactive_file 0\n",
-            },
-            0,
-        ),
-    ],
-)
-def test_free_memory_is_the_least_that_anything_leaves(
-    tmp_path: Path, files: dict[str, str], free: int
-) -> None:
-    """Of the host, and of each group; what is only kept for another reading counts as free."""
-    root = write(tmp_path, {"proc/meminfo": MEMINFO, **files})
-    assert free == free_memory_bytes(root)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from aava_cli.roles import Role
 
 
+# What an image takes with one engine and all that it needs, while it is built.
+LEAST_IMAGE_BYTES = 5_000_000_000
+
+
 def _as_they_are(values: Values) -> Values:
     return values
 
@@ -52,7 +56,7 @@ class Backend:
     distribution: str | None = None
     build_needs: tuple[str, ...] = ()
     processors: tuple[str, ...] = ()
-    image_bytes: int = 5_000_000_000
+    image_bytes: int = LEAST_IMAGE_BYTES
     hidden_without: str | None = None
 
     @property

@@ -25,14 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a rebuild begins with; *image* is what the service's tag names."""
+    """What a rebuild begins with.
+
+    *image* is what the service's tag names; *current* is what the container runs, which may
+    have been made under another name, else the same. *is_daemon_named* says that the user named the
+    daemon's address.
+    """
 
     engine: Engine
     service: Service
     image: Image | None
+    current: Image | None
     container: Container | None
     status: Mapping[str, Any]
     known: Known
+    is_daemon_named: bool = False
 
     def read_config(self, environ: Mapping[str, str]) -> dict[str, Any]:
         """Return what Compose makes of the files with *environ*, which beats `.env`."""
@@ -60,16 +67,18 @@ def look(session: Session) -> Scene:
         raise NotPossible(message, hint="add a `build:` to the service")
     container = find_container(service.project.name, service.name)
     image = find_image(service.image)
-    runs = container.image_id if container else image.id if image else None
-    capabilities, status = _ask_daemon(session)
+    current = find_image(container.image_id) if container else image
+    # Without a container of ours, whoever answers runs from something else.
+    capabilities, status = _ask_daemon(session) if container else (None, {})
     known = Known(
+        image_args(current.id) if current else None,
         capabilities,
-        image_args(runs) if runs else {},
         service.build_args,
         {**env, **_needed(os.environ)},
         frozenset(_hidden(session.settings.models_dir, engine)),
     )
-    return Scene(engine, service, image, container, status, known)
+    is_named = settings.daemon_url is not None
+    return Scene(engine, service, image, current, container, status, known, is_named)
 
 
 def _needed(environ: Mapping[str, str]) -> dict[str, str]:

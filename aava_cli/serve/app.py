@@ -14,6 +14,7 @@ from aava_cli.files import atomic_write
 from aava_cli.serve.connection import converse
 from aava_cli.serve.models import Models
 from aava_cli.serve.notify import Notifier
+from aava_cli.serve.observing import Observer
 from aava_cli.serve.protocol import Daemon
 from aava_cli.serve.state import word_for
 from aava_cli.serve.stopping import Stopper
@@ -51,6 +52,8 @@ async def serve(config: ServeConfig) -> None:
     """
     listening = _listen(config.host, config.port)
     models = Models(config.settings, config.env, config.limits)
+    observer = Observer(models)
+    models.on_loaded = observer.loaded
     daemon = Daemon(models, config.token)
     web = Web(daemon)
     server = _server(build_app(daemon, web), config.limits)
@@ -70,6 +73,7 @@ async def serve(config: ServeConfig) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await observer.close()
             await models.close(patience_s=_STOP_S)
 
 

@@ -14,6 +14,7 @@ from aava_cli.serve.limits import Limits
 from aava_cli.serve.process import GOODBYE_S, Wanted, Worker
 from aava_cli.serve.room import Room, measure_room
 from aava_cli.serve.slot import Slot
+from aava_cli.serve.status import status_reply
 from aava_cli.serve.values import (
     check_wanted,
     load_keys,
@@ -23,7 +24,7 @@ from aava_cli.serve.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from aava_cli.backends import Values
     from aava_cli.settings import Settings
@@ -37,6 +38,7 @@ class Models:
     def __init__(self, settings: Settings, env: Values, limits: Limits | None = None) -> None:
         self.settings = settings
         self.limits = limits or Limits()
+        self.on_loaded: Callable[[Iterable[Role]], None] = lambda _roles: None
         self.values: Values = with_defaults(env)
         load_times = LoadTimes(settings.state_dir)
         self.slots = {role: Slot(role, load_times) for role in ROLES}
@@ -48,6 +50,7 @@ class Models:
         """Load what `.env` selects; a model that does not load leaves its reason in its slot."""
         async with self._changing:
             await asyncio.gather(*(self._load_first(role) for role in self._selected))
+            self.on_loaded(self._selected)
         self.started = True
 
     async def _load_first(self, role: Role) -> None:
@@ -123,9 +126,9 @@ class Models:
         Raises:
             EngineError: there would not be enough even then.
         """
-        old = [self.slots[role].pid for role in wanted]
+        status = status_reply(self, started_at_s=0, active_sessions=0)
         limit = self.limits.memory_bytes
-        room = await asyncio.to_thread(measure_room, tuple(wanted.values()), old, limit)
+        room = await asyncio.to_thread(measure_room, self.settings, wanted, status, limit)
         room.require()
         return room
 
@@ -170,6 +173,7 @@ class Models:
         self.values = values
         for role, worker in loaded.items():
             await self.slots[role].install(worker, wanted[role])
+        self.on_loaded(loaded)
 
     async def close(self, *, patience_s: float = GOODBYE_S) -> None:
         """End every worker; what one does now may take *patience_s*."""

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aava_cli.limits import free_memory_bytes
+from aava_cli.errors import AavaError
 from aava_cli.output import human_bytes
 from aava_cli.serve.engines import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
+    from aava_cli.memory.fitted import FitPlan
+    from aava_cli.memory.host import HostMemory
+    from aava_cli.memory.needs import ModelNeed
+    from aava_cli.memory.terms import FitTerms
+    from aava_cli.roles import Role
     from aava_cli.serve.process import Wanted
+    from aava_cli.settings import Settings
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RESIDENT = 1
@@ -22,22 +29,17 @@ _RESIDENT = 1
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What new models need, what is free for them, and what the old ones hold.
+    """What new models need of the host's memory, most likely and at least, and what is free.
 
-    What old models hold of a GPU is not known, so nothing is refused for its sake.
+    *with_old_gone_bytes* is free once the models of the same roles are gone. *unload_first* says
+    that they have to go before the new ones come, for the sake of the host or of a GPU.
     """
 
     needed_bytes: int
+    least_bytes: int
     free_bytes: int
-    held_bytes: int = 0
-    gpu_needed_bytes: int = 0
-    gpu_free_bytes: int = 0
-
-    @property
-    def unload_first(self) -> bool:
-        """Whether the old models have to go before the new ones come."""
-        host = self.needed_bytes > self.free_bytes
-        return host or self.gpu_needed_bytes > self.gpu_free_bytes
+    with_old_gone_bytes: int
+    unload_first: bool
 
     def require(self) -> None:
         """Refuse models that do not fit even when the old ones are gone.
@@ -45,30 +47,76 @@ class Room:
         Raises:
             EngineError: both amounts are named.
         """
-        there = self.free_bytes + self.held_bytes
-        if self.needed_bytes > there:
-            needed, free = human_bytes(self.needed_bytes), human_bytes(there)
-            raise EngineError(f"not enough memory: the model needs about {needed}, {free} are free")
+        if self.least_bytes > self.with_old_gone_bytes:
+            needed, free = map(human_bytes, (self.least_bytes, self.with_old_gone_bytes))
+            message = f"not enough memory: the model needs at least {needed}, {free} are free"
+            raise EngineError(message)
 
 
 def measure_room(
-    wanted: Collection[Wanted], old: Iterable[int | None], limit_bytes: int | None
+    settings: Settings,
+    wanted: Mapping[Role, Wanted],
+    status: Mapping[str, Any],
+    limit_bytes: int | None,
 ) -> Room:
-    """Return the room for *wanted* where the processes *old* would make place.
+    """Return the room for *wanted*, where the daemon that says *status* of itself would make place.
 
     *limit_bytes* is what the daemon and its models may take, None what the host has.
     """
-    free = free_memory_bytes()
-    if limit_bytes is not None:
-        free = min(free, limit_bytes - family_bytes())
-    gpu_free = _gpu_free_bytes() if any(map(asks_for_gpu, wanted)) else None
-    on_gpu = [each for each in wanted if gpu_free is not None and asks_for_gpu(each)]
+    from aava_cli.measuring.host import read_host
+    from aava_cli.measuring.running import running_models
+    from aava_cli.memory.fit import plan_fit
+
+    # A driver is not asked about models that leave its devices alone.
+    host = read_host(gpus=None if any(map(asks_for_gpu, wanted.values())) else ())
+    host = _within(host, limit_bytes)
+    running = running_models(settings, status, host.gpus)
+    loaded = tuple(each.loaded() for each in running if each.role in wanted)
+    terms = replace(_terms(settings, wanted), loaded=loaded)
+    return _room_in(plan_fit(tuple(_needs(wanted)), host, terms), host)
+
+
+def _within(host: HostMemory, limit_bytes: int | None) -> HostMemory:
+    if limit_bytes is None:
+        return host
+    left = max(0, limit_bytes - family_bytes())
+    return replace(host, available_bytes=min(host.available_bytes, left))
+
+
+def _room_in(plan: FitPlan, host: HostMemory) -> Room:
+    on_host = plan.devices[-1]
     return Room(
-        needed_bytes=sum(needed_bytes(each) for each in wanted if each not in on_gpu),
-        free_bytes=max(free, 0),
-        held_bytes=sum(resident_bytes(pid) for pid in old if pid),
-        gpu_needed_bytes=sum(map(needed_bytes, on_gpu)),
-        gpu_free_bytes=gpu_free or 0,
+        needed_bytes=on_host.used.likely_bytes,
+        least_bytes=on_host.used.low_bytes,
+        free_bytes=host.available_bytes,
+        with_old_gone_bytes=on_host.free_bytes,
+        unload_first=not plan.reload.fits,
+    )
+
+
+def _needs(wanted: Mapping[Role, Wanted]) -> Iterator[ModelNeed]:
+    """Yield what is known of the needs of *wanted*; loading tells what is wrong with the others."""
+    from aava_cli.measuring.disk import need_on_disk
+
+    for role, each in wanted.items():
+        with suppress(AavaError, OSError):
+            yield need_on_disk(each.path, role, each.engine, each.path.name)
+
+
+def _terms(settings: Settings, wanted: Mapping[Role, Wanted]) -> FitTerms:
+    from aava_cli.measuring.observed import Observations
+    from aava_cli.memory.terms import FitTerms
+
+    options = wanted["llm"].options if "llm" in wanted else {}
+    return FitTerms(
+        context=int(options.get("context") or 0) or None,
+        batch=int(options.get("batch") or 1),
+        gpu_layers=int(options.get("gpu_layers") or 0),
+        native=True,
+        speech_on_gpu=frozenset(
+            role for role, each in wanted.items() if role != "llm" and asks_for_gpu(each)
+        ),
+        factors=Observations(settings.state_dir).factors(),
     )
 
 
@@ -76,25 +124,6 @@ def asks_for_gpu(wanted: Wanted) -> bool:
     """Return whether the weights of *wanted* are to lie on a GPU, if there is one."""
     layers = wanted.options.get("gpu_layers") or "0"
     return layers != "0" or wanted.options.get("device") == "cuda"
-
-
-def _gpu_free_bytes() -> int | None:
-    """Return what is free on the GPUs together, or None where there is none to ask."""
-    from aava_cli.gpu.probe import find_gpus
-
-    free = [each.free_bytes for each in find_gpus().devices if each.free_bytes is not None]
-    return sum(free) if free else None
-
-
-def needed_bytes(wanted: Wanted) -> int:
-    """Return about how much memory *wanted* takes: the size of its files."""
-    named = (Path(value) for value in wanted.options.values() if value.startswith("/"))
-    return sum(_size_of(path) for path in (wanted.path, *named) if path.is_absolute())
-
-
-def _size_of(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else (path,)
-    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 def resident_bytes(pid: int) -> int:

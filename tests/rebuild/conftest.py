@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.docker_fixture import ComposeProject
 
-COMMAND_S = 100.0
+COMMAND_S = 240.0
 ADDING = '[ "$INCLUDE_WHISPER_CPP" != true ]'
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tests.docker_fixture import ComposeProject
 
-KILLS = int(os.environ.get("AAVA_REBUILD_KILLS", "6"))
+KILLS = int(os.environ.get("AAVA_REBUILD_KILLS", "3"))
 ROUNDS = int(os.environ.get("AAVA_REBUILD_ROUNDS", "2"))
 SEED = int(os.environ.get("AAVA_SEED", "5"))
 TOGETHER = 10

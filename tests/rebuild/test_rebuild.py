@@ -205,7 +205,7 @@ def test_backend_that_the_image_holds_in_vain_is_named(serving: ComposeProject) 
     before = state_of(serving)
     failed = run(serving, "rebuild", "whisper_cpp")
     assert (1, before) == (failed.code, state_of(serving))
-    assert "the image is built so already" in failed.stderr
+    assert "built with `whisper_cpp`, and the daemon in it denies it" in failed.stderr
 
 
 def _answers(project: ComposeProject) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,65 +10,56 @@ import pytest
 
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.process import Wanted
-from aava_cli.serve.room import (
-    Room,
-    asks_for_gpu,
-    family_bytes,
-    measure_room,
-    needed_bytes,
-    resident_bytes,
-)
+from aava_cli.serve.room import Room, asks_for_gpu, family_bytes, measure_room, resident_bytes
+from aava_cli.settings import Settings
 from tests.engine_models import answered, hummed_hz, switch
+from tests.tiny_models import write_gguf, write_piper
 
 if TYPE_CHECKING:
+    from aava_cli.roles import Role
     from tests.daemon_fixture import RunningDaemon
     from tests.serve.conftest import Starter
 
-MIB = 1 << 20
-
-
-def test_a_folder_and_what_it_needs_beside_count(tmp_path: Path) -> None:
-    """A name of the hub has no size that is known here."""
-    (tmp_path / "model/inside").mkdir(parents=True)
-    (tmp_path / "model/inside/a").write_bytes(bytes(100))
-    (tmp_path / "vocoder").write_bytes(bytes(10))
-    options = {"vocoder": str(tmp_path / "vocoder"), "language": "en", "gone": "/no/such"}
-    assert 110 == needed_bytes(Wanted("x", tmp_path / "model", options))
-    assert 0 == needed_bytes(Wanted("faster_whisper", Path("small")))
-
-
-@pytest.mark.parametrize(
-    ("room", "unload_first"),
-    [
-        (Room(10, 10, 5), False),
-        (Room(11, 10, 5), True),
-        (Room(1, 10, 5, gpu_needed_bytes=8, gpu_free_bytes=8), False),
-        (Room(1, 10, 5, gpu_needed_bytes=9, gpu_free_bytes=8), True),
-    ],
-)
-def test_old_goes_first_where_both_do_not_fit(room: Room, *, unload_first: bool) -> None:
-    """In the host's memory, or in that of the GPUs."""
-    room.require()
-    assert unload_first == room.unload_first
-
 
 def test_what_never_fits_is_refused() -> None:
-    """With both amounts."""
-    problem = "not enough memory: the model needs about 3.0 GB, 2.0 GB are free"
+    """With both amounts; what may fit is tried."""
+    Room(9, 5, 0, 5, unload_first=True).require()
+    problem = "not enough memory: the model needs at least 3.0 GB, 2.0 GB are free"
     with pytest.raises(EngineError, match=problem):
-        Room(3_000_000_000, 1_500_000_000, 500_000_000).require()
+        Room(4_000_000_000, 3_000_000_000, 500_000_000, 2_000_000_000, unload_first=True).require()
 
 
-def test_room_is_what_the_host_and_the_limit_leave(tmp_path: Path) -> None:
-    """What a process that ends would give back is counted as well; there is no GPU to ask here."""
-    file = tmp_path / "model"
-    file.write_bytes(bytes(MIB))
-    wanted = (Wanted("llama", file, {"gpu_layers": "-1"}), Wanted("piper", file))
-    free = measure_room(wanted, [os.getpid(), None], None)
-    none = measure_room(wanted, [], family_bytes())
-    assert (2 * MIB, 0, 0) == (free.needed_bytes, none.free_bytes, none.held_bytes)
-    assert 0 < free.free_bytes <= psutil.virtual_memory().total
-    assert 0 < free.held_bytes < 1 << 40
+def room_of(folder: Path, wanted: dict[Role, Wanted], limit_bytes: int | None = None) -> Room:
+    """Return the room for *wanted* beside a daemon that has nothing loaded."""
+    return measure_room(Settings(folder, folder / "models"), wanted, {}, limit_bytes)
+
+
+def test_need_is_that_of_all_new_models_together(tmp_path: Path) -> None:
+    """From their headers and sizes; there is no GPU to ask here, so all of it is the host's."""
+    voice = Wanted("piper", write_piper(tmp_path / "low.onnx"))
+    options = {"gpu_layers": "-1", "context": "512", "batch": "128"}
+    thinking = Wanted("llama", write_gguf(tmp_path / "tiny.gguf"), options)
+    both, one = (
+        room_of(tmp_path, {"tts": voice, "llm": thinking}),
+        room_of(tmp_path, {"tts": voice}),
+    )
+    assert 0 < one.least_bytes < one.needed_bytes < both.needed_bytes
+    assert (False, one.free_bytes) == (one.unload_first, one.with_old_gone_bytes)
+
+
+def test_limit_counts_what_the_daemon_has(tmp_path: Path) -> None:
+    """Nothing is free beside it once it has as much as it may."""
+    voice = Wanted("piper", write_piper(tmp_path / "low.onnx"))
+    assert 0 == room_of(tmp_path, {"tts": voice}, 1).free_bytes
+    more = room_of(tmp_path, {"tts": voice}, family_bytes() + 10_000_000)
+    assert 0 < more.free_bytes <= 10_000_000
+
+
+def test_need_that_is_not_known_is_left_to_the_load(tmp_path: Path) -> None:
+    """A name of the hub, a file that is not there, or one that is none."""
+    (tmp_path / "bad.gguf").write_bytes(b"GGUF")
+    for path in (Path("small"), tmp_path / "none.gguf", tmp_path / "bad.gguf"):
+        assert 0 == room_of(tmp_path, {"llm": Wanted("llama", path)}).needed_bytes
 
 
 def test_only_some_options_mean_a_gpu() -> None:
@@ -99,7 +89,7 @@ def test_old_model_makes_room(start: Starter) -> None:
     assert (0, True) == (reply["memory"]["free_bytes"], reply["memory"]["needed_bytes"] > 0)
     after = daemon.status()["models"]
     assert before["llm"] == after["llm"]
-    assert (1200, before["tts"]["pid"]) != (hummed_hz(daemon), after["tts"]["pid"])
+    assert before["tts"]["pid"] != after["tts"]["pid"]
     assert 1200 == hummed_hz(daemon)
 
 
@@ -141,15 +131,15 @@ def test_reload_says_what_it_needed(daemon: RunningDaemon) -> None:
 
 def test_model_larger_than_all_memory_is_refused(start: Starter, models_dir: Path) -> None:
     """Before anything is unloaded; a sparse file is as large as it says."""
-    with (models_dir / "llm/huge.gguf").open("wb") as huge:
+    with (models_dir / "tts/huge.onnx").open("wb") as huge:
         huge.truncate(4 * psutil.virtual_memory().total)
     daemon = start()
     daemon.wait_until_loaded()
     before = daemon.status()["models"]
-    reply = switch(daemon, llm_model_path="/app/models/llm/huge.gguf")
-    (models_dir / "llm/huge.gguf").unlink()
+    reply = switch(daemon, tts_model_path="/app/models/tts/huge.onnx")
+    (models_dir / "tts/huge.onnx").unlink()
     assert ("error", True) == (reply["status"], reply["message"].startswith("not enough memory"))
-    assert (before, "hi there") == (daemon.status()["models"], answered(daemon))
+    assert (before, 400) == (daemon.status()["models"], hummed_hz(daemon))
 
 
 def test_progress_of_a_load_is_told(start: Starter) -> None:
