@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aava_cli.backends import lookup
 from aava_cli.errors import AavaError
 from aava_cli.output import human_bytes
 from aava_cli.serve.engines import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aava_cli.memory.fitted import FitPlan
-    from aava_cli.memory.host import HostMemory
+    from aava_cli.memory.host import HostMemory, Loaded
     from aava_cli.memory.needs import ModelNeed
     from aava_cli.memory.terms import FitTerms
     from aava_cli.roles import Role
@@ -64,16 +65,29 @@ def measure_room(
     *limit_bytes* is what the daemon and its models may take, None what the host has.
     """
     from aava_cli.measuring.host import read_host
-    from aava_cli.measuring.running import running_models
     from aava_cli.memory.fit import plan_fit
 
     # A driver is not asked about models that leave its devices alone.
     host = read_host(gpus=None if any(map(asks_for_gpu, wanted.values())) else ())
     host = _within(host, limit_bytes)
-    running = running_models(settings, status, host.gpus)
-    loaded = tuple(each.loaded() for each in running if each.role in wanted)
-    terms = replace(_terms(settings, wanted), loaded=loaded)
+    terms = replace(_terms(settings, wanted), loaded=tuple(_loaded(settings, wanted, status, host)))
     return _room_in(plan_fit(tuple(_needs(wanted)), host, terms), host)
+
+
+def _loaded(
+    settings: Settings, roles: Iterable[Role], status: Mapping[str, Any], host: HostMemory
+) -> Iterator[Loaded]:
+    """Yield what the models of *roles* give back: as counted, else what their processes have."""
+    from aava_cli.measuring.running import running_models
+    from aava_cli.memory.host import Loaded
+
+    counted = {each.role: each for each in running_models(settings, status, host.gpus)}
+    for role in roles:
+        pid = lookup(status, f"models.{role}.pid")
+        if role in counted:
+            yield counted[role].loaded()
+        elif isinstance(pid, int):
+            yield Loaded(role, "", resident_bytes(pid))
 
 
 def _within(host: HostMemory, limit_bytes: int | None) -> HostMemory:
