@@ -60,6 +60,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 run `aava recover`, 5 bu
 # Where each command, or the parts of a group of commands, are found under their own name.
 _COMMANDS = {
     "init": ("project.cli",),
+    "up": ("flows.up.cli",),
     "preflight": ("preflight.cli",),
     "models": ("download.cli", "download.cataloguing.cli", "download.moving.cli"),
     "switch": ("switch.cli",),

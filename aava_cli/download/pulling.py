@@ -54,14 +54,14 @@ def pull_models(pull: Pull, catalog: Catalog, judge: Judge) -> Pulled | PullPlan
         raise UsageError("no model is named", hint=hint)
     chosen = choose_models(pull.names, pull.described, catalog, resolver)
     if pull.dry_run:
-        return _foresee(chosen.models, judge)
+        return foresee(chosen.models, judge)
     plan = plan_pull(chosen.models, judge.facts(chosen.models))
     pulled = apply_pull(plan, chosen.models, judge, resolver=resolver, means=pull.means)
     record_pulled(chosen.drafted, judge.settings, judge.emit)
     return pulled
 
 
-def _foresee(models: Sequence[Model], judge: Judge) -> PullPlan:
+def foresee(models: Sequence[Model], judge: Judge) -> PullPlan:
     """Return what a pull of *models* would do; what the catalog lacks is asked for."""
     from aava_cli.download.outlook import with_what_is_told
     from aava_cli.download.plan import plan_pull
@@ -78,7 +78,7 @@ def _pull_locked(
 
     models = pin_models(pull.names, catalog, judge.settings)
     if pull.dry_run:
-        return _foresee(models, judge)
+        return foresee(models, judge)
     plan = plan_pull(models, judge.facts(models))
     pulled = apply_pull(plan, models, judge, resolver=resolver, means=pull.means)
     # What an archive unpacks to, and folders that people made, are held to the lock as well.

@@ -1,0 +1,294 @@
+"""Choose the models for a host: the richest profile that fits, and in it the first that run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING
+
+from aava_cli.backends import BACKENDS
+from aava_cli.catalog import plain
+from aava_cli.errors import NotFound
+from aava_cli.output import Result, Table, human_bytes
+from aava_cli.preflight.findings import CheckFailed
+from aava_cli.roles import ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from aava_cli.catalog import Catalog, Model
+    from aava_cli.catalog_profiles import Mode, Profile
+    from aava_cli.roles import Role
+
+AUTO = "auto"
+LISTING = "aava up --list-profiles"
+_GB = 1_000_000_000
+_GIVES_WAY_LAST: tuple[Role, ...] = ("stt", "tts", "llm")
+# A model takes its size and what it computes in; an archive is unpacked first.
+_ROOM, _ROOM_OF_ARCHIVE = 1.3, 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What there is to run models with.
+
+    *able* are the backends that the daemon has or can have, *gpus_bytes* the memory of each GPU
+    that models may take. Where *fetches* is true an engine may bring its model itself.
+    """
+
+    memory_bytes: int
+    processors: float
+    gpus_bytes: tuple[int, ...]
+    able: frozenset[str]
+    fetches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """What is to run: a model's name by role, or None for the one that `.env` selects.
+
+    *pulls* are the models of the catalog among them, *backends* their engines. Without a *mode*
+    that of `.env` stays.
+    """
+
+    profile: str
+    mode: Mode | None
+    models: Mapping[Role, str | None] = field(hash=False)
+    backends: tuple[str, ...]
+    pulls: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles that get a model."""
+        return tuple(role for role in ROLES if role in self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a profile is not for this host; *lacking* are packages that would make it so."""
+
+    why: str
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        if self.lacking:
+            return f"run `python -m pip install {' '.join(self.lacking)}`"
+        return f"run `{LISTING}` to see what each needs"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """One profile: what it needs, what this host would run of it, or why not."""
+
+    name: str
+    description: str
+    mode: Mode
+    rank: int | None
+    needs: str
+    models: tuple[str, ...]
+    unfit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles(Result):
+    """Every profile, the richest first."""
+
+    profiles: tuple[ProfileRow, ...]
+
+    def text(self) -> Iterator[str | Table]:
+        """Yield a row per profile, then what each is."""
+        rows = tuple((each.name, each.needs, _here(each)) for each in self.profiles)
+        yield Table(("PROFILE", "NEEDS", "HERE"), rows)
+        for each in self.profiles:
+            yield f"{each.name}: {each.description}"
+
+
+def choose_models(name: str, catalog: Catalog, host: Host) -> ModelSet:
+    """Return what *host* is to run of the profile *name*; `auto` is the richest that fits.
+
+    Raises:
+        NotFound: there is no such profile.
+        CheckFailed: it does not fit, or none does; what is missing is named.
+    """
+    if name == AUTO:
+        return _richest(catalog, host)
+    profile = catalog.profiles.get(plain(name))
+    if profile is None:
+        raise NotFound.named("profile", name, catalog.profiles, listing=LISTING)
+    found = fit_profile(profile, catalog, host)
+    if isinstance(found, Unfit):
+        raise CheckFailed(f"`{profile.name}` is not for this host: {found.why}", hint=found.fix)
+    return found
+
+
+def _richest(catalog: Catalog, host: Host) -> ModelSet:
+    unfit: Unfit | None = None
+    for profile in _ranked(catalog):
+        found = fit_profile(profile, catalog, host)
+        if isinstance(found, ModelSet):
+            return found
+        unfit = found
+    why = unfit.why if unfit else "the catalog has none with a `rank`"
+    hint = unfit.fix if unfit else f"run `{LISTING}`, and name one"
+    raise CheckFailed(f"no profile is for this host: {why}", hint=hint)
+
+
+def list_profiles(catalog: Catalog, host: Host) -> Profiles:
+    """Return every profile with what *host* would run of it, those of `auto` first."""
+    ranked = tuple(_ranked(catalog))
+    rest = (each for each in catalog.profiles.values() if each.rank is None)
+    return Profiles(tuple(_row(each, catalog, host) for each in (*ranked, *rest)))
+
+
+def fit_profile(profile: Profile, catalog: Catalog, host: Host) -> ModelSet | Unfit:
+    """Return the first models of *profile* that run and fit together on *host*, or why none do.
+
+    The language model gives way first, then the voice: they have the smaller stand-ins.
+
+    Raises:
+        NotFound: a candidate is in no catalog.
+    """
+    short = _short_of(profile, host)
+    if short:
+        return Unfit(short)
+    candidates = {
+        role: tuple(map(catalog.find, profile.candidates[role]))
+        for role in _GIVES_WAY_LAST
+        if role in profile.candidates
+    }
+    runnable = {
+        role: [model for model in models if _runs(model, host)]
+        for role, models in candidates.items()
+    }
+    unable = {role: models for role, models in candidates.items() if not runnable[role]}
+    if unable:
+        return _without_engines(unable)
+    misfits = []
+    for models in product(*runnable.values()):
+        misfit = why_no_room(models, profile, host)
+        if misfit is None:
+            return _set_of(profile, models)
+        misfits.append(misfit)
+    # The last one is the smallest.
+    return Unfit(misfits[-1])
+
+
+def _short_of(profile: Profile, host: Host) -> str | None:
+    """Return what *host* has too little of for *profile*, in words."""
+    # What is sold as so many gigabytes is a little less: firmware and kernel take their share.
+    least = 0.9 * _GB
+    gpu_bytes = max(host.gpus_bytes, default=0)
+    for what, needed, have in (
+        ("GB of memory", profile.memory_gb, host.memory_bytes / least),
+        ("processors", profile.processors, host.processors),
+        ("GB of free GPU memory", profile.gpu_gb, gpu_bytes / least),
+    ):
+        if needed is not None and have < needed:
+            return f"it needs {needed} {what}"
+    return None
+
+
+def _runs(model: Model, host: Host) -> bool:
+    return model.backend in host.able and (bool(model.files) or host.fetches)
+
+
+def _without_engines(candidates: Mapping[Role, tuple[Model, ...]]) -> Unfit:
+    """Return that none of *candidates* can run for want of an engine, and which would do."""
+    first = {role: BACKENDS[_installable(models).backend] for role, models in candidates.items()}
+    missing = ", ".join(f"`{record.name}` for {role}" for role, record in first.items())
+    lacking = (record.distribution for record in first.values() if record.distribution)
+    return Unfit(f"no engine is installed: {missing}", tuple(lacking))
+
+
+def _installable(models: tuple[Model, ...]) -> Model:
+    """Return the first of *models* that the native daemon could have an engine and files for."""
+    known = (each for each in models if each.files and BACKENDS[each.backend].distribution)
+    return next(known, models[0])
+
+
+def why_no_room(models: tuple[Model, ...], profile: Profile, host: Host) -> str | None:
+    """Return why *models* have no room together on *host*, or None if they have."""
+    on_gpu = _on_gpu(models, profile) if host.gpus_bytes else ()
+    needed = sum(room_bytes(model) for model in models if model not in on_gpu)
+    gpu_needed = sum(map(room_bytes, on_gpu))
+    gpu_bytes = max(host.gpus_bytes, default=0)
+    if gpu_needed > gpu_bytes:
+        return f"its models take {human_bytes(gpu_needed)}, the GPU has {human_bytes(gpu_bytes)}"
+    if needed > host.memory_bytes:
+        have = human_bytes(host.memory_bytes)
+        return f"its models take {human_bytes(needed)}, this host has {have}"
+    return None
+
+
+def _on_gpu(models: Iterable[Model], profile: Profile) -> tuple[Model, ...]:
+    moved = {option.partition(".")[0] for option in profile.options if _is_for_gpu(option)}
+    return tuple(model for model in models if model.role in moved)
+
+
+def _is_for_gpu(option: str) -> bool:
+    name, _, value = option.partition("=")
+    return (name, value) == ("llm.gpu_layers", "-1") or (
+        name.endswith(".device") and value == "cuda"
+    )
+
+
+def room_bytes(model: Model) -> int:
+    """Return how much memory *model* takes once it is loaded, roughly."""
+    is_packed = any(file.archive for file in model.files)
+    factor = _ROOM_OF_ARCHIVE if is_packed else _ROOM
+    return round((model.approx_bytes or 0) * factor)
+
+
+def _set_of(profile: Profile, models: tuple[Model, ...]) -> ModelSet:
+    return ModelSet(
+        profile=profile.name,
+        mode=profile.mode,
+        models={model.role: model.id for model in models},
+        backends=tuple(model.backend for model in models),
+        pulls=tuple(model.id for model in models),
+        options=tuple(option for option in profile.options if _counts(option, models)),
+    )
+
+
+def _counts(option: str, models: Iterable[Model]) -> bool:
+    """Return whether the engine of one of *models* has *option*."""
+    role, _, rest = option.partition(".")
+    name = rest.partition("=")[0]
+    return any(
+        name == setting.option
+        for model in models
+        if model.role == role
+        for setting in BACKENDS[model.backend].settings
+    )
+
+
+def _ranked(catalog: Catalog) -> list[Profile]:
+    ranked = [each for each in catalog.profiles.values() if each.rank is not None]
+    return sorted(ranked, key=lambda each: each.rank or 0, reverse=True)
+
+
+def _row(profile: Profile, catalog: Catalog, host: Host) -> ProfileRow:
+    found = fit_profile(profile, catalog, host)
+    head = (profile.name, profile.description, profile.mode, profile.rank, _needs(profile))
+    if isinstance(found, Unfit):
+        return ProfileRow(*head, (), found.why)
+    return ProfileRow(*head, found.pulls, None)
+
+
+def _needs(profile: Profile) -> str:
+    parts = (
+        (profile.memory_gb, "GB"),
+        (profile.processors, "processors"),
+        (profile.gpu_gb, "GB of GPU"),
+    )
+    return ", ".join(f"{count} {what}" for count, what in parts if count is not None) or "-"
+
+
+def _here(row: ProfileRow) -> str:
+    if row.unfit is not None:
+        return f"no: {row.unfit}"
+    by_name = "" if row.rank is not None else " (by name only)"
+    return ", ".join(row.models) + by_name

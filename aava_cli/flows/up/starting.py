@@ -1,0 +1,162 @@
+"""Start the project's daemon: its container, or `aava serve` in a session of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from aava_cli.daemon.loads import LoadTimes
+from aava_cli.daemon.sparing import SpareCalls
+from aava_cli.docker.argv import SERVICE
+from aava_cli.docker.compose import find_project, read_service
+from aava_cli.docker.engine import find_container, require_engine
+from aava_cli.docker.health import wait_until_well
+from aava_cli.docker.recreate import RecreateService
+from aava_cli.errors import DaemonUnreachable, NotPossible
+from aava_cli.flows.up.look import ask_daemon
+from aava_cli.jobs.launch import cancel_job, start_job
+from aava_cli.jobs.report import report
+from aava_cli.jobs.store import all_jobs
+from aava_cli.journal import Journal
+from aava_cli.transaction import carry_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aava_cli.daemon.step import Terms
+    from aava_cli.docker.argv import Project
+    from aava_cli.docker.engine import Engine
+    from aava_cli.flows.up.look import Daemon
+    from aava_cli.jobs.store import Job
+    from aava_cli.session import Session
+    from aava_cli.settings import Settings
+
+JOB_KIND = "serve"
+_START = "start"
+_POLL_S = 0.2
+# It ends its engines, each of which may be in the middle of a sentence.
+_END_S = 30.0
+
+
+def start_native(session: Session, terms: Terms) -> Job:
+    """Start `aava serve` in the background and return its job once the daemon has loaded.
+
+    It survives the terminal. One that is starting already is waited for. Who interrupts the
+    wait does not want the daemon any more: it is ended.
+
+    Raises:
+        AavaError: it ended again, for the reason that it gave.
+        DaemonUnreachable: it does not answer in time.
+    """
+    settings = session.settings
+    job = _running_job(settings) or start_job(settings, JOB_KIND, (JOB_KIND,))
+
+    def require_running() -> None:
+        if job.state() != "running":
+            reason = report(job, ending=True).failure()
+            hint = f"run `aava jobs logs {job.id}`"
+            raise reason or NotPossible(f"`{job.id}` ended at once", hint=hint)
+
+    try:
+        _wait_until_loaded(session, terms, require_running)
+    except BaseException:
+        cancel_job(settings, job.id, _END_S)
+        raise
+    return job
+
+
+def _running_job(settings: Settings) -> Job | None:
+    jobs = (job for job in all_jobs(settings) if job.folder.name.startswith(f"{JOB_KIND}-"))
+    return next((job for job in jobs if job.state() == "running"), None)
+
+
+def stop_native(session: Session, daemon: Daemon, terms: Terms) -> None:
+    """End the daemon, which has to be a job of this project; no live call is cut unasked.
+
+    Raises:
+        NotPossible: somebody else started it.
+        Busy: calls are live.
+    """
+    if terms.guard is not None:
+        terms.guard.require_idle(daemon.status)
+    job = job_of(session, daemon)
+    if job is None:
+        message = "the daemon has to start again, and `aava up` did not start it"
+        raise NotPossible(message, hint="restart it, then run `aava up` again")
+    cancel_job(session.settings, job.id, _END_S)
+
+
+def job_of(session: Session, daemon: Daemon) -> Job | None:
+    """Return the job of the project that *daemon* is, or None if it is none."""
+    import psutil
+
+    try:
+        leader = psutil.Process(daemon.status.get("pid")).ppid()
+    except psutil.Error:
+        return None
+    jobs = (job for job in all_jobs(session.settings) if job.state() == "running")
+    return next((job for job in jobs if job.process.pid == leader), None)
+
+
+def start_container(session: Session, terms: Terms) -> None:
+    """Have the daemon's container run with what `.env` says now, and its daemon answer.
+
+    One that is starting already is waited for. After a failure it is as it was before.
+
+    Raises:
+        ContainerFailed: the container of before does not get well.
+        RolledBack: the new one does not; it is gone again.
+        DaemonUnreachable: it is well, and its daemon listens elsewhere.
+    """
+    engine = require_engine()
+    project = read_service(find_project(session.settings.project, session.env(), engine)).project
+    container = find_container(project.name, SERVICE)
+    timeout_s = terms.timeout_s or LoadTimes(session.settings.state_dir).deadline_s((_START,))
+    if container is not None and container.status == "running" and not container.restarts:
+        wait_until_well(project.name, SERVICE, timeout_s=timeout_s)
+    else:
+        _replace(session, project, engine, terms, timeout_s)
+    _wait_until_loaded(session, terms, lambda: None)
+
+
+def restart_container(session: Session, terms: Terms) -> None:
+    """Replace the daemon's container by one that reads `.env` anew, or change nothing.
+
+    Raises:
+        Busy: calls are live.
+        RolledBack: the new one does not get well; the old one runs again.
+    """
+    engine = require_engine()
+    project = read_service(find_project(session.settings.project, session.env(), engine)).project
+    timeout_s = terms.timeout_s or LoadTimes(session.settings.state_dir).deadline_s((_START,))
+    _replace(session, project, engine, terms, timeout_s)
+    _wait_until_loaded(session, terms, lambda: None)
+
+
+def _replace(
+    session: Session, project: Project, engine: Engine, terms: Terms, timeout_s: float
+) -> None:
+    with session.lock():
+        step = RecreateService.plan(project, engine, reads=(), timeout_s=timeout_s)
+        steps = (SpareCalls(session, terms.guard), step)
+        carry_out(steps, Journal(session.settings.state_dir), verify=step.verify)
+
+
+def _wait_until_loaded(session: Session, terms: Terms, require_running: Callable[[], None]) -> None:
+    """Return once the daemon answers and loads nothing; a load that failed is told by a switch.
+
+    Raises:
+        DaemonUnreachable: it does not in time.
+    """
+    times = LoadTimes(session.settings.state_dir)
+    begun_s = time.monotonic()
+    timeout_s = terms.timeout_s or times.deadline_s((_START,))
+    while time.monotonic() - begun_s < timeout_s:
+        require_running()
+        daemon = ask_daemon(session)
+        if daemon is not None and not daemon.status.get("loading"):
+            times.note((_START,), time.monotonic() - begun_s)
+            return
+        time.sleep(_POLL_S)
+    message = f"the daemon was started, and is not ready after {timeout_s:g} s"
+    raise DaemonUnreachable(message, hint="run `aava status`; it may be loading a large model")
