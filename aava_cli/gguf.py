@@ -32,10 +32,14 @@ _STRING, _ARRAY = 8, 9
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A list in the metadata; its elements are skipped, not read."""
+    """A list in the metadata; of a long one, and of texts, the elements are skipped.
+
+    *values* are those of a short list of numbers, such as one for each layer.
+    """
 
     element_type: int
     count: int
+    values: tuple[int | float | bool, ...] = ()
 
 
 Value: TypeAlias = str | int | float | bool | Array
@@ -198,8 +202,8 @@ def _parse_value(cursor: Cursor, kind: int, depth: int = 0) -> Value:
 def _skip_array(cursor: Cursor, depth: int) -> Array:
     element_type, count = cursor.u32(), cursor.u64()
     if element_type in SCALARS:
-        cursor.skip(count * SCALARS[element_type].size)
-    elif element_type == _STRING:
+        return Array(element_type, count, cursor.numbers(element_type, count))
+    if element_type == _STRING:
         cursor.skip_texts(count)
     elif depth < _MAX_DEPTH:
         cursor.expect_entries(count, each_bytes=12)

@@ -13,6 +13,8 @@ Buffer: TypeAlias = bytes | bytearray | mmap.mmap
 _FETCH = "run `aava models pull` to fetch it again"
 _MAX_ENTRIES = 1 << 24  # the largest vocabularies have a million entries
 _MAX_TEXT_BYTES = 1 << 26
+# Lists of numbers are kept where they may be one for each layer, and as many as a model has.
+_KEPT_IN_ONE, _KEPT_IN_ALL = 1 << 10, 1 << 15
 SCALARS = {
     number: struct.Struct("<" + code)
     for number, code in zip((*range(8), 10, 11, 12), "BbHhIif?Qqd", strict=True)
@@ -36,6 +38,7 @@ class Cursor:
         self.data = data
         self.position = 0
         self._name = name
+        self._may_keep = _KEPT_IN_ALL
 
     def damaged(self, problem: str) -> IntegrityError:
         """Return that this file has *problem*."""
@@ -59,6 +62,15 @@ class Cursor:
     def u64(self) -> int:
         """Read a whole number of eight bytes."""
         return int(self.scalar(_U64))
+
+    def numbers(self, element_type: int, count: int) -> tuple[int | float | bool, ...]:
+        """Go on behind *count* numbers, and return them if they are few."""
+        kind, start = SCALARS[element_type], self.position
+        self.skip(count * kind.size)
+        if not count or count > min(_KEPT_IN_ONE, self._may_keep):
+            return ()
+        self._may_keep -= count
+        return struct.unpack_from(f"<{count}{kind.format[-1]}", self.data, start)
 
     def skip(self, count: int) -> None:
         """Go on by *count* bytes.

@@ -1,0 +1,139 @@
+"""Will a set of models fit on a host, and how: the one question that other parts ask.
+
+    plan = plan_fit(needs, host, FitTerms(context=4096))
+    plan.verdict, plan.language.layers, plan.advice
+
+A need comes from a file's header where that can be had (`describing.gguf_need`), else from sizes
+alone (`describing.sized_need`, `describing.catalog_need`). Nothing here asks anybody anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aava_cli.errors import UsageError
+from aava_cli.memory.advice import advise
+from aava_cli.memory.amounts import total
+from aava_cli.memory.checkpoints import Checkpoint
+from aava_cli.memory.fitted import DeviceFit, FitPlan, ReloadFit
+from aava_cli.memory.laying import Ground, lay_checkpoint, lay_language, lay_speech
+from aava_cli.memory.needs import Speech
+from aava_cli.memory.room import room_for, verdict_of
+from aava_cli.memory.spreading import Beside
+
+if TYPE_CHECKING:
+    from aava_cli.memory.amounts import Amount
+    from aava_cli.memory.fitted import Verdict
+    from aava_cli.memory.host import HostMemory
+    from aava_cli.memory.laying import Laid
+    from aava_cli.memory.needs import ModelNeed
+    from aava_cli.memory.terms import FitTerms
+
+HOST = "memory"
+_WORST_FIRST: tuple[Verdict, ...] = ("no", "partly", "tight", "fits")
+
+
+def plan_fit(needs: tuple[ModelNeed, ...], host: HostMemory, terms: FitTerms) -> FitPlan:
+    """Return whether *needs*, one model for each role, fit on *host* together, and how.
+
+    Raises:
+        UsageError: two models are of one role.
+    """
+    _check_roles(needs)
+    ground = Ground(host, room_for(needs, host, terms), terms)
+    laid = _lay(needs, ground)
+    on_host = total(each.host for each in laid)
+    on_gpus = tuple(total(each.gpus[index] for each in laid) for index in range(len(host.gpus)))
+    devices = (*_gpus(laid, on_gpus, ground), _host(on_host, on_gpus, ground))
+    plan = FitPlan(
+        verdict=_verdict(devices, laid),
+        models=tuple(each.fit for each in laid),
+        devices=devices,
+        language=next((each.language for each in laid if each.language), None),
+        chain=next((each.chain for each in laid if each.chain), None),
+        reload=_reload(on_host, on_gpus, ground),
+        advice=(),
+    )
+    return replace(plan, advice=advise(plan, terms))
+
+
+def _check_roles(needs: tuple[ModelNeed, ...]) -> None:
+    roles = [need.role for need in needs]
+    for role in roles:
+        if roles.count(role) > 1:
+            names = " and ".join(f"`{need.id}`" for need in needs if need.role == role)
+            hint = "name one model for each role; ask twice to compare"
+            raise UsageError(f"{names} are both of the role `{role}`", hint=hint)
+
+
+def _lay(needs: tuple[ModelNeed, ...], ground: Ground) -> tuple[Laid, ...]:
+    speaking = {
+        need: lay_speech(need, need.kind, ground) for need in needs if isinstance(need.kind, Speech)
+    }
+    beside = Beside(
+        total(each.host for each in speaking.values()),
+        total(each.gpus[0] for each in speaking.values() if each.gpus),
+    )
+    return tuple(speaking.get(need) or _lay_thinking(need, ground, beside) for need in needs)
+
+
+def _lay_thinking(need: ModelNeed, ground: Ground, beside: Beside) -> Laid:
+    if isinstance(need.kind, Checkpoint):
+        return lay_checkpoint(need, need.kind, ground, beside)
+    if isinstance(need.kind, Speech):
+        return lay_speech(need, need.kind, ground)
+    return lay_language(need, need.kind, ground, beside)
+
+
+def _gpus(
+    laid: tuple[Laid, ...], on_gpus: tuple[Amount, ...], ground: Ground
+) -> tuple[DeviceFit, ...]:
+    layers = next((each.layers for each in laid if each.layers), (0,) * len(on_gpus))
+    return tuple(
+        DeviceFit(gpu.name, gpu.total_bytes, free, used, count, verdict_of(used, free))
+        for gpu, free, used, count in zip(
+            ground.host.gpus, ground.room.gpu_bytes, on_gpus, layers, strict=True
+        )
+    )
+
+
+def _host(on_host: Amount, on_gpus: tuple[Amount, ...], ground: Ground) -> DeviceFit:
+    """Return what the host's memory holds, with what is on a GPU that shares it."""
+    shared = zip(on_gpus, ground.room.shares, strict=True)
+    used = on_host + total(amount for amount, shares in shared if shares)
+    free = ground.room.host_bytes
+    return DeviceFit(HOST, ground.host.total_bytes, free, used, 0, verdict_of(used, free))
+
+
+def _verdict(devices: tuple[DeviceFit, ...], laid: tuple[Laid, ...]) -> Verdict:
+    found = {device.verdict for device in devices}
+    has_gpus = len(devices) > 1
+    for each in laid:
+        if has_gpus and _is_partly_there(each):
+            found.add("partly")
+        if each.chain and each.chain.recommended is None:
+            found.add("no")
+    return next(verdict for verdict in _WORST_FIRST if verdict in found)
+
+
+def _is_partly_there(laid: Laid) -> bool:
+    language, chain = laid.language, laid.chain
+    if language is not None:
+        return language.layers < language.of
+    return chain is not None and chain.recommended == "cpu"
+
+
+def _reload(on_host: Amount, on_gpus: tuple[Amount, ...], ground: Ground) -> ReloadFit:
+    """Return what the switch takes at its height.
+
+    `aava serve` loads the new models while the old are there; the other daemon drops them first.
+    """
+    room, host = ground.room, ground.host
+    if not ground.terms.native:
+        fits = verdict_of(on_host, room.host_bytes) != "no"
+        return ReloadFit(room.freed_bytes, on_host, on_gpus, fits)
+    free = (host.available_bytes, *(gpu.free_bytes for gpu in host.gpus))
+    taken = zip((on_host, *on_gpus), free, strict=True)
+    fits = all(used.likely_bytes <= there for used, there in taken)
+    return ReloadFit(room.freed_bytes, on_host, on_gpus, fits)
