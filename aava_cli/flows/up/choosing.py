@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 from aava_cli.backends import BACKENDS
 from aava_cli.catalog import plain
 from aava_cli.errors import NotFound
-from aava_cli.output import Result, Table, human_bytes
+from aava_cli.memory.describing import catalog_need
+from aava_cli.memory.fit import plan_fit
+from aava_cli.memory.terms import FitTerms
+from aava_cli.output import human_bytes
 from aava_cli.preflight.findings import CheckFailed
 from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from aava_cli.catalog import Catalog, Model
     from aava_cli.catalog_profiles import Mode, Profile
+    from aava_cli.memory.fitted import FitPlan
+    from aava_cli.memory.host import HostMemory
     from aava_cli.roles import Role
 
 AUTO = "auto"
 LISTING = "aava up --list-profiles"
 _GB = 1_000_000_000
 _GIVES_WAY_LAST: tuple[Role, ...] = ("stt", "tts", "llm")
-# A model takes its size and what it computes in; an archive is unpacked first.
-_ROOM, _ROOM_OF_ARCHIVE = 1.3, 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """What there is to run models with.
 
-    *able* are the backends that the daemon has or can have, *gpus_bytes* the memory of each GPU
-    that models may take. Where *fetches* is true an engine may bring its model itself.
+    *able* are the backends that the daemon has or can have. Where *fetches* is true an engine
+    may bring its model itself, as those of the image do.
     """
 
-    memory_bytes: int
+    memory: HostMemory
     processors: float
-    gpus_bytes: tuple[int, ...]
     able: frozenset[str]
     fetches: bool
 
@@ -79,33 +81,6 @@ class Unfit:
         return f"run `{LISTING}` to see what each needs"
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileRow:
-    """One profile: what it needs, what this host would run of it, or why not."""
-
-    name: str
-    description: str
-    mode: Mode
-    rank: int | None
-    needs: str
-    models: tuple[str, ...]
-    unfit: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Profiles(Result):
-    """Every profile, the richest first."""
-
-    profiles: tuple[ProfileRow, ...]
-
-    def text(self) -> Iterator[str | Table]:
-        """Yield a row per profile, then what each is."""
-        rows = tuple((each.name, each.needs, _here(each)) for each in self.profiles)
-        yield Table(("PROFILE", "NEEDS", "HERE"), rows)
-        for each in self.profiles:
-            yield f"{each.name}: {each.description}"
-
-
 def choose_models(name: str, catalog: Catalog, host: Host) -> ModelSet:
     """Return what *host* is to run of the profile *name*; `auto` is the richest that fits.
 
@@ -126,7 +101,7 @@ def choose_models(name: str, catalog: Catalog, host: Host) -> ModelSet:
 
 def _richest(catalog: Catalog, host: Host) -> ModelSet:
     unfit: Unfit | None = None
-    for profile in _ranked(catalog):
+    for profile in ranked(catalog):
         found = fit_profile(profile, catalog, host)
         if isinstance(found, ModelSet):
             return found
@@ -134,13 +109,6 @@ def _richest(catalog: Catalog, host: Host) -> ModelSet:
     why = unfit.why if unfit else "the catalog has none with a `rank`"
     hint = unfit.fix if unfit else f"run `{LISTING}`, and name one"
     raise CheckFailed(f"no profile is for this host: {why}", hint=hint)
-
-
-def list_profiles(catalog: Catalog, host: Host) -> Profiles:
-    """Return every profile with what *host* would run of it, those of `auto` first."""
-    ranked = tuple(_ranked(catalog))
-    rest = (each for each in catalog.profiles.values() if each.rank is None)
-    return Profiles(tuple(_row(each, catalog, host) for each in (*ranked, *rest)))
 
 
 def fit_profile(profile: Profile, catalog: Catalog, host: Host) -> ModelSet | Unfit:
@@ -180,9 +148,9 @@ def _short_of(profile: Profile, host: Host) -> str | None:
     """Return what *host* has too little of for *profile*, in words."""
     # What is sold as so many gigabytes is a little less: firmware and kernel take their share.
     least = 0.9 * _GB
-    gpu_bytes = max(host.gpus_bytes, default=0)
+    gpu_bytes = max((gpu.free_bytes for gpu in host.memory.gpus), default=0)
     for what, needed, have in (
-        ("GB of memory", profile.memory_gb, host.memory_bytes / least),
+        ("GB of memory", profile.memory_gb, host.memory.total_bytes / least),
         ("processors", profile.processors, host.processors),
         ("GB of free GPU memory", profile.gpu_gb, gpu_bytes / least),
     ):
@@ -211,35 +179,29 @@ def _installable(models: tuple[Model, ...]) -> Model:
 
 def why_no_room(models: tuple[Model, ...], profile: Profile, host: Host) -> str | None:
     """Return why *models* have no room together on *host*, or None if they have."""
-    on_gpu = _on_gpu(models, profile) if host.gpus_bytes else ()
-    needed = sum(room_bytes(model) for model in models if model not in on_gpu)
-    gpu_needed = sum(map(room_bytes, on_gpu))
-    gpu_bytes = max(host.gpus_bytes, default=0)
-    if gpu_needed > gpu_bytes:
-        return f"its models take {human_bytes(gpu_needed)}, the GPU has {human_bytes(gpu_bytes)}"
-    if needed > host.memory_bytes:
-        have = human_bytes(host.memory_bytes)
-        return f"its models take {human_bytes(needed)}, this host has {have}"
-    return None
-
-
-def _on_gpu(models: Iterable[Model], profile: Profile) -> tuple[Model, ...]:
-    moved = {option.partition(".")[0] for option in profile.options if _is_for_gpu(option)}
-    return tuple(model for model in models if model.role in moved)
-
-
-def _is_for_gpu(option: str) -> bool:
-    name, _, value = option.partition("=")
-    return (name, value) == ("llm.gpu_layers", "-1") or (
-        name.endswith(".device") and value == "cuda"
+    options = dict(option.split("=", 1) for option in profile.options)
+    on_gpu = {option.partition(".")[0] for option, value in options.items() if value == "cuda"}
+    gpu_layers = int(options.get("llm.gpu_layers", "0"))
+    # What computes on the processor is not the worse for a GPU that it leaves alone.
+    memory = host.memory if on_gpu or gpu_layers else replace(host.memory, gpus=())
+    terms = FitTerms(
+        context=int(options["llm.context"]) if "llm.context" in options else None,
+        gpu_layers=gpu_layers,
+        native=not host.fetches,
+        speech_on_gpu=frozenset(role for role in ROLES if role in on_gpu),
     )
+    plan = plan_fit(tuple(map(catalog_need, models)), memory, terms)
+    return None if plan.verdict in ("fits", "tight") else _misfit(plan)
 
 
-def room_bytes(model: Model) -> int:
-    """Return how much memory *model* takes once it is loaded, roughly."""
-    is_packed = any(file.archive for file in model.files)
-    factor = _ROOM_OF_ARCHIVE if is_packed else _ROOM
-    return round((model.approx_bytes or 0) * factor)
+def _misfit(plan: FitPlan) -> str:
+    for device in plan.devices:
+        if device.verdict == "no":
+            used, free = human_bytes(device.used.likely_bytes), human_bytes(device.free_bytes)
+            return f"its models take {used} of {device.name}, where {free} are free"
+    language = plan.language
+    layers = f"{language.layers} of {language.of}" if language else "not all"
+    return f"the GPU has room for {layers} layers of its language model"
 
 
 def _set_of(profile: Profile, models: tuple[Model, ...]) -> ModelSet:
@@ -265,30 +227,7 @@ def _counts(option: str, models: Iterable[Model]) -> bool:
     )
 
 
-def _ranked(catalog: Catalog) -> list[Profile]:
-    ranked = [each for each in catalog.profiles.values() if each.rank is not None]
-    return sorted(ranked, key=lambda each: each.rank or 0, reverse=True)
-
-
-def _row(profile: Profile, catalog: Catalog, host: Host) -> ProfileRow:
-    found = fit_profile(profile, catalog, host)
-    head = (profile.name, profile.description, profile.mode, profile.rank, _needs(profile))
-    if isinstance(found, Unfit):
-        return ProfileRow(*head, (), found.why)
-    return ProfileRow(*head, found.pulls, None)
-
-
-def _needs(profile: Profile) -> str:
-    parts = (
-        (profile.memory_gb, "GB"),
-        (profile.processors, "processors"),
-        (profile.gpu_gb, "GB of GPU"),
-    )
-    return ", ".join(f"{count} {what}" for count, what in parts if count is not None) or "-"
-
-
-def _here(row: ProfileRow) -> str:
-    if row.unfit is not None:
-        return f"no: {row.unfit}"
-    by_name = "" if row.rank is not None else " (by name only)"
-    return ", ".join(row.models) + by_name
+def ranked(catalog: Catalog) -> list[Profile]:
+    """Return the profiles that are chosen from by themselves, the richest first."""
+    found = [each for each in catalog.profiles.values() if each.rank is not None]
+    return sorted(found, key=lambda each: each.rank or 0, reverse=True)

@@ -12,10 +12,12 @@ from aava_cli.backends import BACKENDS, lookup
 from aava_cli.daemon.client import connect
 from aava_cli.errors import AavaError, DaemonUnreachable, RecoveryDue
 from aava_cli.events import Log
-from aava_cli.flows.up.choosing import AUTO, Host, choose_models, list_profiles
+from aava_cli.flows.up.choosing import AUTO, Host, choose_models
+from aava_cli.flows.up.listing import list_profiles
 from aava_cli.flows.up.plan import Seen, plan_up, that_matter
 from aava_cli.flows.up.remembering import as_selected, recall
 from aava_cli.journal import Journal
+from aava_cli.memory.host import GpuMemory, HostMemory
 from aava_cli.preflight.findings import CheckFailed
 from aava_cli.session import Session
 from aava_cli.settings import default_project, is_compose_project
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aava_cli.download.plan import PullPlan
-    from aava_cli.flows.up.choosing import ModelSet, Profiles
+    from aava_cli.flows.up.choosing import ModelSet
+    from aava_cli.flows.up.listing import Profiles
     from aava_cli.flows.up.plan import UpPlan, Way
+    from aava_cli.gpu.facts import Gpu
     from aava_cli.settings import Settings
     from aava_cli.switch.choose import Choice
 
@@ -132,15 +136,40 @@ def choices_of(session: Session, chosen: ModelSet) -> tuple[Choice, ...]:
 def find_host(way: Way, daemon: Daemon | None) -> Host:
     """Return what models have here."""
     from aava_cli.limits import usable_processors
-    from aava_cli.preflight.probe import find_memory
 
     return Host(
-        memory_bytes=find_memory().usable_bytes,
+        memory=_memory(way),
         processors=usable_processors(),
-        gpus_bytes=_gpus_bytes(way),
         able=_able(way, daemon),
         fetches=way == "docker",
     )
+
+
+def _memory(way: Way) -> HostMemory:
+    from aava_cli.preflight.probe import find_memory
+
+    memory = find_memory()
+    total_bytes = memory.usable_bytes
+    available_bytes = min(memory.available_bytes, total_bytes)
+    gpus = tuple(_gpu_memory(each, total_bytes, available_bytes) for each in _gpus(way))
+    return HostMemory(total_bytes, available_bytes, gpus)
+
+
+def _gpu_memory(gpu: Gpu, total_bytes: int, available_bytes: int) -> GpuMemory:
+    if gpu.total_bytes is None or gpu.free_bytes is None:
+        return GpuMemory(gpu.name, total_bytes, available_bytes, is_unified=True)
+    return GpuMemory(gpu.name, gpu.total_bytes, gpu.free_bytes)
+
+
+def _gpus(way: Way) -> tuple[Gpu, ...]:
+    from aava_cli.docker.engine import require_engine
+    from aava_cli.docker.gpu import has_usable_gpu
+    from aava_cli.gpu.probe import find_gpus
+
+    found = find_gpus().devices
+    if way == "native" or not found:
+        return found
+    return found if has_usable_gpu(require_engine()) else ()
 
 
 def _able(way: Way, daemon: Daemon | None) -> frozenset[str]:
@@ -152,17 +181,6 @@ def _able(way: Way, daemon: Daemon | None) -> frozenset[str]:
         return frozenset(name for name in BACKENDS if is_available(name))
     records = BACKENDS.values()
     return frozenset(each.name for each in records if daemon.capabilities.get(each.capability))
-
-
-def _gpus_bytes(way: Way) -> tuple[int, ...]:
-    from aava_cli.docker.engine import require_engine
-    from aava_cli.docker.gpu import has_usable_gpu
-    from aava_cli.gpu.probe import find_gpus
-
-    found = tuple(each.free_bytes for each in find_gpus().devices if each.free_bytes is not None)
-    if way == "native" or not found:
-        return found
-    return found if has_usable_gpu(require_engine()) else ()
 
 
 def _at_port(session: Session, port: int) -> Session:
