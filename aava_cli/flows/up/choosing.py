@@ -49,8 +49,8 @@ class Host:
 class ModelSet:
     """What is to run: a model's name by role, or None for the one that `.env` selects.
 
-    *pulls* are the models of the catalog among them, *backends* their engines. Without a *mode*
-    that of `.env` stays.
+    *backends* are their engines, in the same order, and *pulls* those that a catalog has. Without
+    a *mode* that of `.env` stays.
     """
 
     profile: str

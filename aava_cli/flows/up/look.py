@@ -127,10 +127,12 @@ def choices_of(session: Session, chosen: ModelSet) -> tuple[Choice, ...]:
     """Return what a switch to *chosen* is asked for; raises as a switch does."""
     from aava_cli.switch.choose import choose, choose_all
 
-    if chosen.mode is None:
-        return tuple(choose(session, role, None) for role in chosen.roles)
     names = {role: name for role, name in chosen.models.items() if name is not None}
-    return choose_all(session, names, chosen.options)
+    selected = (role for role in chosen.roles if role not in names)
+    return (
+        *choose_all(session, names, chosen.options),
+        *(choose(session, role, None) for role in selected),
+    )
 
 
 def find_host(way: Way, daemon: Daemon | None) -> Host:

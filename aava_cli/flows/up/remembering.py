@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aava_cli.backends import backend_in_env, selected_in
 from aava_cli.files import PRIVATE_FILE, atomic_write
 from aava_cli.flows.up.choosing import ModelSet
-from aava_cli.roles import ROLES
 from aava_cli.settings import container_path
 from aava_cli.store import prepare_state
 
@@ -52,19 +51,25 @@ def recall(state_dir: Path) -> Remembered | None:
 
 
 def as_selected(before: ModelSet, env: Mapping[str, str], catalog: Catalog) -> ModelSet:
-    """Return *before* with what `.env` selects by now: who has switched since meant it."""
-    selections = {role: found for role in ROLES if (found := _selected(role, env))}
-    names = {role: _model_named(each, catalog) for role, each in selections.items()}
-    if all(names.get(role) == name for role, name in before.models.items()):
+    """Return *before* with what `.env` selects by now: who has switched since meant it.
+
+    Where it selects nothing, the models stay that were chosen.
+    """
+    selected = {role: found for role in before.models if (found := _selected(role, env))}
+    known = {role: _model_named(each, catalog) for role, each in selected.items()}
+    if not selected or all(known.get(role) == name for role, name in before.models.items()):
         return before
-    models: dict[Role, str | None] = dict.fromkeys(r for r in before.models if r in selections)
+    models = {role: None if role in selected else name for role, name in before.models.items()}
+    names = {**before.models, **known}
+    engines = dict(zip(before.models, before.backends, strict=True))
+    engines |= {role: each.backend.name for role, each in selected.items()}
     return replace(
         before,
         profile=AS_SELECTED,
         mode=None,
         models=models,
-        backends=tuple(selections[role].backend.name for role in models),
-        pulls=tuple(name for role in models if (name := names.get(role))),
+        backends=tuple(engines.values()),
+        pulls=tuple(name for name in names.values() if name),
         options=(),
     )
 
