@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -179,14 +180,21 @@ def test_kill_at_any_moment_is_gone_on_from(place: Place) -> None:
         assert (expected, 1) == (content(place.folder), len(place.daemons())), f"seed {SEED}"
 
 
-def test_foreign_program_on_the_port_stops_it_before_anything(place: Place) -> None:
+def test_foreign_program_on_the_port_stops_it_before_anything(
+    place: Place, tiny_models: Server
+) -> None:
     """Exit 9 names the check and its fix; the folder stays empty."""
-    import socket
+    stopped = place.up("--port", str(tiny_models.port))
+    assert (9, True) == (stopped.code, stopped.error["message"].startswith("port: "))
+    assert "LOCAL_WS_PORT" in stopped.error["hint"]
+    assert [] == list(place.folder.iterdir())
 
-    with socket.create_server(("127.0.0.1", place.port)) as listening:
-        listening.settimeout(0.1)
+
+def test_daemon_that_does_not_answer_is_left_alone(place: Place) -> None:
+    """It may be loading a model: no second one is started beside it."""
+    with socket.create_server(("127.0.0.1", place.port)):
         stopped = place.up()
-    assert 9 == stopped.code or "accepts connections" in stopped.stdout
+    assert (11, True) == (stopped.code, "did not answer" in stopped.error["message"])
     assert [] == list(place.folder.iterdir())
 
 
