@@ -33,7 +33,23 @@ class Log:
     level: Literal["info", "warning"] = "info"
 
 
-Event: TypeAlias = Progress | Log
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What one check found, as soon as it is known; the answer has it again.
+
+    *remediation* is what to do about it in words, *command* the command of that, if it is one.
+    """
+
+    name: str
+    group: str
+    status: Literal["pass", "warn", "fail", "skip"]
+    message: str
+    details: str | None = None
+    remediation: str | None = None
+    command: str | None = None
+
+
+Event: TypeAlias = Progress | Log | Item
 Emit: TypeAlias = Callable[[Event], None]
 
 

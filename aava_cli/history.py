@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.journal import HISTORY
+from aava_cli.folders import FOLDER_STEPS
+from aava_cli.journal import COMMITTED, HISTORY
 from aava_cli.steps import WriteFile
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from aava_cli.roles import Role
 
-COMMITTED = "committed"
-
 
 @dataclass(frozen=True, slots=True)
 class PastChange:
@@ -24,6 +23,7 @@ class PastChange:
 
     *before* and *after* are parts of what a status said then and was to say; *loaded* are the
     roles that were loaded before. One that *changed_image* is gone back from by another way.
+    *folders* are those that were made, or given to somebody: what they were, and became.
     """
 
     number: int | None
@@ -35,6 +35,7 @@ class PastChange:
     after: Mapping[str, Any]
     loaded: tuple[Role, ...]
     changed_image: bool = False
+    folders: tuple[tuple[Path, str | None, str], ...] = ()
 
 
 def read_history(state_dir: Path) -> tuple[PastChange, ...]:
@@ -68,7 +69,13 @@ def _parse(content: Mapping[str, Any], outcome: str, number: int | None) -> Past
         _status(asked["after"]["values"]) if asked else {},
         tuple(asked["before"]["loaded"]) if asked else (),
         any(step["kind"] == "move-tag" for step in steps),
+        tuple(_folder(step) for step in steps if step["kind"] in FOLDER_STEPS),
     )
+
+
+def _folder(step: Mapping[str, Any]) -> tuple[Path, str | None, str]:
+    told = FOLDER_STEPS[step["kind"]](step)
+    return told.path, told.was, told.becomes
 
 
 def _status(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal.json"
 HISTORY = "history"
+COMMITTED = "committed"
 _HISTORY_LENGTH = 50
 _SCHEMA = 1
 

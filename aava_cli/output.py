@@ -110,14 +110,14 @@ class Output:
 
     def emit(self, event: Event) -> None:
         """Show *event* to whoever watches."""
-        from aava_cli.events import Log
+        from aava_cli.events import Log, Progress
 
         with self._guard:
             if self.form == "events":
                 self._write_line({"event": type(event).__name__.lower(), **plain(event)})
             elif isinstance(event, Log):
                 self._log(event)
-            elif self.form == "text" and not self.quiet:
+            elif isinstance(event, Progress) and self.form == "text" and not self.quiet:
                 self._watch(event)
 
     def line(self, text: str) -> None:

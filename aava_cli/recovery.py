@@ -11,6 +11,7 @@ from aava_cli.daemon.sparing import SpareCalls
 from aava_cli.daemon.step import AskDaemon
 from aava_cli.docker.recreate import RecreateService
 from aava_cli.docker.tagging import MoveTag
+from aava_cli.folders import FOLDER_STEPS
 from aava_cli.journal import Journal
 from aava_cli.output import Result
 from aava_cli.steps import WriteFile
@@ -42,6 +43,7 @@ def step_kinds(session: Session) -> dict[str, StepLoader]:
     """Return how the steps of every verb's journal are built again, by their kind."""
     kinds: dict[str, StepLoader] = {
         "write-file": WriteFile.from_json,
+        **FOLDER_STEPS,
         "ask-daemon": partial(AskDaemon.from_json, session),
         "move-tag": MoveTag.from_json,
         "spare-calls": partial(SpareCalls.from_json, session),

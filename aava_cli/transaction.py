@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.errors import AavaError, RecoveryDue, RolledBack, Terminated
 from aava_cli.files import command_line
-from aava_cli.journal import Record
+from aava_cli.journal import COMMITTED, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,8 +22,17 @@ if TYPE_CHECKING:
     from aava_cli.steps import Step
 
 
-def carry_out(steps: tuple[Step, ...], journal: Journal, *, verify: Callable[[], None]) -> None:
+def carry_out(
+    steps: tuple[Step, ...],
+    journal: Journal,
+    *,
+    verify: Callable[[], None],
+    outcome: str = COMMITTED,
+) -> None:
     """Apply every step and *verify* the whole, or bring every old state back.
+
+    *outcome* is what the history calls it then: `aava undo` takes back what was committed, and
+    leaves alone what goes by another name.
 
     Raises:
         NotPossible: the world changed since the plan was made; nothing was touched.
@@ -46,7 +55,7 @@ def carry_out(steps: tuple[Step, ...], journal: Journal, *, verify: Callable[[],
             progress.finish()
         verify()
         verified = True
-        journal.close("committed")
+        journal.close(outcome)
     except BaseException as cause:
         if verified and not journal.is_open:
             # The commit was made; an interruption that came after it changes nothing.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.preflight.facts import Docker
+from aava_cli.preflight.facts import Docker, Socket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 TIMEOUT_S = 4.0
+_ELSEWHERE = ("tcp://", "ssh://", "http://", "https://")
+_DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 
 
 def find_docker(*, timeout_s: float = TIMEOUT_S) -> Docker | None:
@@ -23,18 +27,57 @@ def find_docker(*, timeout_s: float = TIMEOUT_S) -> Docker | None:
     program = shutil.which("docker")
     if program is None:
         return None
+    endpoint = find_endpoint(os.environ)
+    remote = endpoint if endpoint.startswith(_ELSEWHERE) else None
     try:
         ran = _run(["docker", "info", "--format", "{{json .}}"], timeout_s)
     except subprocess.TimeoutExpired:
-        return Docker(problem=f"`docker info` did not answer in {timeout_s:g} s")
+        return Docker(problem=f"`docker info` did not answer in {timeout_s:g} s", remote=remote)
     docker = parse_info(ran.stdout, ran.stderr)
     return replace(
         docker,
         compose=docker.compose or _standalone_compose(timeout_s),
-        remote=_remote(os.environ),
-        root_free_bytes=_free_bytes(docker.root),
+        remote=remote,
+        root_free_bytes=None if remote else _free_bytes(docker.root),
         is_snap=docker.is_snap or "/snap/" in str(Path(program)),
+        socket=_socket(endpoint),
     )
+
+
+def find_endpoint(environ: Mapping[str, str]) -> str:
+    """Return where `docker` looks for the engine, as it does: `DOCKER_HOST`, then its context."""
+    if environ.get("DOCKER_HOST"):
+        return environ["DOCKER_HOST"]
+    folder = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "/")) / ".docker")
+    name = environ.get("DOCKER_CONTEXT") or _read_json(folder / "config.json").get("currentContext")
+    if not name or name == "default":
+        return _DEFAULT_ENDPOINT
+    # A context's folder is called by the digest of its name.
+    kept = folder / "contexts" / "meta" / hashlib.sha256(str(name).encode()).hexdigest()
+    endpoints = _read_json(kept / "meta.json").get("Endpoints") or {}
+    return str((endpoints.get("docker") or {}).get("Host") or _DEFAULT_ENDPOINT)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        loaded = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _socket(endpoint: str) -> Socket | None:
+    import grp
+
+    path = Path(endpoint.removeprefix("unix://"))
+    if not endpoint.startswith("unix://") or not path.exists():
+        return None
+    found = path.stat()
+    try:
+        group = grp.getgrgid(found.st_gid).gr_name
+    except KeyError:
+        group = str(found.st_gid)
+    return Socket(path, group, stat.S_IMODE(found.st_mode), os.access(path, os.R_OK | os.W_OK))
 
 
 def parse_info(stdout: str, stderr: str) -> Docker:
@@ -45,7 +88,9 @@ def parse_info(stdout: str, stderr: str) -> Docker:
         return Docker(problem=_first_line(stderr) or "`docker info` answered nothing")
     if "host" in info:
         # Podman's own answer, where `docker` is another name for it.
-        return Docker(_text(info, "version", "Version"), is_podman=True)
+        rootless = ((info.get("host") or {}).get("security") or {}).get("rootless")
+        version = _text(info, "version", "Version")
+        return Docker(version, is_podman=True, is_rootless=bool(rootless))
     root = info.get("DockerRootDir")
     return Docker(
         version=info.get("ServerVersion") or None,
@@ -55,6 +100,8 @@ def parse_info(stdout: str, stderr: str) -> Docker:
         runtimes=tuple(info.get("Runtimes") or ()),
         has_cdi=_has_cdi(info),
         is_snap=str(root).startswith("/var/snap/"),
+        buildx=_plugin_version(info, "buildx"),
+        is_rootless="name=rootless" in (info.get("SecurityOptions") or ()),
     )
 
 
@@ -86,11 +133,6 @@ def _standalone_compose(timeout_s: float) -> str | None:
     except subprocess.TimeoutExpired:
         return None
     return _first_line(ran.stdout) or None
-
-
-def _remote(environ: Mapping[str, str]) -> str | None:
-    host = environ.get("DOCKER_HOST", "")
-    return host if host.startswith(("tcp://", "ssh://", "http://", "https://")) else None
 
 
 def _free_bytes(root: Path | None) -> int | None:

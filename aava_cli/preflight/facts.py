@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aava_cli.gpu.facts import Gpus
+    from aava_cli.preflight.networkfacts import (
+        Answered,
+        Listener,
+        Names,
+        Network,
+        Port,
+        Proxies,
+    )
+    from aava_cli.preflight.projectfacts import (
+        Drift,
+        EnvFile,
+        Folder,
+        Label,
+        Overlay,
+        Parsed,
+        Selected,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +35,25 @@ class Unknown:
     reason: str
 
 
+NOT_ASKED = Unknown("nobody asked for it")
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """One fact: what it is, how it was learned, and how long that took."""
+
+    name: str
+    how: str
+    took_s: float
+    value: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The system that the program runs on."""
+    """The system that the program runs on; *today* is an ISO date, as *support_end* is.
+
+    *virtual* is what the machine runs in, None where nothing says that it is no real one.
+    """
 
     python: tuple[int, int, int]
     arch: str
@@ -30,6 +63,21 @@ class Machine:
     container: str | None
     cpus: float
     open_files: int
+    virtual: str | None = None
+    has_systemd: bool = True
+    support_end: str | None = None
+    today: str = ""
+    user_id: int = 0
+    cpu_flags: frozenset[str] = frozenset()
+    locale: str = ""
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Whether something keeps the clock right; the kernel's word."""
+
+    is_synchronised: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +104,21 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Socket:
+    """The engine's door on this host; *group* may open it."""
+
+    path: Path
+    group: str
+    mode: int
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Docker:
-    """The container engine; without a *version* it does not answer, and *problem* says why."""
+    """The container engine; without a *version* it does not answer, and *problem* says why.
+
+    *remote* is where it is, if that is another host.
+    """
 
     version: str | None = None
     problem: str | None = None
@@ -69,71 +130,47 @@ class Docker:
     is_podman: bool = False
     is_snap: bool = False
     remote: str | None = None
+    buildx: str | None = None
+    is_rootless: bool = False
+    socket: Socket | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class EnvFile:
-    """What matters of `.env`; it holds secrets, so its other values stay out."""
+class ComposeConfig:
+    """What Compose says of the project's files: a *problem*, or only *warnings*."""
 
-    path: Path
-    exists: bool = False
     problem: str | None = None
-    host: str = "127.0.0.1"
-    has_token: bool = False
-    comments_as_values: tuple[str, ...] = ()
-    others_may_read: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A file that people write, and that exists; *problem* is why it does not parse."""
-
-    path: Path
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """What files are written to; one that does not exist yet is judged by the folder above it."""
-
-    path: Path
-    exists: bool
-    writable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """Who listens where the daemon is to listen."""
-
-    address: str
-    answer: Literal["nobody", "daemon", "silence", "stranger"]
-    detail: str = ""
-    holder: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """Which loopback addresses a program can listen on."""
-
-    ipv4: bool
-    ipv6: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything the checks look at; gathered once."""
+    """Everything the checks look at; what nobody asked for is unknown."""
 
-    machine: Machine | Unknown
-    memory: Memory | Unknown
-    gpus: Gpus | Unknown
-    disks: tuple[Disk, ...] | Unknown
-    docker: Docker | Unknown | None
-    engines: tuple[str, ...] | Unknown
-    env_file: EnvFile | Unknown
-    yaml_files: tuple[Parsed, ...] | Unknown
-    catalogs: tuple[Parsed, ...] | Unknown
-    models: Folder | Unknown
-    written: tuple[Folder, ...] | Unknown
-    port: Port | Unknown
-    network: Network | Unknown
-    is_compose_project: bool | Unknown
+    machine: Machine | Unknown = NOT_ASKED
+    memory: Memory | Unknown = NOT_ASKED
+    gpus: Gpus | Unknown = NOT_ASKED
+    disks: tuple[Disk, ...] | Unknown = NOT_ASKED
+    docker: Docker | Unknown | None = NOT_ASKED
+    engines: tuple[str, ...] | Unknown = NOT_ASKED
+    env_file: EnvFile | Unknown = NOT_ASKED
+    yaml_files: tuple[Parsed, ...] | Unknown = NOT_ASKED
+    catalogs: tuple[Parsed, ...] | Unknown = NOT_ASKED
+    models: Folder | Unknown = NOT_ASKED
+    written: tuple[Folder, ...] | Unknown = NOT_ASKED
+    port: Port | Unknown = NOT_ASKED
+    network: Network | Unknown = NOT_ASKED
+    is_compose_project: bool | Unknown = NOT_ASKED
+    clock: Clock | Unknown = NOT_ASKED
+    compose_config: ComposeConfig | Unknown | None = NOT_ASKED
+    overlay: Overlay | Unknown = NOT_ASKED
+    owned: tuple[Folder, ...] | Unknown = NOT_ASKED
+    label: Label | Unknown = NOT_ASKED
+    selected: tuple[Selected, ...] | Unknown = NOT_ASKED
+    drift: Drift | Unknown = NOT_ASKED
+    pending: str | Unknown | None = NOT_ASKED
+    listeners: tuple[Listener, ...] | Unknown = NOT_ASKED
+    proxies: Proxies | Unknown = NOT_ASKED
+    names: Names | Unknown = NOT_ASKED
+    hub: Answered | Unknown = NOT_ASKED
+    downloads: Answered | Unknown | None = NOT_ASKED

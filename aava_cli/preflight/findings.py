@@ -1,18 +1,21 @@
-"""What a check is, what it may find, and the answer that all of them make."""
+"""What a check is, what it may find, and which facts it looks at."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+import re
+from dataclasses import dataclass, fields
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from aava_cli.errors import EXIT_CHECK_FAILED, AavaError
-from aava_cli.output import Result
-from aava_cli.preflight.facts import Unknown
+from aava_cli.events import Item
+from aava_cli.preflight.facts import Facts, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator
 
-    from aava_cli.preflight.facts import Facts
+GROUPS = ("host", "network", "docker", "gpu", "project")
+"""What modules of `checks/` are called, or begin with, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +23,16 @@ class Passed:
     """Nothing to do; *evidence* is what was seen."""
 
     evidence: str
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """It works, but not as well as it could."""
+    """It works, but not as well as it could; *fix* may name a command behind `run`."""
 
     evidence: str
     fix: str
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Failed:
 
     evidence: str
     fix: str
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class Skipped:
     """There is nothing to check here."""
 
     evidence: str
+    details: str = ""
 
 
 Finding: TypeAlias = Passed | Warned | Failed | Skipped
@@ -50,6 +57,8 @@ Check: TypeAlias = "Callable[[Facts], Finding]"
 Fact = TypeVar("Fact")
 
 CHECKS: dict[str, Check] = {}
+_FACTS = frozenset(each.name for each in fields(Facts))
+_COMMAND = re.compile(r"\brun `([^`]+)`")
 
 
 class CheckFailed(AavaError):
@@ -57,54 +66,6 @@ class CheckFailed(AavaError):
 
     exit_code = EXIT_CHECK_FAILED
     code = "check-failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One check with what it found."""
-
-    name: str
-    status: Literal["pass", "warn", "fail", "skip"]
-    evidence: str
-    fix: str | None = None
-
-    @classmethod
-    def of(cls, name: str, finding: Finding) -> Checked:
-        """Return *finding* under its check's name."""
-        match finding:
-            case Passed(evidence):
-                return cls(name, "pass", evidence)
-            case Warned(evidence, fix):
-                return cls(name, "warn", evidence, fix)
-            case Failed(evidence, fix):
-                return cls(name, "fail", evidence, fix)
-            case _:
-                return cls(name, "skip", finding.evidence)
-
-
-@dataclass(frozen=True, slots=True)
-class Preflighted(Result):
-    """What every check found, and how many found what."""
-
-    checks: tuple[Checked, ...]
-    counts: Mapping[str, int]
-
-    def text(self) -> Iterable[str]:
-        """Yield a line per check, its fix below it, and a summary."""
-        for each in self.checks:
-            yield f"{each.status}  {each.name:<14}  {each.evidence}"
-            if each.fix is not None:
-                yield f"fix:  {'':<14}  {each.fix}"
-        words = {"pass": "passed", "warn": "to look at", "fail": "failed", "skip": "skipped"}
-        yield ", ".join(f"{self.counts[status]} {word}" for status, word in words.items())
-
-    def failure(self) -> AavaError | None:
-        """Return which checks failed, with the first fix."""
-        failed = [each for each in self.checks if each.status == "fail"]
-        if not failed:
-            return None
-        names = ", ".join(f"`{each.name}`" for each in failed)
-        return CheckFailed(f"this host is not ready: {names}", hint=failed[0].fix or "")
 
 
 class NotKnown(Exception):
@@ -119,10 +80,69 @@ def known(fact: Fact | Unknown) -> Fact:
 
 
 def check(name: str) -> Callable[[Check], Check]:
-    """Register a check as *name*."""
+    """Register a check as *name*, in the group that its module is called after."""
 
     def register(function: Check) -> Check:
         CHECKS[name] = function
         return function
 
     return register
+
+
+def group_of(name: str) -> str:
+    """Return the group of the check *name*."""
+    return CHECKS[name].__module__.rpartition(".")[2].partition("_")[0]
+
+
+def judge(name: str, facts: Facts) -> Item:
+    """Return what the check *name* finds; where a fact is missing, that it was skipped."""
+    try:
+        finding = CHECKS[name](facts)
+    except NotKnown as reason:
+        finding = Skipped(f"could not be found out: {reason}")
+    return _item(name, finding)
+
+
+def _item(name: str, finding: Finding) -> Item:
+    group, details = group_of(name), finding.details or None
+    match finding:
+        case Passed(evidence):
+            return Item(name, group, "pass", evidence, details)
+        case Warned(evidence, fix):
+            return Item(name, group, "warn", evidence, details, fix, _command(fix))
+        case Failed(evidence, fix):
+            return Item(name, group, "fail", evidence, details, fix, _command(fix))
+        case _:
+            return Item(name, group, "skip", finding.evidence, details)
+
+
+def _command(fix: str) -> str | None:
+    found = _COMMAND.search(fix)
+    return found[1] if found else None
+
+
+def facts_read_by(function: Callable[..., Any]) -> frozenset[str]:
+    """Return the facts that *function*, or a function of ours that it calls, may look at.
+
+    They are read from its code, so that no check has to list them and no list can be wrong.
+    """
+    names: set[str] = set()
+    _collect(function, names, set())
+    return _FACTS & names
+
+
+def _collect(function: Any, names: set[str], seen: set[Any]) -> None:  # noqa: ANN401 - what a name stands for
+    if not isinstance(function, FunctionType) or function in seen:
+        return
+    seen.add(function)
+    if function.__module__.startswith("aava_cli."):
+        for name in _names_in(function.__code__):
+            names.add(name)
+            _collect(function.__globals__.get(name), names, seen)
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from aava_cli.errors import AccessDenied, DaemonUnreachable, NotPossible
-from aava_cli.preflight.facts import Port
+from aava_cli.preflight.networkfacts import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

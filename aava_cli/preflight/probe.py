@@ -2,249 +2,142 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-import shutil
-import socket
-import stat
+import queue
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aava_cli import envfile
-from aava_cli.backends import BACKENDS
-from aava_cli.daemon.address import find_address
-from aava_cli.errors import AavaError, ConfigError
+from aava_cli.errors import AavaError
 from aava_cli.gpu.probe import find_gpus
-from aava_cli.limits import cpu_limit, memory_limit_bytes
-from aava_cli.preflight import facts
 from aava_cli.preflight.engine import find_docker
+from aava_cli.preflight.facts import Facts, Learned, Unknown
 from aava_cli.preflight.port import find_port
-from aava_cli.session import read_text
+from aava_cli.preflight.probing import compose, host, hub, models, network, project
 from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from aava_cli.session import Session
-    from aava_cli.settings import Settings
 
 # A driver that nobody has used since the start of the host takes seconds to answer.
 DEADLINE_S = 5.0
+# The hub is beside the point of most runs: nobody waits for it longer than for the rest.
+NETWORK_DEADLINE_S = 0.5
+# Whoever starts containers has time for a slow network too.
+DEEP_DEADLINE_S = 60.0
 
-_ROOT = Path("/")
-# Docker Compose takes a comment that nothing but blanks precede for the value.
-_COMMENT_AS_VALUE = re.compile(r"^\s*(?:export\s+)?(\w+)[^\S\n]*=[^\S\n]+#", re.MULTILINE)
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How one fact is found out: what *find* calls, reads or runs is named by *how*.
+
+    What has no answer within *deadline_s* is what *late* says, else unknown.
+    """
+
+    find: Callable[[], Any]
+    how: str
+    deadline_s: float = DEADLINE_S
+    late: Callable[[], Any] | None = None
 
 
-def gather_facts(session: Session, *, deadline_s: float = DEADLINE_S) -> facts.Facts:
-    """Return everything the checks look at; what does not answer in time is unknown."""
+def probes_of(session: Session, *, deep: bool = False) -> dict[str, Probe]:
+    """Return the probe of every fact; *deep* ones may start containers, and wait."""
     settings = session.settings
-    probes: dict[str, Callable[[], Any]] = {
-        "machine": find_machine,
-        "memory": find_memory,
-        "gpus": find_gpus,
-        "disks": lambda: find_disks(settings),
-        "docker": find_docker,
-        "engines": find_engines,
-        "env_file": lambda: read_env_file(settings.env_file),
-        "yaml_files": lambda: read_yaml_files(settings),
-        "catalogs": lambda: read_catalogs(settings),
-        "models": lambda: find_folder(settings.models_dir),
-        "written": lambda: find_written(settings),
-        "port": lambda: find_port(session),
-        "network": find_network,
-        "is_compose_project": lambda: is_compose_project(settings.project),
+    network_s = DEEP_DEADLINE_S / 4 if deep else NETWORK_DEADLINE_S
+    answer_s = network_s - 0.05
+    return {
+        "machine": Probe(host.find_machine, "/etc/os-release, /proc/cpuinfo, uname, getrlimit"),
+        "clock": Probe(host.find_clock, "adjtimex"),
+        "memory": Probe(host.find_memory, "/proc/meminfo, /sys/fs/cgroup"),
+        "gpus": Probe(find_gpus, "libnvidia-ml, else `nvidia-smi`, else /proc/driver/nvidia"),
+        "disks": Probe(lambda: host.find_disks(settings), "statvfs"),
+        "docker": Probe(find_docker, "`docker info`, the context's meta.json, the socket"),
+        "compose_config": Probe(
+            lambda: compose.ask_compose(session), "`docker compose config --quiet`"
+        ),
+        "engines": Probe(host.find_engines, "the installed packages"),
+        "env_file": Probe(lambda: project.read_env_file(settings.env_file), ".env"),
+        "yaml_files": Probe(
+            lambda: project.read_yaml_files(settings), "config/ai-agent.yaml, its .local.yaml"
+        ),
+        "overlay": Probe(
+            lambda: project.read_overlay(settings), "config/ai-agent.yaml, its .local.yaml"
+        ),
+        "catalogs": Probe(lambda: project.read_catalogs(settings), "the user's and project's TOML"),
+        "models": Probe(lambda: project.find_folder(settings.models_dir), "stat, access"),
+        "written": Probe(lambda: project.find_written(settings), "stat, access"),
+        "owned": Probe(lambda: project.find_owned(settings), "stat"),
+        "label": Probe(lambda: project.find_label(settings), "/sys/fs/selinux/enforce, getxattr"),
+        "selected": Probe(
+            lambda: models.find_selected(session), ".env, receipts, the headers of files"
+        ),
+        "drift": Probe(
+            lambda: models.find_drift(session),
+            "the daemon's `status`, the YAML overlay, `docker inspect`",
+        ),
+        "pending": Probe(lambda: project.find_pending(settings), ".aava/journal.json"),
+        "port": Probe(lambda: find_port(session), "the daemon's `status`, /proc/net/tcp"),
+        "listeners": Probe(lambda: network.find_listeners(settings), "/proc/net/tcp, /proc/*/fd"),
+        "network": Probe(network.find_network, "bind, getifaddrs"),
+        "proxies": Probe(network.find_proxies, "the environment"),
+        "names": Probe(hub.find_names, "getaddrinfo", network_s, hub.late_names),
+        "hub": Probe(lambda: hub.ask_hub(timeout_s=answer_s), "HEAD", network_s, hub.late),
+        "downloads": Probe(
+            lambda: hub.ask_downloads(session.catalog, timeout_s=answer_s),
+            "HEAD, and where its redirect leads",
+            network_s,
+            hub.late,
+        ),
+        "is_compose_project": Probe(
+            lambda: is_compose_project(settings.project), "docker-compose.yml"
+        ),
     }
-    return facts.Facts(**ask_all(probes, deadline_s=deadline_s))
 
 
-def ask_all(probes: Mapping[str, Callable[[], Any]], *, deadline_s: float) -> dict[str, Any]:
-    """Return what each of *probes* answers within *deadline_s*; they run side by side."""
-    late = facts.Unknown(f"no answer within {deadline_s:g} s")
-    answers: dict[str, Any] = dict.fromkeys(probes, late)
+def gather_facts(session: Session, *, only: Collection[str] | None = None) -> Facts:
+    """Return everything the checks look at, or *only* some; what is too late is unknown."""
+    probes = probes_of(session)
+    wanted = {name: probe for name, probe in probes.items() if only is None or name in only}
+    return as_facts(learn(wanted))
+
+
+def as_facts(learned: Iterable[Learned]) -> Facts:
+    """Return what was *learned* as the checks look at it."""
+    return replace(Facts(), **{each.name: each.value for each in learned})
+
+
+def learn(probes: Mapping[str, Probe]) -> Iterator[Learned]:
+    """Yield what each of *probes* finds, the first to answer first; they run side by side."""
+    answers: queue.SimpleQueue[Learned] = queue.SimpleQueue()
+    started = time.monotonic()
     # A program that hangs in the driver cannot be ended: daemon threads do not hold up the exit.
-    threads = [
-        threading.Thread(target=_ask, args=(name, probe, answers), daemon=True)
-        for name, probe in probes.items()
-    ]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + deadline_s
-    for thread in threads:
-        thread.join(max(deadline - time.monotonic(), 0))
-    return dict(answers)
+    for name, probe in probes.items():
+        threading.Thread(target=_ask, args=(name, probe, answers), daemon=True).start()
+    waiting = dict(probes)
+    while waiting:
+        patience_s = started + min(each.deadline_s for each in waiting.values()) - time.monotonic()
+        try:
+            found = answers.get(timeout=max(patience_s, 0))
+        except queue.Empty:
+            name, probe = min(waiting.items(), key=lambda item: item[1].deadline_s)
+            found = _late(name, probe)
+        if waiting.pop(found.name, None):
+            yield found
 
 
-def _ask(name: str, probe: Callable[[], Any], answers: dict[str, Any]) -> None:
+def _ask(name: str, probe: Probe, answers: queue.SimpleQueue[Learned]) -> None:
+    start = time.monotonic()
     try:
-        answers[name] = probe()
+        value = probe.find()
     except (OSError, ValueError, subprocess.SubprocessError, AavaError) as error:
-        answers[name] = facts.Unknown(str(error))
+        value = Unknown(str(error))
+    answers.put(Learned(name, probe.how, round(time.monotonic() - start, 4), value))
 
 
-def find_machine(root: Path = _ROOT) -> facts.Machine:
-    """Describe the system that the program runs on."""
-    import resource
-
-    release = _os_release(root)
-    cpus = float(len(os.sched_getaffinity(0)))
-    return facts.Machine(
-        python=sys.version_info[:3],
-        arch=platform.machine(),
-        os_id=release.get("ID", ""),
-        os_version=release.get("VERSION_ID", ""),
-        os_name=release.get("PRETTY_NAME", platform.system()),
-        container=find_container(os.environ, root),
-        cpus=min(cpus, cpu_limit(root) or cpus),
-        open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-    )
-
-
-def _os_release(root: Path) -> dict[str, str]:
-    path = root / "etc/os-release"
-    return envfile.read(read_text(path), name=str(path)) if path.exists() else {}
-
-
-def find_container(environ: Mapping[str, str], root: Path = _ROOT) -> str | None:
-    """Return what kind of container this is, if it is one."""
-    if "VAST_CONTAINERLABEL" in environ:
-        return "Vast.ai"
-    if "KUBERNETES_SERVICE_HOST" in environ:
-        return "Kubernetes"
-    marks = {"Docker": root / ".dockerenv", "Podman": root / "run/.containerenv"}
-    found = (kind for kind, mark in marks.items() if mark.exists())
-    return next(found, environ.get("container"))
-
-
-def find_memory() -> facts.Memory:
-    """Return how much memory there is, and how much of it this container may use."""
-    import psutil
-
-    memory = psutil.virtual_memory()
-    return facts.Memory(memory.total, memory.available, memory_limit_bytes())
-
-
-def find_disks(settings: Settings) -> tuple[facts.Disk, ...]:
-    """Return the room for models and for the project's own files."""
-    return (
-        facts.Disk("models", settings.models_dir, _free_bytes(settings.models_dir)),
-        facts.Disk("project", settings.project, _free_bytes(settings.project)),
-    )
-
-
-def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(_existing(folder)).free
-
-
-def _existing(folder: Path) -> Path:
-    """Return *folder*, or the nearest folder above it that exists."""
-    return next(each for each in (folder, *folder.parents) if each.exists())
-
-
-def find_engines() -> tuple[str, ...]:
-    """Return the backends that the native daemon can run here, without importing them."""
-    from importlib.util import find_spec
-
-    return tuple(
-        backend.name
-        for backend in BACKENDS.values()
-        if backend.package is not None and find_spec(backend.package) is not None
-    )
-
-
-def read_env_file(path: Path) -> facts.EnvFile:
-    """Return what matters of `.env`."""
-    if not path.exists():
-        return facts.EnvFile(path)
-    try:
-        text = read_text(path)
-        values = envfile.read(text, name=str(path))
-        find_address(None, values, env_file=path)
-    except ConfigError as error:
-        return facts.EnvFile(path, exists=True, problem=error.message)
-    return facts.EnvFile(
-        path,
-        exists=True,
-        host=values.get("LOCAL_WS_HOST") or "127.0.0.1",
-        has_token=bool(values.get("LOCAL_WS_AUTH_TOKEN")),
-        comments_as_values=tuple(_COMMENT_AS_VALUE.findall(text)),
-        others_may_read=bool(path.stat().st_mode & stat.S_IROTH),
-    )
-
-
-def read_yaml_files(settings: Settings) -> tuple[facts.Parsed, ...]:
-    """Parse those configuration files of the engine that exist."""
-    paths = filter(Path.is_file, (settings.base_yaml, settings.overlay_yaml))
-    return tuple(facts.Parsed(path, _yaml_problem(path)) for path in paths)
-
-
-def _yaml_problem(path: Path) -> str | None:
-    import yaml
-
-    try:
-        loaded = yaml.load(read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are the safe loader
-    except ConfigError as error:
-        return error.message
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        return f"{path}:{line}: {getattr(error, 'problem', None) or 'not YAML'}"
-    if loaded is None or isinstance(loaded, dict):
-        return None
-    return f"{path}:1: expected keys and values"
-
-
-def read_catalogs(settings: Settings) -> tuple[facts.Parsed, ...]:
-    """Parse those catalogs that exist beside the shipped one."""
-    paths = filter(Path.exists, settings.user_catalogs())
-    return tuple(facts.Parsed(path, _catalog_problem(path)) for path in paths)
-
-
-def _catalog_problem(path: Path) -> str | None:
-    from aava_cli.catalog import parse_catalog
-
-    try:
-        parse_catalog(read_text(path), name=str(path))
-    except ConfigError as error:
-        return error.message
-    return None
-
-
-def find_folder(path: Path) -> facts.Folder:
-    """Return whether *path* can be written to, or could be made."""
-    there = _existing(path)
-    writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    return facts.Folder(path, path.is_dir(), writable)
-
-
-def find_written(settings: Settings) -> tuple[facts.Folder, ...]:
-    """Return the folders that a change writes to."""
-    files = (settings.env_file, settings.overlay_yaml)
-    folders = (
-        *(settings.project, settings.state_dir, settings.overlay_yaml.parent),
-        # A file is replaced by a new one beside it, or beside what it is a link to.
-        *(file.resolve().parent for file in files if file.is_symlink()),
-    )
-    return tuple(map(find_folder, dict.fromkeys(folders)))
-
-
-def find_network() -> facts.Network:
-    """Return on which loopback addresses a program can listen."""
-    return facts.Network(
-        ipv4=can_listen(socket.AF_INET, "127.0.0.1"), ipv6=can_listen(socket.AF_INET6, "::1")
-    )
-
-
-def can_listen(family: socket.AddressFamily, host: str) -> bool:
-    """Return whether a program can listen on *host*."""
-    try:
-        with socket.socket(family) as listener:
-            listener.bind((host, 0))
-    except OSError:
-        return False
-    return True
+def _late(name: str, probe: Probe) -> Learned:
+    unknown = Unknown(f"no answer within {probe.deadline_s:g} s")
+    value = probe.late() if probe.late else unknown
+    return Learned(name, probe.how, probe.deadline_s, value)

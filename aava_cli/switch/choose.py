@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from aava_cli import store
 from aava_cli.backends import BACKENDS, Selection, backend_in_env, backend_named, selected_in
 from aava_cli.errors import NotFound, NotPossible, UsageError
+from aava_cli.installed import check_files
 from aava_cli.roles import ROLES
 from aava_cli.settings import CONTAINER_MODELS, container_path
-from aava_cli.switch.installed import check_files
 from aava_cli.switch.options import parse_options, with_options
 from aava_cli.voicefiles import model_root, options_of
 

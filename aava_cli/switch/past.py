@@ -74,7 +74,8 @@ def tell_history(session: Session) -> History:
 
 def _told(past: PastChange) -> Told:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.started_at))
-    changes = (*_file_changes(past), *_runtime_changes(past))
+    folders = (Change("folder", str(path), was, becomes) for path, was, becomes in past.folders)
+    changes = (*_file_changes(past), *folders, *_runtime_changes(past))
     return Told(past.number, when, past.command, past.outcome, changes)
 
 

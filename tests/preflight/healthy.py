@@ -6,16 +6,24 @@ from pathlib import Path
 
 from aava_cli.gpu.facts import Gpu, Gpus
 from aava_cli.preflight.facts import (
+    Clock,
+    ComposeConfig,
     Disk,
     Docker,
-    EnvFile,
     Facts,
-    Folder,
     Machine,
     Memory,
-    Network,
+    Socket,
+)
+from aava_cli.preflight.networkfacts import Answered, Names, Network, Port, Proxies
+from aava_cli.preflight.projectfacts import (
+    Drift,
+    EnvFile,
+    Folder,
+    Label,
+    Overlay,
     Parsed,
-    Port,
+    Selected,
 )
 
 GB = 1_000_000_000
@@ -30,16 +38,26 @@ MACHINE = Machine(
     container=None,
     cpus=8.0,
     open_files=1024,
+    virtual="KVM",
+    today="2026-11-29",
+    user_id=1000,
+    cpu_flags=frozenset(("sse4_1", "sse4_2", "avx2", "fma")),
+    locale="C.UTF-8",
+    encoding="UTF-8",
 )
 GPU = Gpu("NVIDIA L4", "GPU-1", 24 * GB, 20 * GB, (8, 9))
 DOCKER = Docker(
     version="28.2.2",
-    compose="2.36.0",
+    compose="2.40.3",
+    buildx="v0.29.1",
+    socket=Socket(Path("/var/run/docker.sock"), "docker", 0o660, is_open=True),
     root=Path("/var/lib/docker"),
     root_free_bytes=100 * GB,
     runtimes=("runc", "nvidia"),
 )
-ENV_FILE = EnvFile(PROJECT / ".env", exists=True)
+ENV_FILE = EnvFile(PROJECT / ".env", exists=True, gpu_available="true", gpu_layers="-1")
+OWNED = Folder(PROJECT / "models", True, True, 1000, 1000, 0o2775)  # noqa: FBT003 - it is there
+HUB = "hub.invalid"
 FACTS = Facts(
     machine=MACHINE,
     memory=Memory(16 * GB, 12 * GB, None),
@@ -55,4 +73,17 @@ FACTS = Facts(
     port=Port("ws://127.0.0.1:8765", "nobody"),
     network=Network(ipv4=True, ipv6=True),
     is_compose_project=True,
+    clock=Clock(is_synchronised=True),
+    compose_config=ComposeConfig(),
+    overlay=Overlay(),
+    owned=(OWNED,),
+    label=Label(PROJECT / "models", is_enforced=True, type="container_file_t"),
+    selected=(Selected("llm", "llama:first.gguf"),),
+    drift=Drift(),
+    pending=None,
+    listeners=(),
+    proxies=Proxies(),
+    names=Names(HUB, ("192.0.2.1",)),
+    hub=Answered(HUB, 200, skew_s=0.2),
+    downloads=Answered("cdn.invalid", 200),
 )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import grp
+import hashlib
 import json
+import os
+import shutil
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aava_cli.preflight.engine import find_docker, parse_info
-from aava_cli.preflight.facts import Docker
+from aava_cli.preflight.engine import find_docker, find_endpoint, parse_info
+from aava_cli.preflight.facts import Docker, Socket
 
 INFO = {
     "ServerVersion": "28.2.2",
@@ -43,6 +49,7 @@ def test_an_answer_is_taken_apart() -> None:
         compose="v2.36.0",
         root=Path("/nowhere/docker"),
         runtimes=("runc", "nvidia"),
+        buildx="v0.17",
     )
 
 
@@ -94,11 +101,91 @@ def test_the_program_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     info = json.dumps(INFO | {"DockerRootDir": str(tmp_path)})
     write_program(tmp_path, "docker", f"echo '{info}'")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("DOCKER_HOST", "ssh://gpu")
     docker = find_docker()
     assert docker is not None
-    assert (docker.version, docker.root, docker.remote) == ("28.2.2", tmp_path, "ssh://gpu")
+    assert (docker.version, docker.root, docker.remote) == ("28.2.2", tmp_path, None)
     assert (docker.root_free_bytes or 0) > 0
+    monkeypatch.setenv("DOCKER_HOST", "ssh://gpu")
+    elsewhere = find_docker()
+    assert elsewhere is not None
+    assert (elsewhere.remote, elsewhere.root_free_bytes) == ("ssh://gpu", None)
+
+
+def write_context(folder: Path, name: str, host: str) -> None:
+    """Write the context *name* as `docker context create` does."""
+    place = folder / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
+    place.mkdir(parents=True)
+    meta = {"Name": name, "Endpoints": {"docker": {"Host": host}}}
+    (place / "meta.json").write_text(json.dumps(meta))
+
+
+def test_the_engine_may_be_chosen_by_a_context(tmp_path: Path) -> None:
+    """By the variable, else by the file; `DOCKER_HOST` is above both."""
+    write_context(tmp_path, "far", "ssh://gpu")
+    write_context(tmp_path, "near", "unix:///run/user/1000/docker.sock")
+    (tmp_path / "config.json").write_text(json.dumps({"currentContext": "far"}))
+    home = {"DOCKER_CONFIG": str(tmp_path)}
+    assert find_endpoint(home) == "ssh://gpu"
+    near = home | {"DOCKER_CONTEXT": "near"}
+    assert find_endpoint(near) == "unix:///run/user/1000/docker.sock"
+    assert find_endpoint(near | {"DOCKER_HOST": "tcp://a:1"}) == "tcp://a:1"
+    for name in ("default", "nowhere"):
+        context = home | {"DOCKER_CONTEXT": name}
+        assert find_endpoint(context) == "unix:///var/run/docker.sock"
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "{}"])
+def test_without_a_context_it_is_the_engine_of_this_host(tmp_path: Path, text: str | None) -> None:
+    """A file that is no configuration says nothing."""
+    if text is not None:
+        (tmp_path / ".docker").mkdir()
+        (tmp_path / ".docker/config.json").write_text(text)
+    assert find_endpoint({"HOME": str(tmp_path)}) == "unix:///var/run/docker.sock"
+
+
+def test_contexts_are_read_as_the_program_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real one, if there is one here, writes them and names the same engine."""
+    if shutil.which("docker") is None:
+        pytest.skip("there is no `docker` here")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    create = ("docker", "context", "create", "far", "--docker", "host=tcp://192.0.2.1:2375")
+    subprocess.run(create, check=True, capture_output=True)
+    subprocess.run(("docker", "context", "use", "far"), check=True, capture_output=True)
+    assert find_endpoint(os.environ) == "tcp://192.0.2.1:2375"
+
+
+@pytest.mark.parametrize(
+    ("options", "rootless"),
+    [(["name=seccomp,profile=default"], False), (["name=seccomp", "name=rootless"], True)],
+)
+def test_a_rootless_engine_says_so(options: list[str], *, rootless: bool) -> None:
+    """Among its security options; Podman elsewhere."""
+    assert parse(SecurityOptions=options).is_rootless is rootless
+    podman = {"host": {"security": {"rootless": rootless}}, "version": {"Version": "4.3.1"}}
+    assert parse_info(json.dumps(podman), "").is_rootless is rootless
+
+
+def test_the_socket_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its group, its mode, and whether this user may use it."""
+    write_program(tmp_path, "docker", f"echo '{json.dumps(INFO)}'")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / "d.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        path.chmod(0o660)
+        docker = find_docker()
+        assert docker is not None
+        group = grp.getgrgid(path.stat().st_gid).gr_name
+        assert docker.socket == Socket(path, group, 0o660, is_open=True)
+        if os.geteuid() == 0:
+            os.chown(path, -1, 54_321)
+            unnamed = find_docker()
+            assert unnamed is not None
+            assert unnamed.socket is not None
+            assert unnamed.socket.group == "54321"
 
 
 def test_folders_of_another_host_have_no_room_here(

@@ -12,29 +12,35 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-import typer
 
 from aava_cli.errors import AavaError
+from aava_cli.files import exclusive_lock
+from aava_cli.journal import Journal, Record
 from aava_cli.output import Output
-from aava_cli.preflight.cli import preflight
-from aava_cli.preflight.facts import EnvFile, Facts, Parsed, Unknown
+from aava_cli.preflight.facts import Facts, Unknown
 from aava_cli.preflight.port import find_holder, find_port
-from aava_cli.preflight.probe import (
-    ask_all,
-    can_listen,
+from aava_cli.preflight.probe import Probe, as_facts, gather_facts, learn, probes_of
+from aava_cli.preflight.probing.host import (
+    find_clock,
     find_container,
     find_disks,
     find_engines,
-    find_folder,
     find_machine,
     find_memory,
-    find_network,
+    find_virtual,
+)
+from aava_cli.preflight.probing.project import (
+    find_folder,
+    find_label,
+    find_owned,
+    find_pending,
     find_written,
-    gather_facts,
     read_catalogs,
     read_env_file,
+    read_overlay,
     read_yaml_files,
 )
+from aava_cli.preflight.projectfacts import EnvFile, Folder, Label, Overlay
 from aava_cli.session import Session
 from aava_cli.settings import Settings
 
@@ -59,9 +65,48 @@ def session_of(project: Path, url: str | None = None) -> Session:
 def test_probes_answer_side_by_side_and_late_ones_are_unknown() -> None:
     """A driver that hangs holds up nothing."""
     never = threading.Event()
-    answers = ask_all({"late": never.wait, "quick": lambda: 7}, deadline_s=0.2)
+    probes = {
+        "late": Probe(never.wait, "a call", 0.2),
+        "hub": Probe(never.wait, "HEAD", 0.1, lambda: "gone"),
+        "quick": Probe(lambda: 7, "a file"),
+    }
+    learned = tuple(learn(probes))
     never.set()
-    assert answers == {"late": Unknown("no answer within 0.2 s"), "quick": 7}
+    assert [each.name for each in learned] == ["quick", "hub", "late"]
+    values = [each.value for each in learned]
+    assert values == [7, "gone", Unknown("no answer within 0.2 s")]
+
+
+def test_an_answer_that_comes_too_late_changes_nothing() -> None:
+    """It was unknown for whoever judged in the meantime."""
+    go, slow = threading.Event(), threading.Event()
+
+    def late() -> str:
+        go.wait(10)
+        return "late"
+
+    def slower() -> str:
+        go.set()
+        slow.wait(0.3)
+        return "slower"
+
+    probes = {"late": Probe(late, "a call", 0.0), "slower": Probe(slower, "a call", 10.0)}
+    learned = [(each.name, each.value) for each in learn(probes)]
+    assert learned == [("late", Unknown("no answer within 0 s")), ("slower", "slower")]
+
+
+def test_every_fact_says_how_it_was_learned_and_how_long_it_took(tmp_path: Path) -> None:
+    """Whoever doubts one can look where it came from."""
+    learned = tuple(learn(probes_of(session_of(tmp_path))))
+    assert {each.name for each in learned} == {each.name for each in fields(Facts)}
+    assert all(each.how and 0 <= each.took_s < 60 for each in learned)
+    assert as_facts(learned).machine == find_machine()
+
+
+def test_a_deep_look_waits_longer_for_the_network(tmp_path: Path) -> None:
+    """Whoever starts containers is in no hurry."""
+    quick, deep = (probes_of(session_of(tmp_path), deep=each)["hub"] for each in (False, True))
+    assert (quick.deadline_s, deep.deadline_s > 10) == (0.5, True)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +118,8 @@ def test_a_probe_that_fails_says_why(error: Exception) -> None:
     def fail() -> NoReturn:
         raise error
 
-    assert ask_all({"broken": fail}, deadline_s=5) == {"broken": Unknown(str(error))}
+    (found,) = learn({"broken": Probe(fail, "a file")})
+    assert found.value == Unknown(str(error))
 
 
 def test_every_fact_of_this_host_is_found_out(tmp_path: Path) -> None:
@@ -85,11 +131,79 @@ def test_every_fact_of_this_host_is_found_out(tmp_path: Path) -> None:
     assert unknown == []
 
 
+def test_only_the_facts_that_are_asked_for_are_found_out(tmp_path: Path) -> None:
+    """The others are unknown."""
+    found = gather_facts(session_of(tmp_path), only={"memory"})
+    known = [
+        each.name for each in fields(Facts) if not isinstance(getattr(found, each.name), Unknown)
+    ]
+    assert known == ["memory"]
+
+
 def test_the_machine_is_described() -> None:
     """As the operating system does."""
     machine = find_machine()
     assert (machine.arch, machine.python >= (3, 11, 0)) == (os.uname().machine, True)
     assert 0 < machine.cpus <= len(os.sched_getaffinity(0))
+
+
+def test_processors_are_described_by_their_features(tmp_path: Path) -> None:
+    """`flags` on x86, `Features` on ARM; a machine may say that it is none."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("processor\t: 0\nFeatures\t: fp asimd\n")
+    machine = find_machine(tmp_path)
+    assert (machine.cpu_flags, machine.virtual) == (frozenset({"fp", "asimd"}), None)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "product", "flags", "expected"),
+    [
+        ("QEMU\n", "Standard PC\n", (), "QEMU"),
+        ("Dell Inc.\n", "VMware Virtual Platform\n", (), "VMware"),
+        ("Dell Inc.\n", "PowerEdge\n", ("hypervisor",), "a virtual machine"),
+        ("Dell Inc.\n", "PowerEdge\n", (), None),
+        (None, None, (), None),
+    ],
+)
+def test_virtual_machines_are_recognised(
+    tmp_path: Path,
+    vendor: str | None,
+    product: str | None,
+    flags: tuple[str, ...],
+    expected: str | None,
+) -> None:
+    """By what their firmware calls them, or by what the processor says."""
+    firmware = tmp_path / "sys/class/dmi/id"
+    firmware.mkdir(parents=True)
+    for name, text in (("sys_vendor", vendor), ("product_name", product)):
+        if text is not None:
+            (firmware / name).write_text(text)
+    assert find_virtual(tmp_path, frozenset(flags)) == expected
+
+
+def test_the_kernel_says_whether_its_clock_is_kept_right() -> None:
+    """As `adjtimex` does; nothing is set by asking."""
+    assert find_clock().is_synchronised in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"LC_ALL": "de_DE", "LANG": "C.UTF-8"}, "de_DE"),
+        ({"LC_CTYPE": "en_US.UTF-8", "LANG": "C"}, "en_US.UTF-8"),
+        ({"LANG": "C.UTF-8"}, "C.UTF-8"),
+        ({}, "C"),
+    ],
+)
+def test_the_locale_is_the_one_that_counts(
+    monkeypatch: pytest.MonkeyPatch, names: dict[str, str], expected: str
+) -> None:
+    """`LC_ALL` before `LC_CTYPE` before `LANG`."""
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    assert find_machine().locale == expected
 
 
 @pytest.mark.parametrize(
@@ -142,6 +256,15 @@ def test_containers_are_recognised(
     assert find_container(environ, tmp_path) == kind
 
 
+@pytest.mark.parametrize("name", ["proc/1/environ", "etc/environment"])
+def test_a_vast_instance_is_recognised_over_ssh_too(tmp_path: Path, name: str) -> None:
+    """A shell there has none of the variables that the container was started with."""
+    place = tmp_path / name
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"A=1\0VAST_CONTAINERLABEL=C.1\0")
+    assert find_container({}, tmp_path) == "Vast.ai"
+
+
 def test_disks_of_folders_that_do_not_exist_are_those_above(settings: Settings) -> None:
     """They will be made there."""
     models, project = find_disks(settings)
@@ -177,6 +300,51 @@ def test_the_values_that_matter_are_read_from_env(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "misread"),
+    [
+        ("A=pa$word", True),
+        ('A="pa$word"', True),
+        ("A='pa$word'", False),
+        ("A=${HOME}", False),
+        ("A=pa$$", False),
+        ("A=abc\t# comment", True),
+        ("A='abc'\t# comment", False),
+        ("A=abc # costs $x", False),
+    ],
+)
+def test_values_that_compose_reads_otherwise_are_found(
+    tmp_path: Path, line: str, *, misread: bool
+) -> None:
+    """It expands variables, and takes a comment behind a tab for part of the value."""
+    path = tmp_path / ".env"
+    path.write_text(f"{line}\n")
+    assert read_env_file(path).misread == (("A",) if misread else ())
+
+
+def test_numbers_that_are_none_are_found_with_their_line(tmp_path: Path) -> None:
+    """An inline comment behind a tab makes one of them; an empty value is the default."""
+    path = tmp_path / ".env"
+    path.write_text(
+        "LOCAL_LLM_CONTEXT=4k\nLOCAL_LLM_TEMPERATURE=0.4\nLOCAL_LLM_BATCH=\n"
+        "LOCAL_LLM_THREADS=eight\n"
+    )
+    assert sorted(read_env_file(path).bad_values) == [
+        f"{path}:1: `LOCAL_LLM_CONTEXT` is no number: `4k`",
+        f"{path}:4: `LOCAL_LLM_THREADS` is no number: `eight`",
+    ]
+
+
+def test_what_env_says_of_gpus_is_read(tmp_path: Path) -> None:
+    """And whether there is an example to make one from."""
+    (tmp_path / ".env.example").touch()
+    assert read_env_file(tmp_path / ".env").has_example
+    path = tmp_path / ".env"
+    path.write_text("GPU_AVAILABLE=true\nLOCAL_LLM_GPU_LAYERS=-1\n")
+    found = read_env_file(path)
+    assert (found.gpu_available, found.gpu_layers, found.has_example) == ("true", "-1", True)
+
+
 def test_an_env_file_that_does_not_parse_is_a_fact(tmp_path: Path) -> None:
     """The line is named."""
     path = tmp_path / ".env"
@@ -190,10 +358,11 @@ def test_an_env_file_that_does_not_parse_is_a_fact(tmp_path: Path) -> None:
     [
         (b"a: 1\n", None),
         (b"", None),
-        (b"a: 1\nb: [\n", ":3: did not find expected node content"),
-        (b"- a\n", ":1: expected keys and values"),
         (b"a: 1\n\xff", ":2: expected UTF-8 text"),
-        (b"a: \x01", ":1: not YAML"),
+        (b"- a\n", ":1: expected a mapping at the top"),
+        (b"a: \x01", ":1: expected printable characters"),
+        (b"a: 1\na: 2\n", ":2: "),
+        (b"a: 1\nb: [\n", ":3: expected YAML; "),
     ],
 )
 def test_yaml_files_are_parsed(settings: Settings, data: bytes, problem: str | None) -> None:
@@ -201,8 +370,86 @@ def test_yaml_files_are_parsed(settings: Settings, data: bytes, problem: str | N
     path = settings.overlay_yaml
     path.parent.mkdir()
     path.write_bytes(data)
-    expected = (Parsed(path, problem and f"{path}{problem}"),)
-    assert read_yaml_files(settings) == expected
+    (found,) = read_yaml_files(settings)
+    assert (found.path, found.problem is None) == (path, problem is None)
+    assert (found.problem or "").startswith(f"{path}{problem}" if problem else "")
+
+
+@pytest.mark.parametrize(
+    ("overlay", "replaced"),
+    [
+        ("providers:\n  local:\n    stt_backend: vosk\n", ()),
+        ("providers:\n  local:\n", ("providers.local",)),
+        ("providers: 7\n", ("providers",)),
+        ("other: 7\nempty: 1\n", ()),
+    ],
+)
+def test_whole_parts_that_the_overlay_takes_away_are_found(
+    settings: Settings, overlay: str, replaced: tuple[str, ...]
+) -> None:
+    """The engine merges mappings; a null or a value takes the place of one."""
+    settings.overlay_yaml.parent.mkdir()
+    settings.overlay_yaml.write_text(overlay)
+    assert read_overlay(settings) == Overlay()
+    settings.base_yaml.write_text("providers:\n  local:\n    stt_backend: a\nempty: {}\n")
+    assert read_overlay(settings) == Overlay(replaced)
+
+
+def write_compose_project(folder: Path) -> None:
+    """Make *folder* one that the daemon is started in with Compose."""
+    (folder / "docker-compose.yml").write_text("services:\n  local_ai_server:\n    image: x\n")
+
+
+def test_folders_of_models_and_of_containers_are_looked_at(settings: Settings) -> None:
+    """Whose they are and who may use them; a native project has no containers."""
+    settings.models_dir.mkdir(mode=0o755)
+    settings.models_dir.chmod(0o2775)
+    whole, *parts = find_owned(settings)
+    uid, gid = os.getuid(), settings.models_dir.stat().st_gid
+    assert whole == Folder(settings.models_dir, True, True, uid, gid, 0o2775)  # noqa: FBT003
+    assert {each.path.name for each in parts} == {"stt", "tts", "llm", "kroko", "vad"}
+    assert not any(each.exists for each in parts)
+    write_compose_project(settings.project)
+    assert {each.path.name for each in find_owned(settings)} > {"data", "config"}
+
+
+@pytest.mark.parametrize("mode", [None, "0\n"])
+def test_selinux_may_be_absent_or_refuse_nothing(
+    settings: Settings, tmp_path: Path, mode: str | None
+) -> None:
+    """Then labels mean nothing."""
+    root = tmp_path / "root"
+    (root / "sys/fs/selinux").mkdir(parents=True)
+    if mode is not None:
+        (root / "sys/fs/selinux/enforce").write_text(mode)
+    assert find_label(settings, root) == Label(settings.models_dir, is_enforced=False)
+
+
+def test_the_label_of_the_models_folder_is_read(settings: Settings, tmp_path: Path) -> None:
+    """By its type, the third part; a folder may have none."""
+    root = tmp_path / "root"
+    (root / "sys/fs/selinux").mkdir(parents=True)
+    (root / "sys/fs/selinux/enforce").write_text("1")
+    settings.models_dir.mkdir()
+    assert find_label(settings, root).type is None
+    try:
+        label = b"system_u:object_r:container_file_t:s0\0"
+        os.setxattr(settings.models_dir, "security.selinux", label)
+    except OSError:
+        pytest.skip("this user may set no label on this file system")
+    assert find_label(settings, root) == Label(
+        settings.models_dir, is_enforced=True, type="container_file_t"
+    )
+
+
+def test_a_change_that_waits_is_told(settings: Settings) -> None:
+    """It was interrupted, and nobody is at work any more."""
+    assert find_pending(settings) is None
+    journal = Journal(settings.state_dir)
+    journal.write(Record("aava switch", 0.0, 1), ())
+    assert "`aava switch` of " in (find_pending(settings) or "")
+    with exclusive_lock(settings.lock_file, command="aava switch"):
+        assert find_pending(settings) is None
 
 
 def test_a_folder_may_be_missing(tmp_path: Path) -> None:
@@ -238,17 +485,6 @@ def test_own_catalogs_are_parsed(settings: Settings, text: str, problem: str | N
     (found,) = read_catalogs(settings)
     assert (path, problem is None) == (found.path, found.problem is None)
     assert (found.problem or "").startswith(f"{path}{problem}" if problem else "")
-
-
-def test_this_host_has_a_loopback_address() -> None:
-    """Of one kind at least."""
-    network = find_network()
-    assert network.ipv4 or network.ipv6
-
-
-def test_an_address_of_another_host_cannot_be_listened_on() -> None:
-    """As the loopback address of a kind that is switched off."""
-    assert not can_listen(socket.AF_INET, "192.0.2.1")
 
 
 def free_port() -> int:
@@ -325,16 +561,3 @@ def test_another_program_is_a_stranger(tmp_path: Path) -> None:
 def test_nobody_holds_a_free_port() -> None:
     """No name is made up."""
     assert find_holder(f"ws://127.0.0.1:{free_port()}") is None
-
-
-def test_the_command_reports_and_changes_nothing(tmp_path: Path) -> None:
-    """A folder that is no project is a warning, and stays empty."""
-    session = session_of(tmp_path)
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(preflight)
-    app([], obj=session, standalone_mode=False)
-    assert isinstance(session.output.stdout, io.StringIO)
-    lines = session.output.stdout.getvalue().splitlines()
-    assert (session.output.exit_code, list(tmp_path.iterdir())) == (0, [])
-    assert f"warn  env             {tmp_path / '.env'} does not exist" in lines
-    assert lines[-1].endswith("skipped")

@@ -1,17 +1,36 @@
-"""What the project's files and addresses have to be."""
+"""What the project's files, folders and models have to be."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
+from aava_cli.preflight.gpu_available import gpu_available
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aava_cli.preflight.facts import Facts
     from aava_cli.preflight.findings import Finding
+    from aava_cli.preflight.projectfacts import EnvFile
+
+CONTAINER_USER = 1000
+"""As whom the containers of a Compose project work."""
 
 _ANY_ADDRESS_HINT = "set `LOCAL_WS_AUTH_TOKEN` in `.env`, or `LOCAL_WS_HOST=127.0.0.1`"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# What containers may read and write: container-selinux's own types.
+_CONTAINER_TYPES = ("container_file_t", "container_ro_file_t", "svirt_sandbox_file_t")
+_FIX = "run `aava preflight --fix`"
+
+
+@check("recovery")
+def no_change_is_pending(facts: Facts) -> Finding:
+    """Expect no change that was interrupted: nothing else can be changed before it is undone."""
+    pending = known(facts.pending)
+    if pending is not None:
+        return Failed(pending, "run `aava recover` to bring the old state back")
+    return Passed("no change was interrupted")
 
 
 @check("models-folder")
@@ -22,8 +41,45 @@ def models_folder_is_writable(facts: Facts) -> Finding:
         fix = f"run `sudo chown $USER {folder.path}`, or name another with `--models-dir`"
         return Failed(f"{folder.path} is not writable", fix)
     if not folder.exists:
-        return Warned(f"{folder.path} does not exist", "run `aava init`")
+        return Warned(f"{folder.path} does not exist", "run `aava init`, or `aava preflight --fix`")
     return Passed(str(folder.path))
+
+
+@check("owners")
+def containers_can_write(facts: Facts) -> Finding:
+    """Expect folders that user 1000 can write to, as whom the project's containers work."""
+    if not known(facts.is_compose_project):
+        return Skipped("no containers here")
+    docker = known(facts.docker)
+    if docker is not None and docker.is_rootless:
+        return Skipped("the engine runs as a user, and gives user 1000 another number")
+    owned = known(facts.owned)
+    missing = [folder.path for folder in owned if not folder.exists]
+    closed = [
+        folder.path for folder in owned if folder.exists and not folder.is_open_to(CONTAINER_USER)
+    ]
+    if closed:
+        names = ", ".join(map(str, closed))
+        command = f"sudo chown {CONTAINER_USER} {' '.join(map(str, closed))}"
+        return Warned(f"user {CONTAINER_USER} cannot write to {names}", f"run `{command}`")
+    if missing:
+        return Warned(f"{', '.join(map(str, missing))} does not exist", _FIX)
+    return Passed(f"user {CONTAINER_USER} can write to {len(owned)} folders")
+
+
+@check("selinux")
+def models_are_labelled(facts: Facts) -> Finding:
+    """Expect a label that lets containers read the models, where SELinux refuses things."""
+    label = known(facts.label)
+    if not label.is_enforced:
+        return Skipped("SELinux refuses nothing here")
+    if not known(facts.is_compose_project):
+        return Skipped("no containers here")
+    evidence = f"{label.path} is {label.type or 'without a label'}"
+    if label.type in _CONTAINER_TYPES:
+        return Passed(evidence)
+    fix = f"run `sudo chcon -Rt container_file_t {label.path}`; `semanage fcontext` keeps it so"
+    return Warned(f"{evidence}: containers cannot read the models", fix)
 
 
 @check("project-folder")
@@ -33,7 +89,7 @@ def project_is_writable(facts: Facts) -> Finding:
     closed = [folder.path for folder in folders if not folder.writable]
     if closed:
         names = ", ".join(map(str, closed))
-        fix = f"run aava as their owner, or `sudo chown $USER {' '.join(map(str, closed))}`"
+        fix = f"run `sudo chown $USER {' '.join(map(str, closed))}`, or run aava as their owner"
         return Failed(f"this user cannot write to {names}", fix)
     return Passed(", ".join(str(folder.path) for folder in folders))
 
@@ -43,13 +99,51 @@ def env_file_parses(facts: Facts) -> Finding:
     """Parse what the daemon reads; it reads nothing else."""
     env = known(facts.env_file)
     if not env.exists:
-        return Warned(f"{env.path} does not exist", "run `aava init`")
+        fix = _FIX if env.has_example else "run `aava init`"
+        return Warned(f"{env.path} does not exist", fix)
     if env.problem is not None:
         return Failed(env.problem, f"correct `{env.path}`")
     if env.comments_as_values:
-        keys = ", ".join(f"`{key}`" for key in env.comments_as_values)
-        return Warned(f"the value of {keys} is a comment", "move the comment to its own line")
+        evidence = f"the value of {_quoted(env.comments_as_values)} is a comment"
+        return Warned(evidence, "move the comment to its own line", _misread(env))
+    if env.misread:
+        return Warned(_misread(env), "put the value into single quotes")
     return Passed(str(env.path))
+
+
+def _misread(env: EnvFile) -> str:
+    keys = _quoted(env.misread)
+    return f"Compose reads the value of {keys} otherwise than the native daemon" if keys else ""
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{each}`" for each in names)
+
+
+@check("numbers")
+def numbers_are_numbers(facts: Facts) -> Finding:
+    """Expect numbers where the daemon reads numbers: it does not start with anything else."""
+    env = known(facts.env_file)
+    if not env.exists or env.problem is not None:
+        return Skipped("no `.env` that parses")
+    if env.bad_values:
+        fix = "correct that line; `aava backends NAME` shows the range of each"
+        return Failed("; ".join(env.bad_values), fix)
+    return Passed("every number in `.env` is one")
+
+
+@check("gpu-layers")
+def language_model_uses_the_gpu(facts: Facts) -> Finding:
+    """Expect layers on the GPU where there is one: without them, all of them are on the CPU."""
+    env = known(facts.env_file)
+    available, _reason = gpu_available(facts)
+    if not env.exists or not available:
+        return Skipped("no `.env`, or no GPU that the daemon can use")
+    if env.gpu_layers in (None, "", "0"):
+        said = "0" if env.gpu_layers == "0" else "not set, which means 0"
+        evidence = f"`LOCAL_LLM_GPU_LAYERS` is {said}: the language model runs on the CPU"
+        return Warned(evidence, f"set it to -1; {_FIX} to have that done")
+    return Passed(f"`LOCAL_LLM_GPU_LAYERS` is {env.gpu_layers}")
 
 
 @check("access")
@@ -78,6 +172,16 @@ def yaml_files_parse(facts: Facts) -> Finding:
     return Passed(", ".join(file.path.name for file in files))
 
 
+@check("yaml-merge")
+def overlay_fits_its_base(facts: Facts) -> Finding:
+    """Expect an overlay that adds to the shipped configuration, and takes no whole part away."""
+    replaced = known(facts.overlay).replaced
+    if replaced:
+        evidence = f"the overlay has one value, or none, in place of all of {_quoted(replaced)}"
+        return Warned(evidence, "write the keys below it, or take the line out")
+    return Passed("the overlay replaces single values only")
+
+
 @check("catalogs")
 def own_catalogs_parse(facts: Facts) -> Finding:
     """Parse the catalogs of the user and the project: a broken one stops every pull."""
@@ -90,32 +194,24 @@ def own_catalogs_parse(facts: Facts) -> Finding:
     return Passed(", ".join(str(file.path) for file in files))
 
 
-@check("port")
-def port_is_free_or_ours(facts: Facts) -> Finding:
-    """Expect nobody where the daemon is to listen, or the daemon itself."""
-    port = known(facts.port)
-    by = f": {port.holder}" if port.holder else ""
-    match port.answer:
-        case "nobody":
-            return Passed(f"nobody listens at {port.address} yet")
-        case "daemon" if port.detail:
-            return Warned(f"{port.detail}{by}", "set `LOCAL_WS_AUTH_TOKEN` to the daemon's own")
-        case "daemon":
-            return Passed(f"a daemon answers at {port.address}{by}")
-        case "silence":
-            return Warned(f"{port.detail}{by}", "wait if a model is loading, else restart it")
-        case _:
-            return Failed(f"{port.detail}{by}", "stop it, or set `LOCAL_WS_PORT` in `.env`")
+@check("models")
+def selected_models_are_there(facts: Facts) -> Finding:
+    """Expect the files of every selected model, whole by name, size and header."""
+    selected = known(facts.selected)
+    broken = [each for each in selected if each.problem]
+    if broken:
+        evidence = "; ".join(f"{each.role}: {each.problem}" for each in broken)
+        return Failed(evidence, broken[0].fix)
+    if not selected:
+        return Skipped("`.env` selects no model that is on disk")
+    return Passed(", ".join(each.name for each in selected))
 
 
-@check("loopback")
-def loopback_works(facts: Facts) -> Finding:
-    """Expect the kind of loopback address that `.env` names."""
-    network, env = known(facts.network), known(facts.env_file)
-    have = [name for name, there in (("IPv4", network.ipv4), ("IPv6", network.ipv6)) if there]
-    evidence = " and ".join(have) or "no address"
-    if ":" in env.host and not network.ipv6:
-        return Failed(f"{evidence}, but `LOCAL_WS_HOST` is {env.host}", "set it to 127.0.0.1")
-    if ":" not in env.host and not network.ipv4:
-        return Failed(f"{evidence}, but `LOCAL_WS_HOST` is {env.host}", "set it to ::1")
-    return Passed(evidence)
+@check("drift")
+def what_runs_is_selected(facts: Facts) -> Finding:
+    """Expect the daemon, its container and the overlay to say what `.env` selects."""
+    drift = known(facts.drift)
+    if drift.notes:
+        fix = f"run `{drift.remedies[0]}`" if drift.remedies else "run `aava status`"
+        return Warned("; ".join(drift.notes), fix)
+    return Passed("all agree with `.env`" if drift.answers else "the files agree; no daemon runs")

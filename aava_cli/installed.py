@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from aava_cli.store import Receipt, ReceiptFile
 
 
-def check_files(session: Session, selection: Selection, model_id: str | None) -> None:
+def check_files(
+    session: Session, selection: Selection, model_id: str | None, *, hashed: bool = True
+) -> None:
     """Check that all files of *selection* are here and are what they should be.
 
-    *model_id* is the model's entry in the catalog, if it has one.
+    *model_id* is the model's entry in the catalog, if it has one. What was pulled is compared
+    with its receipt by size, and by digest if *hashed*.
 
     Raises:
         NotFound: a file is not installed.
@@ -42,7 +45,7 @@ def check_files(session: Session, selection: Selection, model_id: str | None) ->
     if model := paths.get(selection.backend.model):
         _check_model(selection, model, model_id)
         check_parts(selection, paths)
-    _check_receipts(session, paths.values())
+    _check_receipts(session, paths.values(), hashed=hashed)
 
 
 def _on_host(session: Session, selection: Selection) -> dict[str, Path]:
@@ -100,13 +103,13 @@ def _check_model(selection: Selection, path: Path, model_id: str | None) -> None
         raise IntegrityError(error.message, hint=hint) from error
 
 
-def _check_receipts(session: Session, paths: Iterable[Path]) -> None:
+def _check_receipts(session: Session, paths: Iterable[Path], *, hashed: bool) -> None:
     """Check the files of every model that has one of *paths* against what was pulled."""
     wanted = tuple(paths)
     if not wanted:
         return
     settings = session.settings
-    digests = DigestCache(settings.state_dir)
+    digests = DigestCache(settings.state_dir) if hashed else None
     for receipt in store.receipts(settings):
         files = {settings.models_dir / file.path: file for file in receipt.files}
         if any(file.is_relative_to(each) for file in files for each in wanted):
@@ -115,11 +118,11 @@ def _check_receipts(session: Session, paths: Iterable[Path]) -> None:
 
 
 def _check_pulled(
-    session: Session, receipt: Receipt, path: Path, file: ReceiptFile, digests: DigestCache
+    session: Session, receipt: Receipt, path: Path, file: ReceiptFile, digests: DigestCache | None
 ) -> None:
     if not store.has_size(path, file.size_bytes):
         problem = "has another size than what was pulled" if path.is_file() else "is gone"
-    elif digests.of(path, emit=session.output.emit) != file.sha256:
+    elif digests and digests.of(path, emit=session.output.emit) != file.sha256:
         problem = "has other bytes than what was pulled"
     else:
         return

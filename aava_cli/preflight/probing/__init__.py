@@ -1,0 +1,1 @@
+"""The probes: each finds out one fact, and changes nothing."""

@@ -1,0 +1,46 @@
+"""What Compose makes of the project's files; it needs no engine for that."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from aava_cli.preflight.facts import ComposeConfig
+from aava_cli.redact import scrub, secrets_in
+from aava_cli.settings import is_compose_project
+
+if TYPE_CHECKING:
+    from aava_cli.session import Session
+
+TIMEOUT_S = 4.0
+_WARNING = re.compile(r'level=warning msg="((?:\\.|[^"\\])*)"')
+
+
+def ask_compose(session: Session, *, timeout_s: float = TIMEOUT_S) -> ComposeConfig | None:
+    """Have Compose read the project's files; None without `docker`, or without such files.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end in *timeout_s*.
+        ConfigError: `.env` does not parse.
+    """
+    folder = session.settings.project
+    if shutil.which("docker") is None or not is_compose_project(folder):
+        return None
+    ran = subprocess.run(
+        ("docker", "compose", "--ansi=never", "config", "--quiet"),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    stderr = scrub(ran.stderr, secrets_in(session.env(), os.environ))
+    if ran.returncode:
+        lines = [line for line in stderr.splitlines() if line.strip()]
+        return ComposeConfig(problem=lines[-1] if lines else f"it ended with {ran.returncode}")
+    said = (found.replace('\\"', '"') for found in _WARNING.findall(stderr))
+    return ComposeConfig(warnings=tuple(dict.fromkeys(said)))

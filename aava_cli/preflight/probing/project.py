@@ -1,0 +1,189 @@
+"""What the project's own files say, and who may write to them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aava_cli import envfile, yamlfile
+from aava_cli.backends import BACKENDS
+from aava_cli.daemon.address import find_address
+from aava_cli.errors import AavaError, ConfigError
+from aava_cli.preflight.probing.host import existing
+from aava_cli.preflight.projectfacts import EnvFile, Folder, Label, Overlay, Parsed
+from aava_cli.session import read_text
+from aava_cli.settings import is_compose_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from aava_cli.settings import Settings
+
+_ROOT = Path("/")
+EXAMPLE = ".env.example"
+# Docker Compose takes a comment that nothing but blanks precede for the value.
+_COMMENT_AS_VALUE = re.compile(r"^\s*(?:export\s+)?(\w+)[^\S\n]*=[^\S\n]+#", re.MULTILINE)
+# It takes a comment behind a tab for part of the value, and puts a variable in place of `$name`;
+# python-dotenv, with which the daemon may be started instead, does neither.
+_TAB_COMMENT = re.compile(r"^\s*(?:export\s+)?(\w+)[^\S\n]*=[^\s'\"#][^\n#]*\t#", re.MULTILINE)
+_EXPANDED = re.compile(
+    r"""^\s*(?:export\s+)?(\w+)[^\S\n]*=[^\S\n]*(?!')[^\n#]*?\$[A-Za-z_]""", re.MULTILINE
+)
+_FOLDERS = ("stt", "tts", "llm", "kroko", "vad")
+# A folder of the project that a container of it writes to.
+_WRITTEN_BY_CONTAINERS = ("data", "config")
+
+
+def read_env_file(path: Path) -> EnvFile:
+    """Return what matters of `.env`."""
+    has_example = (path.parent / EXAMPLE).is_file()
+    if not path.exists():
+        return EnvFile(path, has_example=has_example)
+    try:
+        text = read_text(path)
+        values = envfile.read(text, name=str(path))
+        find_address(None, values, env_file=path)
+    except ConfigError as error:
+        return EnvFile(path, exists=True, problem=error.message, has_example=has_example)
+    return EnvFile(
+        path,
+        exists=True,
+        host=values.get("LOCAL_WS_HOST") or "127.0.0.1",
+        has_token=bool(values.get("LOCAL_WS_AUTH_TOKEN")),
+        comments_as_values=tuple(_COMMENT_AS_VALUE.findall(text)),
+        others_may_read=bool(path.stat().st_mode & stat.S_IROTH),
+        has_example=has_example,
+        misread=tuple(dict.fromkeys(_TAB_COMMENT.findall(text) + _EXPANDED.findall(text))),
+        bad_values=tuple(_bad_values(text, values, path)),
+        gpu_available=values.get("GPU_AVAILABLE"),
+        gpu_layers=values.get("LOCAL_LLM_GPU_LAYERS"),
+    )
+
+
+def _bad_values(text: str, values: Mapping[str, str], path: Path) -> Iterator[str]:
+    """Yield each number in `.env` that is none: the daemon does not start with it."""
+    settings = {each.env: each for backend in BACKENDS.values() for each in backend.settings}
+    for key, setting in settings.items():
+        value = values.get(key)
+        if not value or setting.kind not in ("integer", "number"):
+            continue
+        try:
+            setting.typed(setting.plain(value))
+        except AavaError:
+            yield f"{path}:{envfile.line_of(text, key)}: `{key}` is no number: `{value}`"
+
+
+def read_yaml_files(settings: Settings) -> tuple[Parsed, ...]:
+    """Parse those configuration files of the engine that exist."""
+    return tuple(Parsed(path, _yaml_problem(path)) for path in _yaml_paths(settings))
+
+
+def _yaml_paths(settings: Settings) -> Iterator[Path]:
+    return filter(Path.is_file, (settings.base_yaml, settings.overlay_yaml))
+
+
+def _yaml_problem(path: Path) -> str | None:
+    try:
+        yamlfile.load(read_text(path), name=str(path))
+    except ConfigError as error:
+        return error.message
+    return None
+
+
+def read_overlay(settings: Settings) -> Overlay:
+    """Return what the overlay does to the shipped configuration.
+
+    Raises:
+        ConfigError: one of them does not parse.
+    """
+    trees = [yamlfile.load(read_text(path), name=str(path)) for path in _yaml_paths(settings)]
+    return Overlay(tuple(_replaced(*trees)) if len(trees) > 1 else ())
+
+
+def _replaced(below: Mapping[str, object], above: Mapping[str, object]) -> Iterator[str]:
+    for key, value in above.items():
+        base = below.get(key)
+        if isinstance(base, dict) and isinstance(value, dict):
+            yield from (f"{key}.{inner}" for inner in _replaced(base, value))
+        elif isinstance(base, dict) and base:
+            yield key
+
+
+def read_catalogs(settings: Settings) -> tuple[Parsed, ...]:
+    """Parse those catalogs that exist beside the shipped one."""
+    paths = filter(Path.exists, settings.user_catalogs())
+    return tuple(Parsed(path, _catalog_problem(path)) for path in paths)
+
+
+def _catalog_problem(path: Path) -> str | None:
+    from aava_cli.catalog import parse_catalog
+
+    try:
+        parse_catalog(read_text(path), name=str(path))
+    except ConfigError as error:
+        return error.message
+    return None
+
+
+def find_folder(path: Path) -> Folder:
+    """Return whether *path* can be written to, or could be made."""
+    there = existing(path)
+    writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    if not path.is_dir():
+        return Folder(path, exists=False, writable=writable)
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    return Folder(path, True, writable, found.st_uid, found.st_gid, mode)  # noqa: FBT003 - it exists
+
+
+def find_written(settings: Settings) -> tuple[Folder, ...]:
+    """Return the folders that a change writes to."""
+    files = (settings.env_file, settings.overlay_yaml)
+    folders = (
+        *(settings.project, settings.state_dir, settings.overlay_yaml.parent),
+        # A file is replaced by a new one beside it, or beside what it is a link to.
+        *(file.resolve().parent for file in files if file.is_symlink()),
+    )
+    return tuple(map(find_folder, dict.fromkeys(folders)))
+
+
+def find_owned(settings: Settings) -> tuple[Folder, ...]:
+    """Return the folders that models go to, and those that containers of the project write to."""
+    folders = [settings.models_dir / name for name in _FOLDERS]
+    if is_compose_project(settings.project):
+        folders += [settings.project / name for name in _WRITTEN_BY_CONTAINERS]
+    return tuple(find_folder(folder) for folder in (settings.models_dir, *folders))
+
+
+def find_label(settings: Settings, root: Path = _ROOT) -> Label:
+    """Return the type that SELinux gives the models folder, where it refuses anything."""
+    enforce = root / "sys/fs/selinux/enforce"
+    if not enforce.is_file() or enforce.read_text(encoding="ascii").strip() != "1":
+        return Label(settings.models_dir, is_enforced=False)
+    kind = None
+    with suppress(OSError):
+        # user:role:type:level
+        label = os.getxattr(existing(settings.models_dir), "security.selinux")
+        kind = label.decode("ascii", "replace").strip("\0").split(":")[2]
+    return Label(settings.models_dir, is_enforced=True, type=kind)
+
+
+def find_pending(settings: Settings) -> str | None:
+    """Return which change was interrupted and waits, or None."""
+    from aava_cli.errors import RecoveryDue
+    from aava_cli.files import lock_holder
+    from aava_cli.journal import Journal
+
+    journal = Journal(settings.state_dir)
+    # Whoever is at work keeps a journal too.
+    if not journal.is_open or lock_holder(settings.lock_file):
+        return None
+    try:
+        journal.require_none()
+    except RecoveryDue as due:
+        return due.message
+    return None

@@ -1,0 +1,101 @@
+"""What is known of a project: its files, its folders, and the models that it selects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WRITE_AND_ENTER = 0o3
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    """What matters of `.env`; it holds secrets, so its other values stay out."""
+
+    path: Path
+    exists: bool = False
+    problem: str | None = None
+    host: str = "127.0.0.1"
+    has_token: bool = False
+    comments_as_values: tuple[str, ...] = ()
+    others_may_read: bool = False
+    has_example: bool = False
+    misread: tuple[str, ...] = ()
+    bad_values: tuple[str, ...] = ()
+    gpu_available: str | None = None
+    gpu_layers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A file that people write, and that exists; *problem* is why it does not parse."""
+
+    path: Path
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What the YAML overlay does to the file below it, by dotted path of keys.
+
+    *replaced* are mappings below that it puts a single value, or nothing, in place of.
+    """
+
+    replaced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What files are written to; one that does not exist yet is judged by the folder above it.
+
+    *owner*, *group* and *mode* are None where it does not exist.
+    """
+
+    path: Path
+    exists: bool
+    writable: bool
+    owner: int | None = None
+    group: int | None = None
+    mode: int | None = None
+
+    def is_open_to(self, user: int) -> bool:
+        """Return whether *user*, whose group has the same number, can make files in it."""
+        if self.mode is None:
+            return False
+        bits = _WRITE_AND_ENTER
+        if self.owner == user:
+            return self.mode >> 6 & bits == bits
+        if self.group == user:
+            return self.mode >> 3 & bits == bits
+        return self.mode & bits == bits
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """How SELinux, where it refuses things, sees the models folder; None where it has no label."""
+
+    path: Path
+    is_enforced: bool
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The model that `.env` selects for a role; *problem* is why the daemon cannot load it."""
+
+    role: str
+    name: str
+    problem: str | None = None
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What runs or is written elsewhere and differs from `.env`, and what makes it agree."""
+
+    notes: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
+    answers: bool = True
