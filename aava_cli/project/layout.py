@@ -85,9 +85,15 @@ def _make_missing(settings: Settings, port: int) -> Iterator[Path]:
         yield settings.env_file
 
 
-def _make_env_from_example(settings: Settings) -> Iterator[Path]:
+def example_of(settings: Settings) -> Path | None:
+    """Return the file that a Compose project's `.env` begins as, if it brings one."""
     example = settings.project / ".env.example"
-    if example.is_file() and not settings.env_file.exists():
+    return example if is_compose_project(settings.project) and example.is_file() else None
+
+
+def _make_env_from_example(settings: Settings) -> Iterator[Path]:
+    example = example_of(settings)
+    if example is not None and not settings.env_file.exists():
         atomic_write(settings.env_file, example.read_bytes(), mode=PRIVATE_FILE)
         yield settings.env_file
 

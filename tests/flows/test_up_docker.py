@@ -13,6 +13,7 @@ import pytest
 
 from aava_cli.docker.argv import SERVICE
 from aava_cli.docker.engine import find_container, find_image
+from tests.daemon_fixture import free_port
 from tests.docker_fixture import REPOSITORY
 from tests.flows.conftest import REPLY, ended, steps_of, wait_until
 
@@ -57,6 +58,9 @@ def bare(daemon_project: ComposeProject, tiny_models: Server) -> Bare:
     """Return a project of which only the files of its author are there."""
     assert tiny_models.files
     _know_piper(daemon_project)
+    # An engine that is not running cannot be asked for calls, and need not be.
+    overlaid = f"health:\n  port: {free_port()}\n"
+    (daemon_project.folder / "config" / "ai-agent.yaml").write_text(overlaid, encoding="utf-8")
     daemon_project.env_file.rename(daemon_project.folder / ".env.example")
     return Bare(daemon_project)
 
@@ -144,8 +148,15 @@ def test_richer_profile_gets_a_container_in_full_mode(bare: Bare) -> None:
     """The mode is read when a container is made, so that it is replaced."""
     first = bare.up("--profile", "tiny-speech")
     assert (0, ["tts", "stt"]) == (first.code, first.result["smoked"]["roles"]), first.stderr
-    before = bare.container_id()
-    richer = bare.up("--profile", "tiny")
+    before, env = bare.container_id(), bare.project.env_file.read_bytes()
+    refused = bare.up("--profile", "tiny")
+    # The engine of this project cannot be asked, and a daemon is there that could be on a call.
+    assert (5, before, env) == (
+        refused.code,
+        bare.container_id(),
+        bare.project.env_file.read_bytes(),
+    ), refused.stdout
+    richer = bare.up("--profile", "tiny", "--force")
     assert (0, REPLY) == (richer.code, richer.result["smoked"]["reply"]), richer.stderr
     assert before != bare.container_id()
     assert b"LOCAL_AI_MODE=full\n" in bare.project.env_file.read_bytes()

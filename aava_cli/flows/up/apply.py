@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aava_cli import envfile
-from aava_cli.backups import keep_version
 from aava_cli.errors import AavaError
 from aava_cli.events import Log, Progress
 from aava_cli.files import command_line, exclusive_lock
+from aava_cli.flows.up.envwriting import write_env
 from aava_cli.flows.up.look import ask_daemon, choices_of
 from aava_cli.flows.up.plan import must_restart
 from aava_cli.flows.up.remembering import AS_SELECTED, Remembered, remember
-from aava_cli.journal import Journal
 from aava_cli.output import Result, human_bytes
-from aava_cli.session import read_text
-from aava_cli.steps import WriteFile
 from aava_cli.store import prepare_state
-from aava_cli.transaction import carry_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from aava_cli.daemon.step import Terms
@@ -31,6 +26,7 @@ if TYPE_CHECKING:
     from aava_cli.session import Session
     from aava_cli.smoke.trial import Smoked
 
+_BEFORE_ANYTHING: frozenset[StepName] = frozenset({"recover", "init"})
 _AGAIN = "`aava up` goes on from here when it is run again"
 _NOT_AT_BOOT = "the daemon does not start with this host; docs/up.md has a unit that does it"
 _BUSY_HINT = "wait until it has finished: this project gets all that it does"
@@ -90,15 +86,21 @@ def apply_up(session: Session, plan: UpPlan, terms: Terms, *, port: int | None =
     work = Work(session, plan, terms, port)
     lock = prepare_state(session.settings) / "up.lock"
     with exclusive_lock(lock, command=command_line(), hint=_BUSY_HINT):
-        done = tuple(_carry_out(work, step.name) for step in plan.steps if step.name in _STEPS)
+        before = tuple(_carry_out(work, names=_BEFORE_ANYTHING))
+        if ask_daemon(session) is None:
+            # Nobody is on the phone with it, even where the engine cannot be asked.
+            work = replace(work, terms=replace(terms, guard=None))
+        done = (*before, *_carry_out(work, names=_STEPS.keys() - _BEFORE_ANYTHING))
         with _telling(work, "smoke"):
             smoked = _prove(work)
     return Upped(plan.project, plan.chosen.profile, done, smoked)
 
 
-def _carry_out(work: Work, name: StepName) -> StepDone:
-    with _telling(work, name):
-        return StepDone(name, _STEPS[name](work))
+def _carry_out(work: Work, *, names: Collection[StepName]) -> Iterator[StepDone]:
+    for step in work.plan.steps:
+        if step.name in names:
+            with _telling(work, step.name):
+                yield StepDone(step.name, _STEPS[step.name](work))
 
 
 @contextmanager
@@ -130,31 +132,20 @@ def _init(work: Work) -> str | None:
     from aava_cli.project.cli import PORT
     from aava_cli.project.layout import init_project
 
-    settings, chosen = work.session.settings, work.plan.chosen
-    is_new = not settings.env_file.exists()
-    made = init_project(settings, port=work.port or PORT).made
-    wanted: dict[str, str] = {"LOCAL_AI_MODE": chosen.mode} if chosen.mode else {}
+    session, mode = work.session, work.plan.chosen.mode
+    is_new = not session.settings.env_file.exists()
+    made = init_project(session.settings, port=work.port or PORT).made
+    daemon = ask_daemon(session)
+    wanted: dict[str, str] = {}
+    if mode and not (daemon and must_restart(work.plan.chosen, daemon.mode)):
+        wanted["LOCAL_AI_MODE"] = mode
     if is_new and work.port is not None:
         wanted["LOCAL_WS_PORT"] = str(work.port)
-    written = _write_env(work.session, wanted)
+    written = write_env(session, wanted)
     _remember(work)
     if made:
-        return f"made {settings.project}"
+        return f"made {session.settings.project}"
     return f"set {', '.join(wanted)}" if written else None
-
-
-def _write_env(session: Session, values: Mapping[str, str]) -> bool:
-    """Have `.env` say *values*, every other byte as it is; return whether it did not."""
-    path = session.settings.env_file
-    with session.lock():
-        text = read_text(path)
-        edited = envfile.edit(text, values, name=str(path))
-        if edited == text:
-            return False
-        keep_version(prepare_state(session.settings), path.name, text.encode())
-        step = WriteFile.change(path, text.encode(), edited.encode())
-        carry_out((step,), Journal(session.settings.state_dir), verify=lambda: None)
-    return True
 
 
 def _pull(work: Work) -> str | None:
@@ -198,10 +189,12 @@ def _start(work: Work) -> str | None:
         return f"`aava serve` with these models, as the job `{job.id}`"
     if not must_restart(work.plan.chosen, daemon.mode):
         return None
+    wanted = {"LOCAL_AI_MODE": str(work.plan.chosen.mode)}
     if in_docker:
-        starting.restart_container(session, terms)
+        starting.restart_container(session, terms, wanted)
     else:
         starting.stop_native(session, daemon, terms)
+        write_env(session, wanted)
         starting.start_native(session, terms)
     return f"the daemon again, in `{work.plan.chosen.mode}` mode"
 

@@ -89,9 +89,10 @@ def _agree(session: Session, plan: UpPlan, *, yes: bool) -> None:
         session.output.emit(Log(line))
     if yes or plan.changes_nothing:
         return
-    if session.output.form != "text" or not sys.stdin.isatty():
+    is_watched = sys.stdin.isatty() and session.output.stderr.isatty()
+    if session.output.form != "text" or not is_watched:
         message = "`aava up` asks before it begins, and nobody is there to answer"
         raise UsageError(message, hint="add `--yes`, or look first with `--dry-run`")
-    if not typer.confirm("Go ahead?", default=True, err=True):
+    if not typer.confirm("go ahead?", default=True, err=True):
         hint = "run `aava up --list-profiles` to see what else there is"
         raise NotPossible("nothing was begun", hint=hint)

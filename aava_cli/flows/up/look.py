@@ -19,7 +19,8 @@ from aava_cli.flows.up.remembering import as_selected, recall
 from aava_cli.journal import Journal
 from aava_cli.memory.host import GpuMemory, HostMemory
 from aava_cli.preflight.findings import CheckFailed
-from aava_cli.session import Session
+from aava_cli.project.layout import example_of
+from aava_cli.session import Session, read_text
 from aava_cli.settings import default_project, is_compose_project
 
 if TYPE_CHECKING:
@@ -74,12 +75,10 @@ def look(session: Session, profile: str, port: int | None) -> UpPlan:
     """
     settings, way = session.settings, find_way(session.settings)
     is_made = settings.env_file.exists()
-    scout = session if is_made or port is None else _at_port(session, port)
+    scout = session if is_made else _ahead_of_env(session, port)
     require_ready(scout, way)
     daemon = ask_daemon(scout)
-    if daemon is not None and not is_made and settings.daemon_url is None:
-        message = "another project's daemon answers where this one's is to listen"
-        raise CheckFailed(message, hint="choose another port: `aava up --port 8766`")
+    _require_own(settings, daemon, is_made=is_made)
     chosen = _chosen(session, profile, way, daemon)
     pull = _foreseen_pull(session, chosen)
     image, builds = _image(session, chosen) if way == "docker" and is_made else (None, None)
@@ -97,6 +96,16 @@ def look(session: Session, profile: str, port: int | None) -> UpPlan:
         moves=_moves(session, chosen, is_made=is_made, answers=daemon is not None),
     )
     return plan_up(chosen, seen)
+
+
+def _require_own(settings: Settings, daemon: Daemon | None, *, is_made: bool) -> None:
+    """Refuse a daemon that is another project's, and to start one that was named elsewhere."""
+    if daemon is not None and not is_made and settings.daemon_url is None:
+        message = "another project's daemon answers where this one's is to listen"
+        raise CheckFailed(message, hint="choose another port: `aava up --port 8766`")
+    if daemon is None and settings.daemon_url is not None:
+        message = f"nothing listens at {settings.daemon_url}, and only `.env` says where to start"
+        raise CheckFailed(message, hint="start it there, or leave out `--daemon`")
 
 
 def tell_profiles(session: Session) -> Profiles:
@@ -148,7 +157,7 @@ def find_host(way: Way, daemon: Daemon | None) -> Host:
 
 
 def _memory(way: Way) -> HostMemory:
-    from aava_cli.preflight.probe import find_memory
+    from aava_cli.preflight.probing.host import find_memory
 
     memory = find_memory()
     total_bytes = memory.usable_bytes
@@ -185,8 +194,17 @@ def _able(way: Way, daemon: Daemon | None) -> frozenset[str]:
     return frozenset(each.name for each in records if daemon.capabilities.get(each.capability))
 
 
-def _at_port(session: Session, port: int) -> Session:
-    return Session({**session.flags, "daemon": f"ws://127.0.0.1:{port}"}, session.output)
+def _ahead_of_env(session: Session, port: int | None) -> Session:
+    """Return a session that looks where `.env` will say, once it is made."""
+    from aava_cli import envfile
+    from aava_cli.daemon.address import find_address
+
+    example = example_of(session.settings)
+    values = envfile.read(read_text(example), name=str(example)) if example else {}
+    if port is not None:
+        values["LOCAL_WS_PORT"] = str(port)
+    address = find_address(session.settings.daemon_url, values)
+    return Session({**session.flags, "daemon": address.urls[0]}, session.output)
 
 
 def require_ready(session: Session, way: Way) -> None:
@@ -198,11 +216,26 @@ def require_ready(session: Session, way: Way) -> None:
     from aava_cli.preflight.checks import run_checks
     from aava_cli.preflight.probe import gather_facts
 
-    failed = that_matter(run_checks(gather_facts(session)).checks, way)
+    is_made = session.settings.env_file.exists()
+    items = run_checks(gather_facts(session)).items
+    failed = that_matter(items, way, is_made=is_made)
     for each in failed[1:]:
-        session.output.emit(Log(f"{each.name}: {each.evidence}; {each.fix}", "warning"))
+        session.output.emit(Log(f"{each.name}: {each.message}; {each.remediation}", "warning"))
     for each in failed:
-        raise CheckFailed(f"{each.name}: {each.evidence}", hint=each.fix or "run `aava preflight`")
+        hint = each.remediation or "run `aava preflight`"
+        raise CheckFailed(f"{each.name}: {each.message}", hint=hint)
+    if way == "docker":
+        _require_engine()
+
+
+def _require_engine() -> None:
+    from aava_cli.docker.engine import require_engine
+    from aava_cli.docker.problems import EngineUnreachable
+
+    try:
+        require_engine()
+    except EngineUnreachable as error:
+        raise CheckFailed(f"docker: {error.message}", hint=error.hint) from error
 
 
 def _chosen(session: Session, profile: str, way: Way, daemon: Daemon | None) -> ModelSet:

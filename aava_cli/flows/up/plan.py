@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aava_cli.download.plan import PullPlan
+    from aava_cli.events import Item
     from aava_cli.flows.up.choosing import ModelSet
-    from aava_cli.preflight.findings import Checked
 
 StepName: TypeAlias = Literal["recover", "init", "pull", "build", "start", "switch", "smoke"]
 Way: TypeAlias = Literal["docker", "native"]
 """Where the daemon runs: in a container of the project, or as `aava serve` on this host."""
 
-# What says something of Docker alone, and of the native daemon alone.
-_OF_DOCKER = frozenset({"docker", "compose", "buildx", "disk-docker"})
-_OF_NATIVE = frozenset({"engines"})
+# What the steps are there to put right, and what is about the native daemon alone.
+_OURS = frozenset({"recovery", "models", "drift"})
+_OF_NATIVE = "engines"
+# Compose reads nothing of a project without `.env`, which is made before it is asked.
+_NEEDS_ENV = "compose-config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,19 @@ def plan_up(chosen: ModelSet, seen: Seen) -> UpPlan:
     )
 
 
-def that_matter(checks: Iterable[Checked], way: Way) -> tuple[Checked, ...]:
-    """Return those of *checks* that failed and that concern a daemon that runs by *way*."""
-    others = _OF_DOCKER if way == "native" else _OF_NATIVE
-    return tuple(each for each in checks if each.status == "fail" and each.name not in others)
+def that_matter(items: Iterable[Item], way: Way, *, is_made: bool) -> tuple[Item, ...]:
+    """Return what failed of *items* and stands against a daemon that runs by *way*.
+
+    A project that *is_made* has its `.env`.
+    """
+    return tuple(
+        each
+        for each in items
+        if each.status == "fail" and each.name not in _OURS
+        if not (way == "native" and each.group == "docker")
+        if not (way == "docker" and each.name == _OF_NATIVE)
+        if is_made or each.name != _NEEDS_ENV
+    )
 
 
 def _steps(chosen: ModelSet, seen: Seen) -> Iterator[Step]:
@@ -110,7 +121,8 @@ def _steps(chosen: ModelSet, seen: Seen) -> Iterator[Step]:
 def _init(chosen: ModelSet, seen: Seen) -> Step:
     if not seen.is_made:
         return Step("init", needed=True, what=f"make `{seen.project}` a project")
-    if chosen.mode is not None and seen.env_mode != chosen.mode:
+    restarts = must_restart(chosen, seen.daemon_mode)
+    if chosen.mode is not None and seen.env_mode != chosen.mode and not restarts:
         was = seen.env_mode or "not set"
         what = f"`LOCAL_AI_MODE` becomes `{chosen.mode}`; it is {was}"
         return Step("init", needed=True, what=what)
@@ -146,7 +158,7 @@ def _start(chosen: ModelSet, seen: Seen) -> Step:
         how = "its container" if seen.way == "docker" else "`aava serve` in the background"
         return Step("start", needed=True, what=how)
     if must_restart(chosen, seen.daemon_mode):
-        what = f"the daemon again: it runs in `{seen.daemon_mode}` mode"
+        what = f"the daemon again, in `{chosen.mode}` mode; it runs in `{seen.daemon_mode}`"
         return Step("start", needed=True, what=what)
     return Step("start", needed=False, what="a daemon answers")
 

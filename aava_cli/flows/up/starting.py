@@ -13,6 +13,7 @@ from aava_cli.docker.engine import find_container, require_engine
 from aava_cli.docker.health import wait_until_well
 from aava_cli.docker.recreate import RecreateService
 from aava_cli.errors import DaemonUnreachable, NotPossible
+from aava_cli.flows.up.envwriting import env_steps
 from aava_cli.flows.up.look import ask_daemon
 from aava_cli.jobs.launch import cancel_job, start_job
 from aava_cli.jobs.report import report
@@ -21,7 +22,7 @@ from aava_cli.journal import Journal
 from aava_cli.transaction import carry_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aava_cli.daemon.step import Terms
     from aava_cli.docker.argv import Project
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from aava_cli.jobs.store import Job
     from aava_cli.session import Session
     from aava_cli.settings import Settings
+    from aava_cli.steps import Step
 
 JOB_KIND = "serve"
 _START = "start"
@@ -77,8 +79,9 @@ def stop_native(session: Session, daemon: Daemon, terms: Terms) -> None:
         NotPossible: somebody else started it.
         Busy: calls are live.
     """
-    if terms.guard is not None:
-        terms.guard.require_idle(daemon.status)
+    spare = SpareCalls(session, terms.guard)
+    spare.drain()
+    spare.check()
     job = job_of(session, daemon)
     if job is None:
         message = "the daemon has to start again, and `aava up` did not start it"
@@ -108,37 +111,47 @@ def start_container(session: Session, terms: Terms) -> None:
         RolledBack: the new one does not; it is gone again.
         DaemonUnreachable: it is well, and its daemon listens elsewhere.
     """
-    engine = require_engine()
-    project = read_service(find_project(session.settings.project, session.env(), engine)).project
+    project, _engine = _project(session)
     container = find_container(project.name, SERVICE)
-    timeout_s = terms.timeout_s or LoadTimes(session.settings.state_dir).deadline_s((_START,))
     if container is not None and container.status == "running" and not container.restarts:
-        wait_until_well(project.name, SERVICE, timeout_s=timeout_s)
+        wait_until_well(project.name, SERVICE, timeout_s=_timeout_s(session, terms))
     else:
-        _replace(session, project, engine, terms, timeout_s)
+        _replace(session, terms, {})
     _wait_until_loaded(session, terms, lambda: None)
 
 
-def restart_container(session: Session, terms: Terms) -> None:
-    """Replace the daemon's container by one that reads `.env` anew, or change nothing.
+def restart_container(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
+    """Have `.env` say *values*, and a container that reads them; or change nothing.
 
     Raises:
         Busy: calls are live.
         RolledBack: the new one does not get well; the old one runs again.
     """
-    engine = require_engine()
-    project = read_service(find_project(session.settings.project, session.env(), engine)).project
-    timeout_s = terms.timeout_s or LoadTimes(session.settings.state_dir).deadline_s((_START,))
-    _replace(session, project, engine, terms, timeout_s)
+    _replace(session, terms, values)
     _wait_until_loaded(session, terms, lambda: None)
 
 
-def _replace(
-    session: Session, project: Project, engine: Engine, terms: Terms, timeout_s: float
-) -> None:
+def _project(session: Session) -> tuple[Project, Engine]:
+    engine = require_engine()
+    found = find_project(session.settings.project, session.env(), engine)
+    return read_service(found).project, engine
+
+
+def _timeout_s(session: Session, terms: Terms) -> float:
+    return terms.timeout_s or LoadTimes(session.settings.state_dir).deadline_s((_START,))
+
+
+def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
+    project, engine = _project(session)
     with session.lock():
-        step = RecreateService.plan(project, engine, reads=(), timeout_s=timeout_s)
-        steps = (SpareCalls(session, terms.guard), step)
+        reads = env_steps(session, values)
+        step = RecreateService.plan(
+            project, engine, reads=reads, timeout_s=_timeout_s(session, terms)
+        )
+        spare = SpareCalls(session, terms.guard)
+        spare.drain()
+        # The calls are looked at last: a moment later the old container goes.
+        steps: tuple[Step, ...] = (*reads, spare, step)
         carry_out(steps, Journal(session.settings.state_dir), verify=step.verify)
 
 
@@ -148,14 +161,12 @@ def _wait_until_loaded(session: Session, terms: Terms, require_running: Callable
     Raises:
         DaemonUnreachable: it does not in time.
     """
-    times = LoadTimes(session.settings.state_dir)
-    begun_s = time.monotonic()
-    timeout_s = terms.timeout_s or times.deadline_s((_START,))
+    begun_s, timeout_s = time.monotonic(), _timeout_s(session, terms)
     while time.monotonic() - begun_s < timeout_s:
         require_running()
         daemon = ask_daemon(session)
         if daemon is not None and not daemon.status.get("loading"):
-            times.note((_START,), time.monotonic() - begun_s)
+            LoadTimes(session.settings.state_dir).note((_START,), time.monotonic() - begun_s)
             return
         time.sleep(_POLL_S)
     message = f"the daemon was started, and is not ready after {timeout_s:g} s"
