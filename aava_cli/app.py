@@ -37,6 +37,7 @@ _UsageProblem: Any = typer.BadParameter.__mro__[1]
 HELP = """Model lifecycle manager for self-hosted voice agents.
 
 \b
+  aava up                                   from nothing to a proven daemon, in one command
   aava init                                 set up a project in this folder
   aava models pull starter                  download and verify three small models
   aava serve                                run a daemon with them

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
+from aava_cli.backends import BACKENDS
 from aava_cli.catalog_fields import (
     Malformed,
     check_fields,
@@ -15,6 +16,7 @@ from aava_cli.catalog_fields import (
     need_text,
     texts,
 )
+from aava_cli.errors import UsageError
 from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ Mode: TypeAlias = Literal["full", "minimal"]
 _FIELDS = frozenset(
     {"description", "mode", "rank", "memory_gb", "processors", "gpu_gb", "options", *ROLES}
 )
-_OPTION = re.compile(r"(?:stt|llm|tts)\.\w+=.+")
+_OPTION = re.compile(r"(stt|llm|tts)\.(\w+)=(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,25 @@ def _candidates(table: Table, mode: str) -> dict[Role, tuple[str, ...]]:
 def _options(table: Table) -> tuple[str, ...]:
     options = texts(table, "options")
     for option in options:
-        if not _OPTION.fullmatch(option):
+        found = _OPTION.fullmatch(option)
+        if found is None:
             raise Malformed(f"`{option}` is no option: write it as `llm.context=4096`")
+        _check_option(*found.groups())
     return options
+
+
+def _check_option(role: str, name: str, value: str) -> None:
+    """Raise `Malformed` unless an engine for *role* has the option *name*, and takes *value*."""
+    settings = [
+        setting
+        for backend in BACKENDS.values()
+        if backend.role == role
+        for setting in backend.settings
+        if setting.option == name
+    ]
+    if not settings:
+        raise Malformed(f"no engine for `{role}` has an option `{name}`")
+    try:
+        settings[0].parse(value)
+    except UsageError as error:
+        raise Malformed(error.message) from error

@@ -134,14 +134,14 @@ def fit_profile(profile: Profile, catalog: Catalog, host: Host) -> ModelSet | Un
     unable = {role: models for role, models in candidates.items() if not runnable[role]}
     if unable:
         return _without_engines(unable)
-    misfits = []
-    for models in product(*runnable.values()):
-        misfit = why_no_room(models, profile, host)
-        if misfit is None:
-            return _set_of(profile, models)
-        misfits.append(misfit)
-    # The last one is the smallest.
-    return Unfit(misfits[-1])
+    fits = {models: _fit(models, profile, host) for models in product(*runnable.values())}
+    # Smaller models that surely fit are better than larger ones that do if all goes well.
+    for verdict in ("fits", "tight"):
+        for models, plan in fits.items():
+            if plan.verdict == verdict:
+                return _set_of(profile, models)
+    # The last ones are the smallest.
+    return Unfit(_misfit(tuple(fits.values())[-1]))
 
 
 def _short_of(profile: Profile, host: Host) -> str | None:
@@ -177,8 +177,8 @@ def _installable(models: tuple[Model, ...]) -> Model:
     return next(known, models[0])
 
 
-def why_no_room(models: tuple[Model, ...], profile: Profile, host: Host) -> str | None:
-    """Return why *models* have no room together on *host*, or None if they have."""
+def _fit(models: tuple[Model, ...], profile: Profile, host: Host) -> FitPlan:
+    """Return how *models* fit on *host* together, with the options of *profile*."""
     options = dict(option.split("=", 1) for option in profile.options)
     on_gpu = {option.partition(".")[0] for option, value in options.items() if value == "cuda"}
     gpu_layers = int(options.get("llm.gpu_layers", "0"))
@@ -190,8 +190,7 @@ def why_no_room(models: tuple[Model, ...], profile: Profile, host: Host) -> str 
         native=not host.fetches,
         speech_on_gpu=frozenset(role for role in ROLES if role in on_gpu),
     )
-    plan = plan_fit(tuple(map(catalog_need, models)), memory, terms)
-    return None if plan.verdict in ("fits", "tight") else _misfit(plan)
+    return plan_fit(tuple(map(catalog_need, models)), memory, terms)
 
 
 def _misfit(plan: FitPlan) -> str:

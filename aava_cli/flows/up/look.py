@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aava_cli.switch.choose import Choice
 
 # A daemon that is idle answers in milliseconds; one that loads is waited for elsewhere.
-_ANSWER_S = 5.0
+_ANSWER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aava_cli.daemon.loads import LoadTimes
@@ -164,10 +165,12 @@ def _wait_until_loaded(session: Session, terms: Terms, require_running: Callable
     begun_s, timeout_s = time.monotonic(), _timeout_s(session, terms)
     while time.monotonic() - begun_s < timeout_s:
         require_running()
-        daemon = ask_daemon(session)
-        if daemon is not None and not daemon.status.get("loading"):
-            LoadTimes(session.settings.state_dir).note((_START,), time.monotonic() - begun_s)
-            return
+        # One that loads may be slow to answer: that is no reason to give it up.
+        with suppress(DaemonUnreachable):
+            daemon = ask_daemon(session)
+            if daemon is not None and not daemon.status.get("loading"):
+                LoadTimes(session.settings.state_dir).note((_START,), time.monotonic() - begun_s)
+                return
         time.sleep(_POLL_S)
     message = f"the daemon was started, and is not ready after {timeout_s:g} s"
     raise DaemonUnreachable(message, hint="run `aava status`; it may be loading a large model")
