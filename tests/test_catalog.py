@@ -357,9 +357,8 @@ def test_bad_field_names_line_and_model(fields: str, expected: str) -> None:
             "my.toml:1: `a`: no engine for `tts` has an option `fast`",
         ),
         (
-            "[profiles.a]\nmode = 'minimal'\nstt = ['x']\ntts = ['y']\n"
-            "options = ['llm.context=many']",
-            "my.toml:1: `a`: `context`",
+            "[profiles.a]\nmode = 'minimal'\nstt = ['x']\ntts = ['y']\noptions = ['llm.batch=x']",
+            "my.toml:1: `a`: `batch`",
         ),
     ],
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,16 +149,42 @@ class Place:
         return subprocess.Popen(
             [sys.executable, "-m", "aava_cli", *words],
             cwd=self.folder,
-            env={**os.environ, "PATH": self.path, "PYTHONPATH": str(REPOSITORY)},
+            env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the programs of this machine see."""
+        return {**os.environ, "PATH": self.path, "PYTHONPATH": str(REPOSITORY)}
+
     def run(self, *words: str) -> Ended:
         """Run `aava` *words* in the folder."""
         return ended(self.start(*words))
+
+    def answer(self, typed: str, *words: str) -> tuple[int, str]:
+        """Run `aava` *words* on a terminal where *typed* is typed; return its code and words."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "aava_cli", *words],
+            cwd=self.folder,
+            env={**self.environ, "TERM": "dumb"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            # Ctrl-C reaches who has the terminal.
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - the child has one thread
+            start_new_session=True,
+        )
+        os.close(theirs)
+        said = _read_until(ours, b"[Y/n]: ")
+        os.write(ours, typed.encode())
+        said += _read_until(ours, None)
+        os.close(ours)
+        return process.wait(COMMAND_S), said.decode()
 
     def up(self, *words: str) -> Ended:
         """Run `aava up` with *words*, agreed to, and answered in JSON."""
@@ -181,6 +210,21 @@ class Place:
             process = psutil.Process(pid)
             process.send_signal(signal.SIGTERM)
             process.wait(COMMAND_S)
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _read_until(terminal: int, end: bytes | None) -> bytes:
+    """Return what is written to *terminal* until *end*, or until everybody has left it."""
+    said = b""
+    while end is None or end not in said:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:
+            break
+    return said
 
 
 @pytest.fixture

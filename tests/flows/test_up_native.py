@@ -73,6 +73,19 @@ def test_without_a_terminal_yes_is_required(place: Place) -> None:
     assert [] == list(place.folder.iterdir())
 
 
+def test_person_is_shown_the_plan_and_asked(place: Place) -> None:
+    """Who says no, or leaves, has an empty folder; who says yes has a daemon."""
+    words = ("up", "--port", str(place.port))
+    refused, said = place.answer("n\n", *words)
+    assert (1, True) == (refused, "nothing was begun" in said)
+    assert "to do  pull     tiny-ear" in said
+    left, said = place.answer("\x03", *words)
+    assert (130, True) == (left, "error: interrupted" in said), said
+    assert [] == list(place.folder.iterdir())
+    agreed, said = place.answer("\n", *words)
+    assert (0, True) == (agreed, "passed      tts, stt, llm" in said), said
+
+
 def test_dry_run_shows_all_and_touches_nothing(place: Place, tiny_models: Server) -> None:
     """Steps, models, bytes and room, as JSON."""
     shown = place.run("up", "--dry-run", "--json", "--port", str(place.port))
