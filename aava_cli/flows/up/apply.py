@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aava_cli.errors import AavaError
 from aava_cli.events import Log, Progress
 from aava_cli.files import command_line, exclusive_lock
+from aava_cli.flows.switching import build_missing, pull_named, try_roles
 from aava_cli.flows.up.envwriting import write_env
 from aava_cli.flows.up.look import ask_daemon, choices_of
 from aava_cli.flows.up.plan import must_restart
@@ -92,7 +93,9 @@ def apply_up(session: Session, plan: UpPlan, terms: Terms, *, port: int | None =
             work = replace(work, terms=replace(terms, guard=None))
         done = (*before, *_carry_out(work, names=_STEPS.keys() - _BEFORE_ANYTHING))
         with _telling(work, "smoke"):
-            smoked = _prove(work)
+            smoked = try_roles(session, plan.chosen.roles)
+        if smoked.failure() is None:
+            _remember(work, is_proven=True)
     return Upped(plan.project, plan.chosen.profile, done, smoked)
 
 
@@ -149,28 +152,18 @@ def _init(work: Work) -> str | None:
 
 
 def _pull(work: Work) -> str | None:
-    from aava_cli.download.cataloguing.drafting import Wanted
-    from aava_cli.download.presence import judge_for
-    from aava_cli.download.pulled import Pulled
-    from aava_cli.download.pulling import Pull, pull_models
-
     names = work.plan.chosen.pulls
     if not names:
         return None
-    session = work.session
-    pulled = pull_models(Pull(names, Wanted("")), session.catalog(), judge_for(session))
-    if not isinstance(pulled, Pulled):
-        return None
+    pulled = pull_named(work.session, names)
     fetched = [model.model for model in pulled.models if any(f.fetched for f in model.files)]
     return f"{', '.join(fetched)}, {human_bytes(pulled.downloaded_bytes)}" if fetched else None
 
 
 def _build(work: Work) -> str | None:
-    from aava_cli.rebuild.apply import apply_rebuild
-    from aava_cli.rebuild.plan import Wish
-
     _select_for_start(work)
-    rebuilt = apply_rebuild(work.session, Wish.of(work.plan.chosen.backends), work.terms)
+    choices = choices_of(work.session, work.plan.chosen)
+    rebuilt = build_missing(work.session, choices, work.terms)
     return None if rebuilt.image is None else f"{', '.join(rebuilt.added)}; it runs"
 
 
@@ -215,19 +208,6 @@ def _switch(work: Work) -> str | None:
     switched = apply_switch(work.session, partial(make_plan, work.session, wish), work.terms)
     changes = [each for each in switched.changes if each.where == "daemon"] or switched.changes
     return "; ".join(f"{each.key}: {each.old} -> {each.new}" for each in changes) or None
-
-
-def _prove(work: Work) -> Smoked:
-    from aava_cli.daemon.client import connect
-    from aava_cli.smoke.trial import SENTENCE, parse_roles, plan_smoke, run_smoke
-
-    session, chosen = work.session, work.plan.chosen
-    save = session.settings.state_dir / "smoke.wav"
-    plan = plan_smoke(SENTENCE, parse_roles(",".join(chosen.roles)), save=save)
-    smoked = run_smoke(plan, lambda: connect(session))
-    if smoked.failure() is None:
-        _remember(work, is_proven=True)
-    return smoked
 
 
 def _remember(work: Work, *, is_proven: bool = False) -> None:

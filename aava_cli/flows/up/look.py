@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aava_cli.backends import BACKENDS, lookup
 from aava_cli.daemon.client import connect
-from aava_cli.errors import AavaError, DaemonUnreachable, RecoveryDue
+from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, RecoveryDue
 from aava_cli.events import Log
 from aava_cli.flows.up.choosing import AUTO, Host, choose_models
 from aava_cli.flows.up.listing import list_profiles
@@ -110,10 +110,10 @@ def _require_own(settings: Settings, daemon: Daemon | None, *, is_made: bool) ->
 
 def tell_profiles(session: Session) -> Profiles:
     """Return every profile, and what this host would run of it."""
-    way = find_way(session.settings)
-    with suppress(DaemonUnreachable):
-        return list_profiles(session.catalog(), find_host(way, ask_daemon(session)))
-    return list_profiles(session.catalog(), find_host(way, None))
+    daemon = None
+    with suppress(AavaError):
+        daemon = ask_daemon(session)
+    return list_profiles(session.catalog(), find_host(find_way(session.settings), daemon))
 
 
 def ask_daemon(session: Session) -> Daemon | None:
@@ -224,18 +224,19 @@ def require_ready(session: Session, way: Way) -> None:
     for each in failed:
         hint = each.remediation or "run `aava preflight`"
         raise CheckFailed(f"{each.name}: {each.message}", hint=hint)
-    if way == "docker":
-        _require_engine()
+    _require_runner(way)
 
 
-def _require_engine() -> None:
+def _require_runner(way: Way) -> None:
+    """Raise `CheckFailed` unless there is what the daemon runs in, or is made of."""
     from aava_cli.docker.engine import require_engine
     from aava_cli.docker.problems import EngineUnreachable
+    from aava_cli.serve.cli import require_server
 
     try:
-        require_engine()
-    except EngineUnreachable as error:
-        raise CheckFailed(f"docker: {error.message}", hint=error.hint) from error
+        require_engine() if way == "docker" else require_server()
+    except (EngineUnreachable, NotPossible) as error:
+        raise CheckFailed(error.message, hint=error.hint) from error
 
 
 def _chosen(session: Session, profile: str, way: Way, daemon: Daemon | None) -> ModelSet:
@@ -257,11 +258,14 @@ def _foreseen_pull(session: Session, chosen: ModelSet) -> PullPlan:
 
 def _image(session: Session, chosen: ModelSet) -> tuple[str, tuple[str, ...]]:
     """Return the image of the daemon, and which engines of *chosen* it lacks."""
-    from aava_cli.rebuild.apply import make_plan
-    from aava_cli.rebuild.plan import Wish
+    from aava_cli.flows.switching import needed_engines
+    from aava_cli.rebuild.plan import Wish, plan_rebuild
+    from aava_cli.rebuild.scene import look as look_at_image
 
-    plan = make_plan(session, Wish.of(chosen.backends))[1]
-    return plan.image, plan.add
+    scene = look_at_image(session)
+    needed = needed_engines(choices_of(session, chosen))
+    image = scene.service.image
+    return image, plan_rebuild(Wish(needed), scene.known, image).add if needed else ()
 
 
 def _moves(session: Session, chosen: ModelSet, *, is_made: bool, answers: bool) -> tuple[str, ...]:
