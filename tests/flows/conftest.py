@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -229,12 +230,13 @@ def _read_until(terminal: int, end: bytes | None) -> bytes:
 
 @pytest.fixture
 def place(tmp_path: Path, tiny_models: Server) -> Iterator[Place]:
-    """Return an empty folder; the programs of the machine are a shell and nothing else."""
+    """Return an empty folder; the programs of the machine are those that a shell needs."""
     assert tiny_models.files
     programs, folder = tmp_path / "programs", tmp_path / "voice"
     programs.mkdir()
     folder.mkdir()
-    (programs / "sh").symlink_to("/bin/sh")
+    for name in ("sh", "mv"):
+        (programs / name).symlink_to(str(shutil.which(name)))
     found = Place(folder, free_port(), str(programs))
     yield found
     found.end()

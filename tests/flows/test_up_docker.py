@@ -31,12 +31,12 @@ class Bare:
 
     project: ComposeProject
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         """Begin `aava` *words* in its folder, without a terminal."""
         return subprocess.Popen(
             [sys.executable, "-m", "aava_cli", *words],
             cwd=self.project.folder,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -160,3 +160,11 @@ def test_richer_profile_gets_a_container_in_full_mode(bare: Bare) -> None:
     assert (0, REPLY) == (richer.code, richer.result["smoked"]["reply"]), richer.stderr
     assert before != bare.container_id()
     assert b"LOCAL_AI_MODE=full\n" in bare.project.env_file.read_bytes()
+
+
+def test_engine_that_does_not_answer_stops_it_before_anything(bare: Bare) -> None:
+    """Exit 9, with what starts the engine; no `.env` is made."""
+    process = bare.start("up", "--yes", "--json", DOCKER_HOST="unix:///nowhere.sock")
+    refused = ended(process)
+    assert (9, True) == (refused.code, "engine does not answer" in refused.error["message"])
+    assert not bare.project.env_file.exists()

@@ -61,7 +61,7 @@ def start_native(session: Session, terms: Terms) -> Job:
             raise reason or NotPossible(f"`{job.id}` ended at once", hint=hint)
 
     try:
-        _wait_until_loaded(session, terms, require_running)
+        wait_until_loaded(session, terms, require_running)
     except BaseException:
         cancel_job(settings, job.id, _END_S)
         raise
@@ -118,7 +118,7 @@ def start_container(session: Session, terms: Terms) -> None:
         wait_until_well(project.name, SERVICE, timeout_s=_timeout_s(session, terms))
     else:
         _replace(session, terms, {})
-    _wait_until_loaded(session, terms, lambda: None)
+    wait_until_loaded(session, terms, lambda: None)
 
 
 def restart_container(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
@@ -129,7 +129,7 @@ def restart_container(session: Session, terms: Terms, values: Mapping[str, str])
         RolledBack: the new one does not get well; the old one runs again.
     """
     _replace(session, terms, values)
-    _wait_until_loaded(session, terms, lambda: None)
+    wait_until_loaded(session, terms, lambda: None)
 
 
 def _project(session: Session) -> tuple[Project, Engine]:
@@ -156,7 +156,7 @@ def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
         carry_out(steps, Journal(session.settings.state_dir), verify=step.verify)
 
 
-def _wait_until_loaded(session: Session, terms: Terms, require_running: Callable[[], None]) -> None:
+def wait_until_loaded(session: Session, terms: Terms, require_running: Callable[[], None]) -> None:
     """Return once the daemon answers and loads nothing; a load that failed is told by a switch.
 
     Raises:
