@@ -15,12 +15,12 @@ from aava_cli.docker.argv import SERVICE
 from aava_cli.docker.engine import find_container, find_image
 from tests.daemon_fixture import free_port
 from tests.docker_fixture import REPOSITORY
-from tests.flows.conftest import REPLY, ended, steps_of, wait_until
+from tests.flows.up.conftest import REPLY, ended, steps_of, wait_until
 
 if TYPE_CHECKING:
     from tests.docker_fixture import ComposeProject
     from tests.download.server import Server
-    from tests.flows.conftest import Ended
+    from tests.flows.up.conftest import Ended
 
 pytestmark = pytest.mark.timeout(400)
 

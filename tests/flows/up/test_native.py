@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.flows.conftest import REPLY, ended, steps_of, wait_until
+from tests.flows.up.conftest import REPLY, ended, steps_of, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.download.server import Server
-    from tests.flows.conftest import Place
+    from tests.flows.up.conftest import Place
 
 # A busy machine takes its time for a dozen interpreters and engines.
 pytestmark = pytest.mark.timeout(400)

@@ -18,13 +18,13 @@ from aava_cli.flows.up.plan import plan_up
 from aava_cli.flows.up.starting import wait_until_loaded
 from aava_cli.output import Output
 from aava_cli.session import Session
-from tests.flows.conftest import steps_of, wait_until
-from tests.flows.test_up_plan import CHOSEN, DONE, pull
+from tests.flows.up.conftest import steps_of, wait_until
+from tests.flows.up.test_plan import CHOSEN, DONE, pull
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.flows.conftest import Place
+    from tests.flows.up.conftest import Place
 
 pytestmark = pytest.mark.timeout(400)
 

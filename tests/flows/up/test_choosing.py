@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 GB = 1 << 30
-SHIPPED = Path(__file__).parents[2] / "catalog.toml"
+SHIPPED = Path(__file__).parents[3] / "catalog.toml"
 CATALOG = parse_catalog(SHIPPED.read_text(encoding="utf-8"), name="catalog.toml")
 NATIVE = frozenset(name for name, each in BACKENDS.items() if each.distribution)
 
