@@ -54,10 +54,11 @@ fault-matrix: $(VENV)/.dev
 crash-sweep: $(VENV)/.dev
 	AAVA_CRASH_POINTS=0 $(BIN)/pytest -v tests/switch/test_crash_sweep.py
 
-# A rebuild killed at sixty moments, and ten at once ten times; `make test` tries a sample.
+# A rebuild killed, or failing, at every one of its system calls, killed at sixty moments, and
+# ten at once ten times; `make test` tries a sample.
 rebuild-sweep: $(VENV)/.dev
-	AAVA_REBUILD_KILLS=60 AAVA_REBUILD_ROUNDS=10 \
-	    $(BIN)/pytest -v -s --timeout 1800 tests/rebuild/test_interrupted.py
+	AAVA_REBUILD_POINTS=0 AAVA_REBUILD_KILLS=60 AAVA_REBUILD_ROUNDS=10 \
+	    $(BIN)/pytest -v -s --timeout 7200 tests/rebuild/test_crash_sweep.py tests/rebuild/test_interrupted.py
 
 bench-rebuild: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.rebuild.run

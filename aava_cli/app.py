@@ -190,6 +190,9 @@ def _environment_failure(error: OSError) -> AavaError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "make room, then run the same command again"
         return NoSpace(f"no space left: {error}", hint=hint)
+    if isinstance(error, PermissionError) and error.filename:
+        hint = f"run it as the owner: `ls -ld {error.filename}` shows who that is"
+        return NotPossible(f"this user may not use `{error.filename}`", hint=hint)
     return NotPossible(str(error), hint="run `aava preflight` to see what is wrong here")
 
 

@@ -108,12 +108,22 @@ def remove(path: Path) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Return *path*, made if need be, readable by its owner only."""
+    """Return *path*, made if need be, readable by its owner only: whom the folder above belongs."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    for each in reversed(missing):
+        hand_over(each)
     if path.stat().st_mode & 0o077:
         with contextlib.suppress(PermissionError):
             path.chmod(PRIVATE_FOLDER)
     return path
+
+
+def hand_over(path: Path) -> None:
+    """Give *path*, if root made it, to whom its folder belongs; he could not use it otherwise."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,7 @@ def exclusive_lock(
         message = f"{_holder_of(path)} is at work on this project"
         raise Busy(message, hint=hint) from None
     try:
+        hand_over(path)
         name_holder(path, command)
         yield
     finally:
@@ -161,7 +172,9 @@ def exclusive_lock(
 def name_holder(path: Path, command: str) -> None:
     """Say to whom finds the lock *path* taken that *command* holds it; only for its holder."""
     holder = Holder(os.getpid(), os.uname().nodename, command, time.time())
-    _holder_file(path).write_text(json.dumps(asdict(holder)), encoding="utf-8")
+    named = _holder_file(path)
+    named.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+    hand_over(named)
 
 
 def lock_holder(path: Path) -> str | None:

@@ -6,15 +6,18 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 HIDDEN = "***"
 # Shorter ones are in every text by chance.
-_LEAST_LETTERS = 6
+_LEAST_LETTERS = 4
+_LEAST_LETTERS_OF_A_LINE = 8
 _ADDRESSES = ("http://", "https://")
 _SECRET = re.compile(
     # `tokens` are what language models count.
-    r"(?:^|[_.-])(?:apikey|auth|credentials?|keys?|pass(?:wd|words?)?|secrets?|token)(?:$|[_.-])",
+    r"(?:^|[_.-])(?:apikey|auth|credentials?|keys?|pass(?:wd|words?|phrase)?|pat|secrets?"
+    # A shell's own `PWD` is where it is.
+    r"|(?<=[_.-])pwd|(?:access|auth|bearer|refresh)?token)(?:$|[_.-])",
     re.IGNORECASE,
 )
 _IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
@@ -50,8 +53,23 @@ def shown_source(source: str) -> str:
 
 def secrets_in(*places: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values in *places* that no text may show, the longest first."""
-    found = {value for place in places for name, value in place.items() if is_secret(name)}
-    return tuple(sorted((each for each in found if len(each) >= _LEAST_LETTERS), key=len)[::-1])
+    found = {
+        form
+        for place in places
+        for name, value in place.items()
+        if is_secret(name)
+        for form in _forms(value)
+    }
+    return tuple(sorted(found, key=len)[::-1])
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield how the secret *value* may stand in a text: whole, as Compose has it, by lines."""
+    if len(value) >= _LEAST_LETTERS:
+        yield from (value, value.replace("$$", "$"), value.replace("$", "$$"))
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _LEAST_LETTERS_OF_A_LINE)
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 from aava_cli.events import Log, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from aava_cli.events import Emit
 
 CONTAINER_MODELS = PurePosixPath("/app/models")
 STATE_FOLDER = ".aava"
 _CONFIG_KEYS = ("project", "models_dir", "daemon")
+# The order in which Compose itself looks.
+COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_COMPOSE_FILE = re.compile(r"^COMPOSE_FILE=(\S+)", re.MULTILINE)
 _SERVICE = re.compile(r"^\s+local_ai_server:", re.MULTILINE)
 
 
@@ -122,8 +125,16 @@ def default_project() -> Path:
 
 def is_compose_project(folder: Path) -> bool:
     """Return whether *folder* holds the Compose project of the daemon."""
-    compose = folder / "docker-compose.yml"
-    return compose.is_file() and bool(_SERVICE.search(compose.read_text("utf-8", "replace")))
+    names = (*COMPOSE_FILES, *_chosen_files(folder / ".env"))
+    files = (folder / name for name in names)
+    texts = (file.read_text("utf-8", "replace") for file in files if file.is_file())
+    return any(_SERVICE.search(text) for text in texts)
+
+
+def _chosen_files(env_file: Path) -> Iterator[str]:
+    if env_file.is_file():
+        for chosen in _COMPOSE_FILE.findall(env_file.read_text("utf-8", "replace")):
+            yield from chosen.strip("\"'").split(os.pathsep)
 
 
 def config_folder() -> Path:

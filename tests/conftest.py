@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,3 +83,14 @@ def aava(project: Path, capsys: pytest.CaptureFixture[str]) -> Aava:
         return Ran(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Return what writes a line past pytest's capture: a figure that a long test found."""
+
+    def write(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{line}\n")
+
+    return write

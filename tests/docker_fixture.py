@@ -218,9 +218,9 @@ def engine() -> Engine:
         found = require_engine()
         _require_compose()
     except AavaError as error:
-        _missing(f"{error.message}; {error.hint}")
+        missing(f"{error.message}; {error.hint}")
     if shutil.which(SHELL) is None:
-        _missing(f"there is no `{SHELL}` to make images with")
+        missing(f"there is no `{SHELL}` to make images with")
     return found
 
 
@@ -230,7 +230,8 @@ def _require_compose() -> None:
     ask(("docker", "compose", "--ansi=never", "version"))
 
 
-def _missing(reason: str) -> NoReturn:
+def missing(reason: str) -> NoReturn:
+    """Skip on a user's machine, fail where all has to be tested."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -114,6 +114,7 @@ _KROKO = Backend(
     build_arg="INCLUDE_KROKO_EMBEDDED",
     # The vendor publishes its server without a version.
     build_needs=("KROKO_SERVER_SHA256",),
+    processors=("x86_64",),
     settings=(
         Setting(
             "path",

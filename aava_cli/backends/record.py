@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from aava_cli.roles import Role
 
 
+# What an image takes with one engine and all that it needs, while it is built.
+LEAST_IMAGE_BYTES = 5_000_000_000
+
+
 def _as_they_are(values: Values) -> Values:
     return values
 
@@ -29,8 +33,10 @@ class Backend:
     a service, *fetched* when it brings the model itself. *completed* adds to values what they
     imply. *package* is what the native daemon imports to run it, None where it has no engine
     for it, and *distribution* is what pip installs for that. *build_arg* has an image hold it,
-    *build_needs* are the arguments without which that cannot be built, and *image_bytes* is
-    the room that an image with it takes while it is built.
+    *build_needs* are the arguments without which that cannot be built, *processors* the only
+    ones that it can be built for, as `uname -m` has them, and *image_bytes* is the room that an
+    image with it takes while it is built. *hidden_without* is a folder below the models folder:
+    while that is empty, the daemon denies the backend, whatever its image holds.
     """
 
     name: str
@@ -49,7 +55,9 @@ class Backend:
     package: str | None = None
     distribution: str | None = None
     build_needs: tuple[str, ...] = ()
-    image_bytes: int = 5_000_000_000
+    processors: tuple[str, ...] = ()
+    image_bytes: int = LEAST_IMAGE_BYTES
+    hidden_without: str | None = None
 
     @property
     def key(self) -> str | None:

@@ -133,6 +133,8 @@ _SILERO = Backend(
     role="tts",
     capability="silero",
     build_arg="INCLUDE_SILERO",
+    # What the image brings is behind the mount of the models folder.
+    hidden_without="tts/silero",
     settings=(
         Setting(
             "speaker",

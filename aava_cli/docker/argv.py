@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from aava_cli.settings import COMPOSE_FILES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
@@ -15,15 +17,13 @@ Argv: TypeAlias = tuple[str, ...]
 
 SERVICE = "local_ai_server"
 GPU_OVERLAY = "docker-compose.gpu.yml"
-# The order in which Compose itself looks, and what it adds when it finds the first.
-_DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """A Compose project: its folder, the files that Compose reads, the name it gives it.
 
-    Profiles are never named: Compose reads them itself, and enables those of a named service.
+    No profile is chosen: Compose reads the choice itself, and enables those of a named service.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ def compose_files(
 
 
 def _found(present: Collection[str]) -> tuple[str, ...]:
-    for name in _DEFAULT_FILES:
+    for name in COMPOSE_FILES:
         if name in present:
             stem, _, suffix = name.rpartition(".")
             override = f"{stem}.override.{suffix}"
@@ -65,8 +65,8 @@ def _found(present: Collection[str]) -> tuple[str, ...]:
 
 
 def config(project: Project) -> Argv:
-    """Return the command that prints what Compose makes of the project's files."""
-    return project.command("config", "--format=json")
+    """Return the command that prints what Compose makes of the files, all profiles together."""
+    return project.command("--profile=*", "config", "--format=json")
 
 
 def up(project: Project, service: str) -> Argv:

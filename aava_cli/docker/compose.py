@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from aava_cli.docker.engine import Engine
 
+_PUBLISHED = ("tags", "cache_to")
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -41,9 +43,11 @@ class Service:
         """Return a Compose file that builds what *config* says under another tag, with *args*.
 
         *args* are written as *config* writes them, with `$$` for a dollar. An empty one is left
-        out: it would stand in for what the image's file pins.
+        out: it would stand in for what the image's file pins. Further names of the image, and
+        what a build would publish, are left out too: nothing that serves may change.
         """
-        build: Mapping[str, Any] = config["services"][self.name]["build"]
+        described: Mapping[str, Any] = config["services"][self.name]["build"]
+        build = {key: value for key, value in described.items() if key not in _PUBLISHED}
         given = {key: value for key, value in args.items() if value}
         parts = {key: config[key] for key in ("secrets",) if config.get(key)}
         service = {"image": image, "build": {**build, "args": given}}

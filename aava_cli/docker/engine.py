@@ -5,27 +5,33 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.docker import problems
 from aava_cli.docker.calls import ANSWER_S, ask, run
 from aava_cli.docker.mounts import Mount
+from aava_cli.redact import scrub, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _ELSEWHERE = ("tcp://", "ssh://", "http://", "https://")
 _NANOSECONDS = 1e9
+_PROJECT = "com.docker.compose.project"
 # What the builder writes before a command: how many arguments, and each with its value.
 _RECORDED_ARGS = re.compile(r"(?:RUN )?\|(\d+) (.*)", re.DOTALL)
+_ARGUMENT = re.compile(r"[A-Za-z_]\w*=")
 _DEFAULT_CHECK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The engine that answers; *root* is a folder of its host, which may be another one."""
+    """The engine that answers; *root* is a folder of its host, which may be another one.
+
+    *processor* is that of its host, as `uname -m` has it.
+    """
 
     id: str
     endpoint: str
@@ -33,6 +39,7 @@ class Engine:
     root: Path
     runtimes: tuple[str, ...]
     has_gpu_devices: bool
+    processor: str
 
     @property
     def is_elsewhere(self) -> bool:
@@ -65,7 +72,11 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container as it is now; *health* is None where nothing checks it."""
+    """A container as it is now; *health* is None where nothing checks it.
+
+    *image* is the name that it was made with. *files* are the Compose files that it was made
+    from, and *folder* is theirs; *secrets* are values of its environment that no text may show.
+    """
 
     id: str
     name: str
@@ -77,6 +88,9 @@ class Container:
     exit_code: int
     check: HealthCheck | None
     mounts: tuple[Mount, ...]
+    files: tuple[Path, ...] = ()
+    folder: Path | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def require_engine() -> Engine:
@@ -99,6 +113,7 @@ def require_engine() -> Engine:
         root=Path(info["DockerRootDir"]),
         runtimes=tuple(info.get("Runtimes") or ()),
         has_gpu_devices=any(device.startswith("nvidia.com/gpu") for device in devices),
+        processor=info["Architecture"],
     )
 
 
@@ -129,15 +144,28 @@ def parse_args(history: str) -> dict[str, str]:
     for line in reversed(history.splitlines()):
         recorded = _RECORDED_ARGS.match(line)
         if recorded:
-            words = recorded[2].split(" ")[: int(recorded[1])]
-            found |= {key: value for key, _, value in (word.partition("=") for word in words)}
+            found |= _arguments(recorded[2].split(" "), int(recorded[1]))
     return found
 
 
-def running_names(name: str, *, mounting: Path) -> tuple[str, ...]:
-    """Return the running containers that are called like *name* and see the path *mounting*."""
-    filters = (f"--filter=name={name}", f"--filter=volume={mounting}")
-    return tuple(ask(("docker", "ps", "--format={{.Names}}", *filters)).split())
+def _arguments(words: Iterable[str], count: int) -> dict[str, str]:
+    """Return the first *count* arguments in *words*; a value may have blanks, but for the last."""
+    found: dict[str, str] = {}
+    name = ""
+    for word in words:
+        if _ARGUMENT.match(word):
+            name, _, found[name] = word.partition("=")
+        elif len(found) < count:
+            found[name] += f" {word}"
+        if len(found) == count:
+            break
+    return found
+
+
+def running_named(name: str) -> tuple[Container, ...]:
+    """Return the running containers that are called like *name*."""
+    listed = ask(("docker", "ps", "--quiet", "--no-trunc", f"--filter=name={name}"))
+    return tuple(_still_there(listed.split()))
 
 
 def tag_image(image_id: str, tag: str) -> None:
@@ -192,21 +220,28 @@ def inspect_container(container_id: str) -> Container:
 
 def parse_container(found: Mapping[str, Any]) -> Container:
     """Return what the engine's description *found* of a container says."""
-    state = found["State"]
+    state, config = found["State"], found["Config"]
+    labels = config.get("Labels") or {}
+    files, folder = (labels.get(f"{_PROJECT}.{each}") for each in ("config_files", "working_dir"))
     return Container(
         id=found["Id"],
         name=found["Name"].lstrip("/"),
         image_id=found["Image"],
-        image=found["Config"]["Image"],
+        image=config["Image"],
         status=state["Status"],
         health=(state.get("Health") or {}).get("Status"),
         restarts=found["RestartCount"],
         exit_code=state["ExitCode"],
-        check=_parse_check(found["Config"].get("Healthcheck")),
+        check=_parse_check(config.get("Healthcheck")),
         mounts=tuple(
             Mount(each["Destination"], Path(each["Source"]), writable=each["RW"])
             for each in found.get("Mounts") or ()
             if each.get("Source")
+        ),
+        files=tuple(map(Path, files.split(","))) if files else (),
+        folder=Path(folder) if folder else None,
+        secrets=secrets_in(
+            dict(word.split("=", 1) for word in config.get("Env") or () if "=" in word)
         ),
     )
 
@@ -221,8 +256,9 @@ def _parse_check(healthcheck: Mapping[str, Any] | None) -> HealthCheck | None:
 
 
 def last_words(container: Container, *, lines: int = 20) -> tuple[str, ...]:
-    """Return the last *lines* that *container* printed to its standard output and error."""
+    """Return the last *lines* that *container* printed, without the secrets that it was given."""
     printed = run(
         ("docker", "logs", f"--tail={lines}", container.id), timeout_s=ANSWER_S, merge=True
     )
-    return tuple(line for line in printed.splitlines() if line.strip())
+    said = scrub(printed, container.secrets)
+    return tuple(line for line in said.splitlines() if line.strip())

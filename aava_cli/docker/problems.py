@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,9 @@ class _Known:
         return self.kind(self.message.format(line=line), hint=self.hint)
 
 
-_START = "run `sudo systemctl start docker`; `docker context ls` shows which engine is asked"
+_START = "see which one is asked: `docker context ls`; on this host: `sudo systemctl start docker`"
+# Behind these words stands what `.env` says, which may be a secret.
+_QUOTING = re.compile(r"(?i)^.*?(?:invalid interpolation format for \S+|invalid template)")
 _COMPOSE_MESSAGE = "`docker` has no Compose of version 2 or later"
 _COMPOSE_HINT = "install the plugin: `sudo apt-get install docker-compose-plugin`"
 
@@ -102,7 +105,7 @@ _KNOWN = (
 
 def problem_of(argv: Argv, stderr: str) -> AavaError:
     """Return what *stderr* of the failed command *argv* says, and what to do about it."""
-    text, line = stderr.lower(), _last_line(stderr)
+    text, line = stderr.lower(), _telling_line(stderr)
     for known in _KNOWN:
         if all(words in text for words in known.words):
             return known.error(line)
@@ -137,6 +140,8 @@ def shown(argv: Argv) -> str:
     return " ".join(word for word in argv if not word.startswith("-"))
 
 
-def _last_line(text: str) -> str:
+def _telling_line(text: str) -> str:
+    """Return the line of *text* that says what went wrong, without a value that it quotes."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    quoting = [found[0].rstrip(" :.") for found in map(_QUOTING.search, lines) if found]
+    return (quoting or lines[-1:] or [""])[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -47,7 +47,8 @@ class RecreateService:
     """Replace the container of one service, and wait until the new one is well.
 
     A container reads its files and its image when it is made. Undo therefore first undoes the
-    steps *reads*, whose work the new container has seen, and then replaces it once more.
+    steps *reads*, whose work the new container has seen, and then replaces it once more, from
+    the files *made_from* of the old one: the GPU overlay may have joined them since.
     """
 
     project: Project
@@ -57,6 +58,7 @@ class RecreateService:
     condition: Condition
     reads: tuple[Step, ...]
     timeout_s: float
+    made_from: tuple[Path, ...] = ()
     kind: str = "recreate-service"
 
     @classmethod
@@ -73,6 +75,7 @@ class RecreateService:
             condition_of(container),
             reads,
             timeout_s,
+            container.files if container else (),
         )
 
     @classmethod
@@ -91,6 +94,7 @@ class RecreateService:
             fields["condition"],
             tuple(kinds[step["kind"]](step) for step in fields["reads"]),
             fields["timeout_s"],
+            tuple(map(Path, fields["made_from"])),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +109,7 @@ class RecreateService:
             "condition": self.condition,
             "reads": [{"kind": step.kind, **step.to_json()} for step in self.reads],
             "timeout_s": self.timeout_s,
+            "made_from": [str(path) for path in self.made_from],
         }
 
     def check(self) -> None:
@@ -122,7 +127,7 @@ class RecreateService:
             ContainerFailed: the new container ended, or was not well in time.
         """
         deadline = time.monotonic() + self.timeout_s
-        self._compose(argv.up, self.timeout_s)
+        self._compose(self.project, argv.up, self.timeout_s)
         wait_until_well(
             self.project.name,
             self.service,
@@ -169,11 +174,14 @@ class RecreateService:
         for container in find_containers(self.project.name, self.service):
             if container.status != "running":
                 remove_container(container.id)
-        self._compose(_BRINGS_BACK[self.condition], UNDO_TIMEOUT_S)
+        self._compose(self._project_before(), _BRINGS_BACK[self.condition], UNDO_TIMEOUT_S)
 
-    def _compose(self, command: OnService, timeout_s: float) -> None:
-        words = command(self.project, self.service)
-        run(words, timeout_s=timeout_s, folder=self.project.folder)
+    def _project_before(self) -> Project:
+        known = self.made_from and all(path.is_file() for path in self.made_from)
+        return replace(self.project, files=self.made_from) if known else self.project
+
+    def _compose(self, project: Project, command: OnService, timeout_s: float) -> None:
+        run(command(project, self.service), timeout_s=timeout_s, folder=project.folder)
 
 
 def condition_of(container: Container | None) -> Condition:

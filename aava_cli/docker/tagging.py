@@ -70,7 +70,8 @@ class MoveTag:
             message = "another Docker engine answers than the one that was changed"
             raise RecoveryDue(message, hint="set `DOCKER_HOST` or the context as it was then")
         now = _named(self.tag)
-        if now == self.old:
+        if now == self.old or (self.old is None and now != self.new):
+            # Where there was no tag, one that somebody else has set since is theirs.
             return
         if now not in (None, self.new):
             tag_image(now, sibling(self.tag, f"aava-found-{now.rpartition(':')[2][:_ID_LETTERS]}"))

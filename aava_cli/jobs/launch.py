@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from aava_cli.errors import Busy, NotPossible
-from aava_cli.files import PRIVATE_FILE
+from aava_cli.files import PRIVATE_FILE, hand_over
 from aava_cli.jobs.store import JOB_VARIABLE, find_job, new_folder, record
 from aava_cli.processes import local_process
 from aava_cli.redact import shown_word
@@ -39,6 +39,7 @@ def start_job(settings: Settings, kind: str, words: Sequence[str]) -> Job:
     program = (sys.executable, "-m", "aava_cli", "--events", *_places(settings))
     argv = ["sh", "-c", _RECORD, str(folder / "exit"), *program, *words]
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+    hand_over(folder / "log")
     nowhere = os.open(os.devnull, os.O_RDONLY)
     environ = {**os.environ, JOB_VARIABLE: folder.name}
     try:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED, AavaError, Terminated
-from aava_cli.files import PRIVATE_FILE, atomic_write, command_line
+from aava_cli.files import PRIVATE_FILE, atomic_write, command_line, hand_over
 from aava_cli.jobs.store import JOB_VARIABLE, new_folder, record
 from aava_cli.output import plain
 from aava_cli.processes import this_process
@@ -52,6 +52,7 @@ def own_job(settings: Settings, kind: str, emit: Emit) -> Iterator[OwnJob]:
     folder = new_folder(settings, kind)
     job = record(folder, (command_line(),), this_process())
     job.log.touch(PRIVATE_FILE)
+    hand_over(job.log)
     own = OwnJob(folder, emit, job.log)
     code = 0
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.errors import NotFound
-from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
+from aava_cli.files import PRIVATE_FILE, atomic_write, hand_over, private_folder
 from aava_cli.processes import liveness, parse_process
 from aava_cli.store import prepare_state
 
@@ -82,6 +82,7 @@ def new_folder(settings: Settings, kind: str) -> Path:
         except FileExistsError:
             number += 1
         else:
+            hand_over(folder)
             return folder
 
 

@@ -19,8 +19,9 @@ from aava_cli.docker.problems import EngineFailed, ImageMissing
 from aava_cli.docker.tagging import sibling
 from aava_cli.errors import AavaError, NoSpace
 from aava_cli.events import Log, Progress
-from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
+from aava_cli.files import PRIVATE_FILE, atomic_write, hand_over, private_folder
 from aava_cli.rebuild.causes import BuildFailed, failure_of
+from aava_cli.rebuild.plan import build_args
 from aava_cli.redact import scrub, secrets_in
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _TAG = "aava-candidate"
 _TASK = "build"
+# The older builder says neither which step failed nor how far it is.
+_BUILDER = {"DOCKER_BUILDKIT": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +92,21 @@ def _forget(tag: str) -> None:
 def _build(scene: Scene, plan: RebuildPlan, workshop: Workshop, tag: str) -> None:
     service = scene.service
     # The environment beats `.env`, wherever the files use such a variable.
-    includes = {key: value for key, value in plan.env.items() if value}
-    config = scene.read_config(includes)
-    described = service.with_build(config, image=tag, args=plan.args)
+    config = scene.read_config(plan.includes)
+    args = build_args(plan, scene.known)
+    described = service.with_build(config, image=tag, args=args)
     file = workshop.folder / "compose.json"
     atomic_write(file, json.dumps(described).encode(), mode=PRIVATE_FILE)
     project = Project(workshop.folder, (file,), service.project.name)
     command = argv.build(project, service.name, {}, use_cache=workshop.use_cache)
     times, begun_s = LoadTimes(workshop.state_dir), time.monotonic()
-    secrets = secrets_in(os.environ, scene.known.env, plan.args)
+    secrets = secrets_in(os.environ, scene.known.env, args)
     descriptor = os.open(workshop.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+    hand_over(workshop.log)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as log:
-            printed = (scrub(line, secrets) for line in lines(command, folder=workshop.folder))
+            said = lines(command, folder=workshop.folder, environ=_BUILDER)
+            printed = (scrub(line, secrets) for line in said)
             _follow(printed, log, workshop, times.expected_s(plan.name))
     finally:
         # Its arguments may hold secrets.
@@ -122,7 +127,9 @@ def _follow(
             if (build.done, build.total) != told:
                 told = (build.done, build.total)
                 if expected_s is not None:
-                    left_s = max(0, round(expected_s - time.monotonic() + begun_s))
+                    over_s = expected_s - time.monotonic() + begun_s
+                    # One that takes longer than the last says nothing of when it ends.
+                    left_s = round(over_s) if over_s > 0 else None
                 workshop.job.emit(Progress(_TASK, *told, unit="steps", remaining_s=left_s))
     except EngineFailed as error:
         if build.failed is None:

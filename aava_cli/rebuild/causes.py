@@ -47,7 +47,8 @@ _CAUSES = (
     ),
     _Cause(
         (
-            *("did not match", "hash mismatch", "hash sum mismatch", "checksum mismatch"),
+            *("checksum did not match", "checksums did not match"),
+            *("hash mismatch", "hash sum mismatch", "checksum mismatch"),
             *("do not match the hashes", "checksum failed", ": failed\nsha256sum"),
         ),
         IntegrityError,
@@ -55,7 +56,11 @@ _CAUSES = (
         "try again; if it stays so, compare the checksum in `.env` or the Dockerfile",
     ),
     _Cause(
-        ("no matching distribution found", "could not find a version that satisfies", "404 not f"),
+        (
+            *("no matching distribution found", "could not find a version that satisfies"),
+            *("404 not found", "404  not found", "error 404:", "returned error: 404"),
+            *("' was not found", "unable to locate package"),
+        ),
         BuildFailed,
         "a pinned version is not to be had any more",
         "update the project, whose newer versions pin another one",
@@ -65,6 +70,12 @@ _CAUSES = (
         BuildFailed,
         "the engine lacks the NVIDIA runtime",
         "run `sudo nvidia-ctk runtime configure --runtime=docker`, then restart Docker",
+    ),
+    _Cause(
+        ("killed signal terminated program", "exit code: 137"),
+        BuildFailed,
+        "a program was killed, for lack of memory or because the engine stopped",
+        "run `free -h` and `docker info`, then try again",
     ),
     _Cause(
         (
@@ -80,12 +91,6 @@ _CAUSES = (
         BuildFailed,
         "a source did not compile",
         "read its last lines above, then update the project or leave the backend out",
-    ),
-    _Cause(
-        ("killed signal terminated program", "exit code: 137"),
-        BuildFailed,
-        "a program was killed, for lack of memory or because the engine stopped",
-        "run `free -h` and `docker info`, then try again",
     ),
 )
 

@@ -88,7 +88,7 @@ def build(  # noqa: PLR0913 - Typer makes one option of each parameter
     What the image holds besides stays in it. Where it already is as wished, nothing is built.
     """
     from aava_cli.daemon.step import terms_of
-    from aava_cli.rebuild.apply import apply_rebuild, make_plan
+    from aava_cli.rebuild.apply import apply_rebuild, make_plan, require_no_rebuild
     from aava_cli.rebuild.plan import Wish
 
     session: Session = ctx.obj
@@ -98,6 +98,7 @@ def build(  # noqa: PLR0913 - Typer makes one option of each parameter
         return
     terms = terms_of(session, timeout_s, drain, force=force)
     if detach:
+        require_no_rebuild(session)
         flags = {"--no-cache": no_cache, "--force": force}
         values = {"--timeout": timeout_s, "--drain": drain}
         words = (*(backends or ()), *(f"--without={name}" for name in without or ()))

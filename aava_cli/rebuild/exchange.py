@@ -12,7 +12,7 @@ from aava_cli.daemon.client import connect
 from aava_cli.daemon.loads import LoadTimes
 from aava_cli.daemon.sparing import SpareCalls
 from aava_cli.daemon.status import loaded_roles
-from aava_cli.docker.engine import find_container
+from aava_cli.docker.engine import find_container, find_image
 from aava_cli.docker.health import ContainerFailed
 from aava_cli.docker.recreate import RecreateService
 from aava_cli.docker.tagging import MoveTag
@@ -92,6 +92,29 @@ def exchange(session: Session, scene: Scene, target: Target, terms: Terms) -> No
             shelf.prune(target.image_id)
 
 
+def require_writable(session: Session) -> None:
+    """Raise `NotPossible` if `.env` could not be written later."""
+    path = session.settings.env_file
+    data = read_text(path).encode()
+    WriteFile.change(path, data, data).check()
+
+
+def agree(session: Session, env: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Have `.env` say *env*, and return what of it is new; the image and what runs are so already.
+
+    Raises:
+        Busy: another command does not come to its end.
+        NotPossible: another program has written `.env` meanwhile.
+    """
+    said = session.env()
+    new = {key: value for key, value in env.items() if said.get(key) != value}
+    if new:
+        with session.lock(wait_s=_PATIENCE_S):
+            steps = tuple(_written(session, new))
+            carry_out(steps, Journal(session.settings.state_dir), verify=lambda: None)
+    return new
+
+
 def _deadline_s(times: LoadTimes) -> float:
     if times.expected_s(_START) is None:
         return _FIRST_START_S
@@ -100,18 +123,22 @@ def _deadline_s(times: LoadTimes) -> float:
 
 
 def _keep(session: Session, scene: Scene, shelf: Shelf) -> Iterator[Step]:
-    if scene.image is not None:
+    if scene.current is not None:
         env = include_values(session.env())
-        kept = shelf.next(scene.service.image, scene.image.id, env)
-        yield MoveTag(kept.tag, None, scene.image.id, scene.engine.id)
+        kept = shelf.next(scene.service.image, scene.current.id, env)
+        yield MoveTag(kept.tag, None, scene.current.id, scene.engine.id)
 
 
 def _read_by_container(session: Session, scene: Scene, target: Target) -> Iterator[Step]:
     old = scene.image.id if scene.image else None
     yield MoveTag(scene.service.image, old, target.image_id, scene.engine.id)
+    yield from _written(session, target.env)
+
+
+def _written(session: Session, env: Mapping[str, str | None]) -> Iterator[Step]:
     path = session.settings.env_file
     text = read_text(path)
-    edited = edited_env(text, target.env, name=str(path))
+    edited = edited_env(text, env, name=str(path))
     if edited != text:
         keep_version(session.settings.state_dir, path.name, text.encode())
         yield WriteFile.change(path, text.encode(), edited.encode())
@@ -121,8 +148,9 @@ def _verify(session: Session, scene: Scene, recreate: RecreateService, target: T
     """Raise unless the new image runs, can do what it should, and loaded what ran before."""
     recreate.verify()
     container = find_container(recreate.project.name, recreate.service)
-    if container is None or container.image_id != target.image_id:
-        message = "the new container was made of another image: another program moved the tag"
+    image = find_image(scene.service.image)
+    if container is None or {container.image_id, image and image.id} != {target.image_id}:
+        message = f"another program moved `{scene.service.image}` while the container was replaced"
         raise ContainerFailed(message, hint="run the same command again")
     if not scene.status and not target.able:
         return

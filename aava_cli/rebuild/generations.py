@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli.docker.engine import find_image, remove_tag
+from aava_cli.docker.problems import EngineFailed
 from aava_cli.docker.tagging import sibling
 from aava_cli.errors import NotFound
 from aava_cli.files import PRIVATE_FILE, atomic_write, private_folder
@@ -114,10 +115,12 @@ class Shelf:
         for old in tuple(self._read()):
             if old in kept:
                 continue
-            # A tag that names something else by now is not ours.
-            if _is_there(old):
-                remove_tag(old.tag)
-            (self._folder / f"{old.number}.json").unlink(missing_ok=True)
+            # A container that somebody made of it keeps it, until the next time.
+            with suppress(EngineFailed):
+                # A tag that names something else by now is not ours.
+                if _is_there(old):
+                    remove_tag(old.tag)
+                (self._folder / f"{old.number}.json").unlink(missing_ok=True)
 
     def _read(self) -> Iterator[Generation]:
         for path in self._folder.glob("*.json"):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from aava_cli import envfile
 from aava_cli.backends import BACKENDS, backend_in_env, backend_named, selected_in
+from aava_cli.backends.record import LEAST_IMAGE_BYTES
 from aava_cli.errors import NotPossible, UsageError
 from aava_cli.output import Result, Table
 from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aava_cli.backends import Backend
 
@@ -55,38 +56,54 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the image: of the daemon in it, of itself, and of the files.
+    """What is known of the image: of itself, of the daemon in it, and of the files.
 
-    *capabilities* is None where no daemon answers; *recorded* are the build arguments that the
-    image was made with, and *configured* those that a build would use now.
+    *recorded* are the build arguments that the image was made with, None where there is no
+    image yet; *capabilities* is None where no daemon answers. *configured* are the arguments
+    that a build would use now. *hidden* are backends that the daemon denies even if its image
+    holds them.
     """
 
+    recorded: Mapping[str, str] | None
     capabilities: Mapping[str, bool] | None
-    recorded: Mapping[str, str]
     configured: Mapping[str, str]
     env: Mapping[str, str]
+    hidden: frozenset[str] = frozenset()
 
     def holds(self, backend: Backend) -> bool:
-        """Return whether the image has *backend*: the daemon in it decides, where one answers."""
-        if self.capabilities is not None:
-            return self.capabilities.get(backend.capability, False)
-        return self.recorded.get(backend.build_arg) == _IN
+        """Return whether the image has *backend*; the daemon is asked where it does not say so.
 
-    def may_hold(self, backend: Backend) -> bool:
-        """Return whether the image was made with *backend*, even if it is of no use yet."""
-        return self.holds(backend) or self.recorded.get(backend.build_arg) == _IN
+        The daemon alone would not do: it offers some for their models, and hides others.
+        """
+        said = (self.recorded or {}).get(backend.build_arg)
+        if said is not None:
+            return said == _IN
+        return self.offers(backend)
+
+    def offers(self, backend: Backend) -> bool:
+        """Return whether the daemon says that it can use *backend*."""
+        return (self.capabilities or {}).get(backend.capability, False)
+
+    def denies(self, backend: Backend) -> bool:
+        """Return whether the image has *backend*, and the daemon in it cannot use it."""
+        is_asked = self.capabilities is not None and backend.name not in self.hidden
+        return is_asked and self.holds(backend) and not self.offers(backend)
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildPlan(Result):
     """What one rebuild does; nothing where the image already is as wished.
 
-    *args* are all build arguments; *env* those values of `.env` that say so to the next build.
+    *also* are the arguments of what comes in besides, because the files say so. *includes* says
+    of each backend's argument whether it is in, and *needs* names those that have to be given
+    beside them. *env* are the values of `.env` that say so to the next build.
     """
 
     add: tuple[str, ...]
     drop: tuple[str, ...]
-    args: Mapping[str, str]
+    also: tuple[str, ...]
+    includes: Mapping[str, str]
+    needs: tuple[str, ...]
     env: Mapping[str, str | None]
     image: str
     room_bytes: int
@@ -96,60 +113,110 @@ class RebuildPlan(Result):
         """Whether the image already is as wished."""
         return not self.add and not self.drop
 
+    def brings(self, backend: Backend) -> bool:
+        """Return whether the image holds *backend* then."""
+        return self.includes.get(backend.build_arg) == _IN
+
     @property
     def name(self) -> str:
         """What builds of this sort are remembered by."""
         return "build " + ",".join((*self.add, *(f"-{each}" for each in self.drop)))
 
     def text(self) -> Iterable[str | Table]:
-        """Yield what would be built, and with which arguments."""
+        """Yield what would be built, and what `.env` says then."""
         if self.is_empty:
             yield "already so: the image holds what was asked for"
-            return
-        yield f"image     {self.image}"
-        yield f"added     {', '.join(self.add) or '-'}"
-        yield f"left out  {', '.join(self.drop) or '-'}"
-        yield Table((".env", "then"), tuple((key, value or "-") for key, value in self.env.items()))
+        else:
+            yield f"image     {self.image}"
+            yield f"added     {', '.join(self.add) or '-'}"
+            yield f"left out  {', '.join(self.drop) or '-'}"
+            if self.also:
+                yield f"besides   {', '.join(self.also)}, as the files say"
+        if self.env:
+            rows = tuple((key, value or "-") for key, value in self.env.items())
+            yield Table((".env", "then"), rows)
 
 
 def plan_rebuild(wish: Wish, known: Known, image: str) -> RebuildPlan:
     """Return what makes *image* hold what *wish* says, and all else that it holds now.
 
     Raises:
-        NotPossible: what is to go is selected, or an argument of what is to come is missing.
+        NotPossible: what is to go is selected, or an argument of what is to come is missing, or
+            the daemon cannot use what its image holds.
     """
     add = tuple(each for each in wish.add if not known.holds(each))
-    drop = tuple(each for each in wish.drop if known.may_hold(each))
+    drop = tuple(each for each in wish.drop if known.holds(each))
     for backend in drop:
         refuse_selected(backend, known.env)
-    includes = _includes(add, drop, known)
-    needs = {key: known.env.get(key) for backend in add for key in backend.build_needs}
-    for key, value in needs.items():
-        if not value:
-            message = f"`{key}` is not set: what is downloaded could not be checked"
-            raise NotPossible(message, hint=f"add `{key}=` with the digest you trust to `.env`")
-    named = {each.build_arg for each in (*add, *drop)}
+    for backend in wish.add:
+        _refuse_denied(backend, known)
+    named = {each.build_arg for each in (*wish.add, *wish.drop)}
+    includes = _includes(wish, known)
+    needs = tuple(_needs(includes, known)) if add or drop else ()
     return RebuildPlan(
         add=tuple(each.name for each in add),
         drop=tuple(each.name for each in drop),
-        args={**known.configured, **includes, **{key: value or "" for key, value in needs.items()}},
-        env={
-            key: value
-            for key, value in includes.items()
-            if key in named or value != known.configured.get(key)
-        },
+        also=tuple(sorted(_besides(named, includes, known))) if add or drop else (),
+        includes=includes,
+        needs=needs,
+        env=_env_values(includes, known, named=named, builds=bool(add or drop)),
         image=image,
         room_bytes=_room(includes),
     )
 
 
-def _includes(add: tuple[Backend, ...], drop: tuple[Backend, ...], known: Known) -> dict[str, str]:
-    """Return the arguments that say what the image holds: all that is in it stays, but *drop*."""
-    present = {each.build_arg for each in BACKENDS.values() if known.may_hold(each)}
-    wanted = (present | {each.build_arg for each in add}) - {each.build_arg for each in drop}
-    found = {key: value for key, value in known.configured.items() if key in _keys()}
-    found |= dict.fromkeys(sorted(wanted), _IN)
-    return {**found, **{each.build_arg: _OUT for each in drop}}
+def _refuse_denied(backend: Backend, known: Known) -> None:
+    if known.denies(backend):
+        message = f"the image is built with `{backend.name}`, and the daemon in it denies it"
+        raise NotPossible(message, hint="read `docker compose logs local_ai_server`")
+
+
+def _includes(wish: Wish, known: Known) -> dict[str, str]:
+    """Return what the image is to hold: all that is in it or that the files say, and the wish."""
+    held = {each.build_arg for each in BACKENDS.values() if known.holds(each)}
+    said = {key for key, value in known.configured.items() if key in _keys() and value == _IN}
+    wanted = held | said | {each.build_arg for each in wish.add}
+    wanted -= {each.build_arg for each in wish.drop}
+    mentioned = wanted | (known.configured.keys() & _keys())
+    mentioned |= {each.build_arg for each in wish.drop}
+    return {key: _IN if key in wanted else _OUT for key in sorted(mentioned)}
+
+
+def _besides(named: set[str], includes: Mapping[str, str], known: Known) -> Iterator[str]:
+    if known.recorded is None:
+        # Of an image that is not there yet, all is as the files say.
+        return
+    told = named | {each.build_arg for each in BACKENDS.values() if known.holds(each)}
+    yield from (key for key, value in includes.items() if value == _IN and key not in told)
+
+
+def _needs(includes: Mapping[str, str], known: Known) -> Iterator[str]:
+    """Yield the arguments without which something could not be checked that is downloaded.
+
+    Raises:
+        NotPossible: one has no value.
+    """
+    held = (each for each in BACKENDS.values() if includes.get(each.build_arg) == _IN)
+    for key in dict.fromkeys(key for backend in held for key in backend.build_needs):
+        if not known.env.get(key):
+            message = f"`{key}` is not set: what is downloaded could not be checked"
+            raise NotPossible(message, hint=f"add `{key}=` with the digest you trust to `.env`")
+        yield key
+
+
+def _env_values(
+    includes: Mapping[str, str], known: Known, *, named: set[str], builds: bool
+) -> dict[str, str | None]:
+    """Return what `.env` has to say, so that the next build makes the same image."""
+    would = {key for key in includes if known.configured.get(key) == _IN}
+    differing = {key for key, value in includes.items() if (key in would) != (value == _IN)}
+    written = named | differing if builds else named & differing
+    return {key: includes[key] for key in sorted(written)}
+
+
+def build_args(plan: RebuildPlan, known: Known) -> dict[str, str]:
+    """Return all arguments of the build of *plan*; some may be secrets."""
+    return {**known.configured, **plan.includes, **{key: known.env[key] for key in plan.needs}}
 
 
 def _keys() -> frozenset[str]:
@@ -158,7 +225,7 @@ def _keys() -> frozenset[str]:
 
 def _room(includes: Mapping[str, str]) -> int:
     held = (each for each in BACKENDS.values() if includes.get(each.build_arg) == _IN)
-    return max((each.image_bytes for each in held), default=0)
+    return max((each.image_bytes for each in held), default=LEAST_IMAGE_BYTES)
 
 
 def refuse_selected(backend: Backend, env: Mapping[str, str]) -> None:

@@ -15,7 +15,8 @@ from aava_cli.rebuild.plan import Known
 from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from aava_cli.docker.compose import Service
     from aava_cli.docker.engine import Container, Engine, Image
@@ -24,14 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a rebuild begins with; *image* is what the service's tag names."""
+    """What a rebuild begins with.
+
+    *image* is what the service's tag names; *current* is what the container runs, which may
+    have been made under another name, else the same. *is_daemon_named* says that the user named the
+    daemon's address.
+    """
 
     engine: Engine
     service: Service
     image: Image | None
+    current: Image | None
     container: Container | None
     status: Mapping[str, Any]
     known: Known
+    is_daemon_named: bool = False
 
     def read_config(self, environ: Mapping[str, str]) -> dict[str, Any]:
         """Return what Compose makes of the files with *environ*, which beats `.env`."""
@@ -59,20 +67,32 @@ def look(session: Session) -> Scene:
         raise NotPossible(message, hint="add a `build:` to the service")
     container = find_container(service.project.name, service.name)
     image = find_image(service.image)
-    runs = container.image_id if container else image.id if image else None
-    capabilities, status = _ask_daemon(session)
+    current = find_image(container.image_id) if container else image
+    # Without a container of ours, whoever answers runs from something else.
+    capabilities, status = _ask_daemon(session) if container else (None, {})
     known = Known(
+        image_args(current.id) if current else None,
         capabilities,
-        image_args(runs) if runs else {},
         service.build_args,
         {**env, **_needed(os.environ)},
+        frozenset(_hidden(session.settings.models_dir, engine)),
     )
-    return Scene(engine, service, image, container, status, known)
+    is_named = settings.daemon_url is not None
+    return Scene(engine, service, image, current, container, status, known, is_named)
 
 
 def _needed(environ: Mapping[str, str]) -> dict[str, str]:
     needs = {key for backend in BACKENDS.values() for key in backend.build_needs}
     return {key: environ[key] for key in needs if environ.get(key)}
+
+
+def _hidden(models_dir: Path, engine: Engine) -> Iterator[str]:
+    for backend in BACKENDS.values():
+        if backend.hidden_without is not None:
+            folder = models_dir / backend.hidden_without
+            # What another host's daemon finds in its folder, this one does not know.
+            if engine.is_elsewhere or not (folder.is_dir() and any(folder.iterdir())):
+                yield backend.name
 
 
 def _ask_daemon(session: Session) -> tuple[Mapping[str, bool] | None, Mapping[str, Any]]:

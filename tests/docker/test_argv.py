@@ -63,7 +63,7 @@ def test_commands_on_one_service(command: argv.OnService, words: tuple[str, ...]
 
 def test_project_without_a_name_leaves_it_to_compose() -> None:
     """The first question is what the name is."""
-    expected = ("docker", "compose", "--ansi=never", "config", "--format=json")
+    expected = ("docker", "compose", "--ansi=never", "--profile=*", "config", "--format=json")
     assert expected == argv.config(Project(FOLDER, ()))
 
 

@@ -71,3 +71,10 @@ def test_image_tells_its_arguments() -> None:
         "ARG INCLUDE_LLAMA=false\n"
     )
     assert {"INCLUDE_LLAMA": "true", "INCLUDE_TONE": "true"} == parse_args(history)
+
+
+def test_argument_with_blanks_hides_no_other() -> None:
+    """The builder writes the values as they are, one behind the other."""
+    history = "RUN |3 CFLAGS=-O2 -DX=1 -g INCLUDE_TONE=true INCLUDE_LLAMA=false /bin/sh -c B=2\n"
+    expected = {"CFLAGS": "-O2 -DX=1 -g", "INCLUDE_TONE": "true", "INCLUDE_LLAMA": "false"}
+    assert expected == parse_args(history)

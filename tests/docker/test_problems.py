@@ -144,3 +144,19 @@ def test_engine_that_is_not_there_is_named(engine: object, monkeypatch: pytest.M
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(EngineUnreachable, match="does not answer"):
         require_engine()
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        'failed to read /srv/.env: Invalid template: "${supersecret"',
+        (
+            "invalid interpolation format for services.a.environment.HF_TOKEN.\n"
+            "You may need to escape any $ with another $.\n${supersecret\n"
+        ),
+    ],
+)
+def test_value_that_compose_quotes_is_not_shown(printed: str) -> None:
+    """It is what `.env` says, and may be a token."""
+    message = problem_of(UP, printed).message
+    assert ("supersecret" not in message, True) == (True, "nvalid " in message)

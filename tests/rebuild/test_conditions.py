@@ -15,10 +15,10 @@ from aava_cli.errors import NoSpace, NotPossible
 from aava_cli.events import Log
 from aava_cli.rebuild.conditions import (
     needed_bytes,
-    require_architecture,
     require_builder,
+    require_daemon_in_reach,
     require_gpu,
-    require_one_image,
+    require_processor,
     require_room,
 )
 from aava_cli.rebuild.plan import Known, Wish, plan_rebuild
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 
 HUGE = 10**18
 HERE = Path(__file__).parent
-ENGINE = Engine("id", "unix:///var/run/docker.sock", "28", HERE, ("runc",), has_gpu_devices=False)
+ENGINE = Engine(
+    *("id", "unix:///var/run/docker.sock", "28", HERE, ("runc",)),
+    has_gpu_devices=False,
+    processor="x86_64",
+)
 IMAGE = Image("sha256:aa", ("agent:latest",), 100, "now")
 CONTAINER = Container("c", "agent", "sha256:aa", "agent:latest", "running", None, 0, 0, None, ())
-KNOWN = Known(None, {}, {}, {})
+KNOWN = Known(None, None, {}, {})
 PLAN = replace(plan_rebuild(Wish.of(("tone",)), KNOWN, "agent:latest"), room_bytes=1)
 
 
@@ -40,30 +44,41 @@ def scene(engine: Engine = ENGINE, *, gpu: bool = False, image: Image | None = I
     """Return a scene with that *engine* and *image*, whose container may ask for a *gpu*."""
     project = Project(HERE, (), "agent")
     service = Service(project, SERVICE, "agent:latest", ".", None, {}, gpu)
-    return Scene(engine, service, image, CONTAINER, {}, KNOWN)
+    return Scene(engine, service, image, image, CONTAINER, {}, KNOWN)
 
 
 def test_gpu_needs_a_runtime() -> None:
     """The hint is what NVIDIA's own guide says."""
-    require_gpu(scene(), PLAN)
-    require_gpu(scene(replace(ENGINE, has_gpu_devices=True), gpu=True), PLAN)
+    require_gpu(scene())
     with pytest.raises(NotPossible, match="no NVIDIA runtime") as caught:
-        require_gpu(scene(gpu=True), PLAN)
+        require_gpu(scene(gpu=True))
     assert "nvidia-ctk" in caught.value.hint
 
 
-def test_gpu_of_another_host_is_not_looked_at() -> None:
-    """Its engine says that it has one; the rest is that host's."""
-    there = replace(ENGINE, endpoint="ssh://box", runtimes=("nvidia",))
-    require_gpu(scene(there, gpu=True), replace(PLAN, args={"LLAMA_CUDA_ARCHITECTURES": "999"}))
+def test_gpu_that_nobody_sees_is_missed_before_the_build() -> None:
+    """A runtime alone makes no device; this host has none."""
+    with pytest.raises(NotPossible, match="the driver shows none"):
+        require_gpu(scene(replace(ENGINE, has_gpu_devices=True), gpu=True))
 
 
-def test_code_for_newer_devices_is_refused() -> None:
-    """It would be found out by a daemon that ends."""
-    require_architecture(((8, 6),), "")
-    require_architecture(((8, 6),), "75;90")
-    with pytest.raises(NotPossible, match="which has 75"):
-        require_architecture(((9, 0), (7, 5)), "80;86")
+def test_part_that_exists_for_another_processor_only_is_refused() -> None:
+    """Kroko's server is a program of its vendor's, for one processor."""
+    kroko = replace(PLAN, includes={**PLAN.includes, "INCLUDE_KROKO_EMBEDDED": "true"})
+    require_processor(ENGINE, kroko)
+    arm = replace(ENGINE, processor="aarch64")
+    require_processor(arm, PLAN)
+    with pytest.raises(NotPossible, match="x86_64 only, and the engine's host is aarch64"):
+        require_processor(arm, kroko)
+
+
+def test_engine_elsewhere_has_its_own_gpu_and_an_address_of_its_daemon() -> None:
+    """What this host's driver says is not asked; what listens here is not the daemon."""
+    there = scene(replace(ENGINE, endpoint="ssh://box", runtimes=("nvidia",)), gpu=True)
+    require_gpu(there)
+    with pytest.raises(NotPossible, match="no address of its daemon is named"):
+        require_daemon_in_reach(there)
+    require_daemon_in_reach(replace(there, is_daemon_named=True))
+    require_daemon_in_reach(scene())
 
 
 def test_missing_builder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,15 +110,6 @@ def test_disk_of_another_host_is_said_to_be_unseen(engine: Engine) -> None:
     told: list[Event] = []
     require_room(scene(engine), PLAN, told.append)
     assert [True] == [isinstance(each, Log) and "not this host's" in each.message for each in told]
-
-
-def test_image_that_nobody_started_is_not_taken_for_the_old_one() -> None:
-    """Going back would bring another image than the one that runs."""
-    require_one_image(scene())
-    for image in (None, replace(IMAGE, id="sha256:bb")):
-        with pytest.raises(NotPossible, match="it was built since"):
-            require_one_image(scene(image=image))
-    require_one_image(replace(scene(image=None), container=None))
 
 
 def print_nothing(event: Event) -> None:

@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docker_fixture import ComposeProject, new_shell_project
+from tests.docker_fixture import ComposeProject, missing, new_shell_project
 from tests.rebuild.conftest import (
     ADDING,
     add_step,
@@ -33,13 +33,6 @@ DISK_BYTES = 5800 * MIB
 SMALL_BYTES = 300 * MIB
 # The new image is never well.
 CHECK = '[ "$$(cat /whisper_cpp)" != true ]'
-
-
-def missing(reason: str) -> NoReturn:
-    """Skip on a user's machine, fail where all has to be tested."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture

@@ -275,6 +275,17 @@ def test_dry_run_builds_nothing(looping: ComposeProject) -> None:
     assert "INCLUDE_WHISPER_CPP  true" in shown.stdout
 
 
+def test_backend_that_stays_denied_is_no_failure(serving: ComposeProject) -> None:
+    """What Silero needs is behind a mount: the image that has it counts, and it is said so."""
+    # An argument is recorded where it was used.
+    add_step(serving, "true\nARG INCLUDE_SILERO\nRUN true")
+    built = run(serving, "rebuild", "silero")
+    assert (0, False) == (built.code, serving.capabilities()["silero"]), built.stderr
+    assert "once `models/tts/silero` holds its models" in built.stderr
+    again = run(serving, "rebuild", "silero")
+    assert (0, 1) == (again.code, builds_of(serving)), again.stdout
+
+
 def test_project_without_containers_names_the_other_way(looping: ComposeProject) -> None:
     """The native daemon has no image."""
     (looping.folder / "docker-compose.yml").unlink()

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.switch.crashes import Command, spoils_only_words
+from tests.crashes import SEED, Command, sampled, spoils_only_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.crashes import Point
     from tests.switch.conftest import Project
-    from tests.switch.crashes import Point
 
 THREE_ROLES = (
     *("--stt", "whisper_cpp:ggml-goodbye"),
@@ -30,7 +28,6 @@ OLD = ("ggml-hello.bin", "first.gguf", "low.onnx")
 NEW = ("ggml-goodbye.bin", "second.gguf", "high.onnx")
 # `make crash-sweep` asks for all points; elsewhere a sample is as much as there is time for.
 POINTS = int(os.environ.get("AAVA_CRASH_POINTS", "16"))
-SEED = int(os.environ.get("AAVA_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 RECOVERY_DUE = 4
 # Done, failed, rolled back, recovered by hand, a model that cannot be read, no space, no daemon.
 DOCUMENTED = (0, 1, 3, RECOVERY_DUE, 7, 8, 11)
@@ -97,28 +94,10 @@ def sweep(served: Project, tmp_path: Path) -> Sweep:
     return Sweep(served, tmp_path / "trace", command, recover, served.files)
 
 
-def sampled(points: list[Point], share: float = 1.0) -> list[Point]:
-    """Return a sample of *points*, each call's first and last among them while there is room."""
-    chosen = random.Random(SEED)  # noqa: S311 - the seed is told, so that a failure can be repeated
-    count = min(len(points), int(POINTS * share)) if POINTS else len(points)
-    return sorted(chosen.sample(points, count), key=points.index)
-
-
 def report(what: str, points: list[Point], ends: Counter[str], told: Callable[[str], None]) -> None:
     """Say how many points were tried, of how many, and how they ended."""
     tried, mixed = sum(ends.values()), sum(ends[end] for end in ends if end.startswith("mixed"))
     told(f"{what}: {tried} of {len(points)} points, {dict(ends)}, {mixed} mixed, seed {SEED}")
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Return what writes a line past pytest's capture."""
-
-    def write(line: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n{line}\n")
-
-    return write
 
 
 def test_killed_at_any_call_it_ends_all_old_or_all_new(
@@ -127,7 +106,7 @@ def test_killed_at_any_call_it_ends_all_old_or_all_new(
     """SIGKILL at each point; then `aava recover`, then a look at the files and the daemon."""
     points = sweep.measure()
     ends: Counter[str] = Counter()
-    for point in sampled(points):
+    for point in sampled(points, POINTS):
         sweep.command.spoiled(point, "signal=SIGKILL", sweep.trace)
         recovered = sweep.recover.run()
         state = sweep.state()
@@ -147,7 +126,7 @@ def test_failing_at_any_call_it_ends_all_old_or_all_new(
     """One call fails; the exit code says which state there is, and it is that one."""
     points = sweep.measure()
     ends: Counter[str] = Counter()
-    for point in sampled(points, 0.5):
+    for point in sampled(points, POINTS // 2):
         ran = sweep.command.spoiled(point, f"error={error}", sweep.trace)
         code = ran.returncode
         if code == RECOVERY_DUE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 import sys
@@ -19,9 +20,12 @@ CALLS = (
     *("openat", "write", "fsync", "rename", "unlink", "mkdir"),
     *("fchmod", "fchown", "connect", "sendto"),
 )
-_LINE = re.compile(r"(\d+) +(\w+)\((.*)")
+# Children are begun and waited for, where a command has others do its work.
+CHILDREN = ("vfork", "clone", "clone3", "wait4")
+_LINE = re.compile(r"(?:(\d+) +)?(\w+)\((.*)")
+SEED = int(os.environ.get("AAVA_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 _FOR_WRITING = ("O_WRONLY", "O_RDWR", "O_CREAT")
-_TRACE = ("strace", "-f", "-y", "-qq", "-e", "signal=none", "-e")
+_TRACE = ("strace", "-y", "-qq", "-e", "signal=none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command line of `aava`, run as a user runs it."""
+    """A command line of `aava`, run as a user runs it.
+
+    What is counted and spoiled is its main thread; *calls* are those of it that matter. Where
+    it *follows* children and threads, they are spoiled at the same number.
+    """
 
     words: tuple[str, ...]
     folder: Path
+    calls: tuple[str, ...] = CALLS
+    follows: bool = True
 
     def run(self, *before: str) -> subprocess.CompletedProcess[str]:
         """Run it, with the words *before* it."""
@@ -54,19 +64,25 @@ class Command:
             capture_output=True,
             env=environment,
             cwd=self.folder,
-            timeout=60,
+            timeout=120,
         )
+
+    def _traced(
+        self, calls: tuple[str, ...], trace: Path, *more: str
+    ) -> subprocess.CompletedProcess[str]:
+        follow = ("-f",) if self.follows else ()
+        return self.run(*_TRACE, *follow, "-e", f"trace={','.join(calls)}", *more, "-o", str(trace))
 
     def points(self, trace: Path) -> list[Point]:
         """Run it once and return every call of it that changes something."""
-        ran = self.run(*_TRACE, f"trace={','.join(CALLS)}", "-o", str(trace))
+        ran = self._traced(self.calls, trace)
         assert ran.returncode == 0, ran.stderr
         return parse_trace(trace.read_text("utf-8", "replace").splitlines())
 
     def spoiled(self, point: Point, fault: str, trace: Path) -> subprocess.CompletedProcess[str]:
         """Run it with *fault* at *point*: `signal=SIGKILL`, `error=ENOSPC`."""
         inject = f"inject={point.call}:{fault}:when={point.number}"
-        return self.run(*_TRACE, f"trace={point.call}", "-e", inject, "-o", str(trace))
+        return self._traced((point.call,), trace, "-e", inject)
 
 
 def spoils_only_words(trace: Path) -> bool:
@@ -83,13 +99,17 @@ def parse_trace(lines: Sequence[str]) -> list[Point]:
     """Return the points in a trace: those of its first process that change something."""
     numbers: Counter[str] = Counter()
     points: list[Point] = []
-    main = lines[0].split()[0]
-    for line in lines:
-        found = _LINE.match(line)
-        if found is None or found[1] != main:
+    found = [match for match in map(_LINE.match, lines) if match]
+    for thread, call, about in (match.groups() for match in found):
+        if thread != found[0][1]:
             continue
-        call, about = found[2], found[3]
         numbers[call] += 1
         if call != "openat" or any(flag in about for flag in _FOR_WRITING):
             points.append(Point(call, numbers[call], about))
     return points
+
+
+def sampled(points: Sequence[Point], count: int) -> list[Point]:
+    """Return *count* of *points* in their order; all of them for 0, or where there are fewer."""
+    chosen = random.Random(SEED)  # noqa: S311 - the seed is told, so that a failure can be repeated
+    return sorted(chosen.sample(points, min(len(points), count or len(points))), key=points.index)
