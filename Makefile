@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-preflight clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -74,6 +74,9 @@ no-locks: $(VENV)/.dev
 
 bench-startup: $(VENV)/.run
 	$(BIN)/python benchmarks/startup/run.py
+
+bench-preflight: $(VENV)/.dev
+	$(BIN)/python benchmarks/preflight/run.py
 
 bench-download: $(VENV)/.run
 	$(BIN)/python -m benchmarks.download.run --full

@@ -49,6 +49,8 @@ class _Known:
         return self.kind(self.message.format(line=line), hint=self.hint)
 
 
+# Docker 28 says it below its reason, Docker 27 and older in other words.
+_HELP_ENDS = ("--help' for more information", "--help'.")
 _START = "see which one is asked: `docker context ls`; on this host: `sudo systemctl start docker`"
 # Behind these words stands what `.env` says, which may be a secret.
 _QUOTING = re.compile(r"(?i)^.*?(?:invalid interpolation format for \S+|invalid template)")
@@ -141,7 +143,11 @@ def shown(argv: Argv) -> str:
 
 
 def _telling_line(text: str) -> str:
-    """Return the line of *text* that says what went wrong, without a value that it quotes."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    quoting = [found[0].rstrip(" :.") for found in map(_QUOTING.search, lines) if found]
-    return (quoting or lines[-1:] or [""])[0]
+    """Return the line of *text* that says what went wrong, without a value that it quotes.
+
+    Where help is to be had is no reason.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    said = [line for line in lines if line and not line.endswith(_HELP_ENDS)]
+    quoting = [found[0].rstrip(" :.") for found in map(_QUOTING.search, said) if found]
+    return (quoting or said[-1:] or [""])[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aava_cli.errors import AavaError, RecoveryDue
+from aava_cli.errors import ConfigError, NotPossible, RolledBack, UsageError
 from aava_cli.journal import Journal
 from aava_cli.preflight.findings import facts_read_by
 from aava_cli.preflight.gpunote import note_gpu
@@ -67,9 +67,7 @@ def fix_host(
 def _repaired(session: Session, repair: Repair) -> Repaired:
     try:
         changed = apply_repair(session, repair)
-    except RecoveryDue:
-        raise
-    except (AavaError, OSError) as error:
+    except (ConfigError, NotPossible, RolledBack, UsageError, OSError) as error:
         return _told(repair, "failed", str(error))
     return _told(repair, "done" if changed else "already")
 

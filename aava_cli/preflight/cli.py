@@ -43,7 +43,7 @@ def preflight(  # noqa: PLR0913 - Typer makes one option of each parameter
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the repairs.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Make the repairs unasked.")] = False,
 ) -> None:
-    """Check that this host can run the models; note in `.env` whether a GPU can be used.
+    """Check that this host can run the models, and repair what is safe.
 
     \b
       aava preflight                     every check, with a fix for what is wrong
@@ -51,8 +51,9 @@ def preflight(  # noqa: PLR0913 - Typer makes one option of each parameter
       aava preflight --fix --dry-run     what could be put right: folders, `.env`, a token
       aava preflight --json              for a script; exit code 9 if a check failed
 
-    Repairs change folders and `.env`, and can be undone. Nothing is installed and nothing is
-    started again: the commands for that are shown.
+    Whether the daemon can use a GPU is noted in `.env`, as `GPU_AVAILABLE`. Repairs change
+    folders and `.env`. Nothing is installed and nothing is started again: the commands for
+    that are shown.
     """
     from aava_cli.preflight.apply import check_host, fix_host
     from aava_cli.preflight.choose import choose_checks

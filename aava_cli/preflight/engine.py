@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.preflight.facts import Docker, Socket
+from aava_cli.redact import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ def find_docker(*, timeout_s: float = TIMEOUT_S) -> Docker | None:
     if program is None:
         return None
     endpoint = find_endpoint(os.environ)
-    remote = endpoint if endpoint.startswith(_ELSEWHERE) else None
+    remote = scrub(endpoint, ()) if endpoint.startswith(_ELSEWHERE) else None
     try:
         ran = _run(["docker", "info", "--format", "{{json .}}"], timeout_s)
     except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aava_cli.gpu.facts import Gpus
+    from aava_cli.gpu.facts import ContainerGpu, Gpus
     from aava_cli.preflight.networkfacts import (
         Answered,
         Listener,
@@ -68,7 +68,7 @@ class Machine:
     support_end: str | None = None
     today: str = ""
     user_id: int = 0
-    cpu_flags: frozenset[str] = frozenset()
+    cpu_flags: tuple[str, ...] = ()
     locale: str = ""
     encoding: str = "utf-8"
 
@@ -150,6 +150,7 @@ class Facts:
     machine: Machine | Unknown = NOT_ASKED
     memory: Memory | Unknown = NOT_ASKED
     gpus: Gpus | Unknown = NOT_ASKED
+    container_gpu: ContainerGpu | Unknown | None = NOT_ASKED
     disks: tuple[Disk, ...] | Unknown = NOT_ASKED
     docker: Docker | Unknown | None = NOT_ASKED
     engines: tuple[str, ...] | Unknown = NOT_ASKED

@@ -132,13 +132,13 @@ def facts_read_by(function: Callable[..., Any]) -> frozenset[str]:
 
 
 def _collect(function: Any, names: set[str], seen: set[Any]) -> None:  # noqa: ANN401 - what a name stands for
-    if not isinstance(function, FunctionType) or function in seen:
+    is_ours = isinstance(function, FunctionType) and function.__module__.startswith("aava_cli.")
+    if not is_ours or function in seen:
         return
     seen.add(function)
-    if function.__module__.startswith("aava_cli."):
-        for name in _names_in(function.__code__):
-            names.add(name)
-            _collect(function.__globals__.get(name), names, seen)
+    for name in _names_in(function.__code__):
+        names.add(name)
+        _collect(function.__globals__.get(name), names, seen)
 
 
 def _names_in(code: CodeType) -> Iterator[str]:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from aava_cli import envfile
 from aava_cli.errors import AavaError, Busy, NotPossible, RecoveryDue, RolledBack
 from aava_cli.journal import Journal
+from aava_cli.preflight.checks.gpu_use import decide_gpu
 from aava_cli.preflight.facts import Unknown
-from aava_cli.preflight.findings import NotKnown
-from aava_cli.preflight.gpu_available import gpu_available
 from aava_cli.preflight.report import GpuNote
 from aava_cli.session import read_text
 from aava_cli.steps import WriteFile
@@ -30,18 +29,18 @@ _NOTED = "noted"
 
 
 def note_gpu(session: Session, facts: Facts, *, write: bool) -> GpuNote | None:
-    """Return whether a GPU can be used, and have `.env` say so; None where nobody can tell."""
+    """Return whether a GPU can be used, and have `.env` say so; None without facts of `.env`."""
     env = facts.env_file
-    try:
-        value, reason = gpu_available(facts)
-    except NotKnown:
-        return None
     if isinstance(env, Unknown):
         return None
-    note = GpuNote(value, reason, env.gpu_available)
-    if _TRUTHS.get((env.gpu_available or "").lower()) is value:
+    decided = decide_gpu(facts)
+    note = GpuNote(decided.usable, decided.reason, env.gpu_available)
+    if _TRUTHS.get((env.gpu_available or "").lower()) is decided.usable:
         return note
-    kept = _reason_to_keep(env, write=write) or _write(session, env, value=value)
+    if not decided.is_known:
+        # A driver that hangs now may answer the next time.
+        return replace(note, kept="nobody knows")
+    kept = _reason_to_keep(env, write=write) or _write(session, env, value=decided.usable)
     return replace(note, written=kept is None, kept=kept)
 
 

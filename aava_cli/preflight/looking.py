@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aava_cli.preflight.checks import judge_all, needs_of
+from aava_cli.preflight.checks.gpu_use import decide_gpu
 from aava_cli.preflight.facts import Facts
 from aava_cli.preflight.findings import facts_read_by, group_of
-from aava_cli.preflight.gpu_available import gpu_available
 from aava_cli.preflight.probe import learn, probes_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def look(session: Session, wanted: Wanted, *, also: frozenset[str] = frozenset()
 def _needs_of_note(wanted: Wanted) -> frozenset[str]:
     if not is_about_gpus(wanted):
         return frozenset()
-    return facts_read_by(gpu_available) | {"env_file"}
+    return facts_read_by(decide_gpu) | {"env_file"}
 
 
 def is_about_gpus(wanted: Wanted) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from aava_cli.gpu.facts import EngineGpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,7 @@ class Port:
     answer: Literal["nobody", "daemon", "silence", "stranger"]
     detail: str = ""
     holder: str | None = None
+    gpu: EngineGpu | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from aava_cli.folders import Ownership
+from aava_cli.preflight.checks.gpu_use import decide_gpu
 from aava_cli.preflight.checks.project import CONTAINER_USER
 from aava_cli.preflight.facts import Docker, Unknown
 from aava_cli.preflight.findings import NotKnown, known
-from aava_cli.preflight.gpu_available import gpu_available
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from aava_cli.preflight.facts import Facts
-    from aava_cli.preflight.projectfacts import EnvFile, Folder
+    from aava_cli.preflight.projectfacts import EnvFile
 
 # What the project's own installer gives its folders: the group writes, and what is made in
 # them belongs to it.
@@ -131,18 +131,15 @@ def _folders(facts: Facts) -> Iterator[Repair]:
         if not folder.exists and folder.writable:
             owner = CONTAINER_USER if shared and user == 0 and not rootless else None
             yield MissingFolder(folder.path, _SHARED_MODE if shared else _OWN_MODE, owner)
-        elif shared and not rootless and folder.exists and not folder.is_open_to(CONTAINER_USER):
-            yield from _opened(folder, user)
+        elif folder.held and shared and not rootless and not folder.is_open_to(CONTAINER_USER):
+            yield from _opened(folder.path, folder.held, user)
 
 
-def _opened(folder: Folder, user: int) -> Iterator[Repair]:
+def _opened(path: Path, held: Ownership, user: int) -> Iterator[Repair]:
     # Only root gives a folder away, and only its owner changes who may use it.
-    if folder.owner is None or folder.group is None or folder.mode is None:
-        return
-    if user == 0 or user == folder.owner == CONTAINER_USER:
-        old = Ownership(folder.owner, folder.group, folder.mode)
-        new = Ownership(CONTAINER_USER, folder.group, folder.mode | _SHARED_MODE)
-        yield ClosedFolder(folder.path, old, new)
+    if user == 0 or user == held.owner == CONTAINER_USER:
+        new = Ownership(CONTAINER_USER, held.group, held.mode | _SHARED_MODE)
+        yield ClosedFolder(path, held, new)
 
 
 def _env(facts: Facts) -> Iterator[tuple[str, Repair]]:
@@ -154,17 +151,10 @@ def _env(facts: Facts) -> Iterator[tuple[str, Repair]]:
         if env.has_example:
             yield "env", MissingEnvFile(env.path, env.path.with_name(".env.example"))
         return
-    if env.gpu_layers in (None, "", "0") and _has_gpu(facts):
+    if env.gpu_settings.get(_LAYERS, "0") == "0" and decide_gpu(facts).usable:
         yield "gpu-layers", MissingValue(_LAYERS, "-1")
     if _is_open(env):
         yield "access", MissingValue(_TOKEN, None)
-
-
-def _has_gpu(facts: Facts) -> bool:
-    try:
-        return gpu_available(facts)[0]
-    except NotKnown:
-        return False
 
 
 def _is_open(env: EnvFile) -> bool:

@@ -20,18 +20,19 @@ def find_port(session: Session, *, timeout_s: float = TIMEOUT_S) -> Port:
     """Return who answers where the daemon is to listen."""
     from aava_cli.daemon.address import find_address
     from aava_cli.daemon.client import connect
+    from aava_cli.gpu.engine import engine_gpu
 
     settings = session.settings
     url = find_address(settings.daemon_url, session.env(), env_file=settings.env_file).urls[0]
     try:
         with connect(session, timeout_s=timeout_s) as daemon:
-            daemon.status(timeout_s=timeout_s)
+            said = engine_gpu(daemon.status(timeout_s=timeout_s))
     except (AccessDenied, NotPossible) as error:
         # Only a daemon refuses in these words.
         return Port(url, "daemon", error.message, find_holder(url))
     except DaemonUnreachable as error:
         return _unreachable(url, error)
-    return Port(url, "daemon", holder=find_holder(url))
+    return Port(url, "daemon", holder=find_holder(url), gpu=said)
 
 
 def _unreachable(url: str, error: DaemonUnreachable) -> Port:

@@ -20,14 +20,17 @@ from aava_cli.settings import is_compose_project
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from aava_cli.gpu.facts import ContainerGpu
     from aava_cli.session import Session
 
 # A driver that nobody has used since the start of the host takes seconds to answer.
 DEADLINE_S = 5.0
 # The hub is beside the point of most runs: nobody waits for it longer than for the rest.
-NETWORK_DEADLINE_S = 0.5
+NETWORK_DEADLINE_S = 0.4
 # Whoever starts containers has time for a slow network too.
-DEEP_DEADLINE_S = 60.0
+DEEP_NETWORK_S = 15.0
+# The first container of an image of many gigabytes takes its time.
+DEEP_DEADLINE_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,20 @@ class Probe:
 def probes_of(session: Session, *, deep: bool = False) -> dict[str, Probe]:
     """Return the probe of every fact; *deep* ones may start containers, and wait."""
     settings = session.settings
-    network_s = DEEP_DEADLINE_S / 4 if deep else NETWORK_DEADLINE_S
+    network_s = DEEP_NETWORK_S if deep else NETWORK_DEADLINE_S
     answer_s = network_s - 0.05
     return {
         "machine": Probe(host.find_machine, "/etc/os-release, /proc/cpuinfo, uname, getrlimit"),
         "clock": Probe(host.find_clock, "adjtimex"),
         "memory": Probe(host.find_memory, "/proc/meminfo, /sys/fs/cgroup"),
-        "gpus": Probe(find_gpus, "libnvidia-ml, else `nvidia-smi`, else /proc/driver/nvidia"),
+        "gpus": Probe(
+            find_gpus, "libnvidia-ml, else `nvidia-smi`; libcuda; /proc/driver, /sys/bus/pci, /dev"
+        ),
+        "container_gpu": Probe(
+            lambda: try_container(session) if deep else None,
+            "`docker run` with --deep, else nothing",
+            DEEP_DEADLINE_S if deep else DEADLINE_S,
+        ),
         "disks": Probe(lambda: host.find_disks(settings), "statvfs"),
         "docker": Probe(find_docker, "`docker info`, the context's meta.json, the socket"),
         "compose_config": Probe(
@@ -102,6 +112,14 @@ def gather_facts(session: Session, *, only: Collection[str] | None = None) -> Fa
     probes = probes_of(session)
     wanted = {name: probe for name, probe in probes.items() if only is None or name in only}
     return as_facts(learn(wanted))
+
+
+def try_container(session: Session) -> ContainerGpu | None:
+    """Return what a container of the project's own image finds of the GPU, if it has one."""
+    from aava_cli.docker.proof import prove_gpu
+
+    folder = session.settings.project
+    return prove_gpu(folder, session.env()) if is_compose_project(folder) else None
 
 
 def as_facts(learned: Iterable[Learned]) -> Facts:

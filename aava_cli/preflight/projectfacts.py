@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from aava_cli.folders import Ownership
 
 _WRITE_AND_ENTER = 0o3
 
@@ -26,7 +29,7 @@ class EnvFile:
     misread: tuple[str, ...] = ()
     bad_values: tuple[str, ...] = ()
     gpu_available: str | None = None
-    gpu_layers: str | None = None
+    gpu_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +54,20 @@ class Overlay:
 class Folder:
     """What files are written to; one that does not exist yet is judged by the folder above it.
 
-    *owner*, *group* and *mode* are None where it does not exist.
+    *held* is None where it does not exist.
     """
 
     path: Path
     exists: bool
     writable: bool
-    owner: int | None = None
-    group: int | None = None
-    mode: int | None = None
+    held: Ownership | None = None
 
     def is_open_to(self, user: int) -> bool:
         """Return whether *user*, whose group has the same number, can make files in it."""
-        if self.mode is None:
+        if self.held is None:
             return False
-        bits = _WRITE_AND_ENTER
-        if self.owner == user:
-            return self.mode >> 6 & bits == bits
-        if self.group == user:
-            return self.mode >> 3 & bits == bits
-        return self.mode & bits == bits
+        shift = 6 if self.held.owner == user else 3 if self.held.group == user else 0
+        return self.held.mode >> shift & _WRITE_AND_ENTER == _WRITE_AND_ENTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,10 @@ def test_named_address_wins_and_keeps_the_token(monkeypatch: pytest.MonkeyPatch)
 )
 @pytest.mark.parametrize("command", ["status", "smoke", "preflight"])
 def test_wrong_place_in_env_is_named_with_its_line(
-    aava: Aava, project: Path, line: str, command: str
+    aava: Aava, project: Path, line: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A person can go and correct it; what may be a password is not repeated."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     env = project / ".env"
     with env.open("a") as file:
         file.write(f"# a comment\n{line}\n")

@@ -33,11 +33,12 @@ from aava_cli.docker.engine import (
     require_engine,
     tag_image,
 )
-from aava_cli.docker.gpu import compute_capabilities, count_devices, has_usable_gpu
+from aava_cli.docker.gpu import compute_capabilities, has_usable_gpu
 from aava_cli.docker.health import ContainerFailed, is_well, wait_until_well
 from aava_cli.docker.mounts import host_path
 from aava_cli.docker.problems import ContainerMissing, EngineFailed
 from aava_cli.errors import NotFound
+from aava_cli.gpu.facts import Gpu, Gpus
 from tests.docker_fixture import REPOSITORY
 
 if TYPE_CHECKING:
@@ -47,29 +48,7 @@ if TYPE_CHECKING:
     from tests.docker_fixture import ComposeProject
 
 
-class Driver:
-    """What the driver's library answers on a host with *count* devices."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def nvmlInit(self) -> None:  # noqa: N802 - the library's own names
-        """Begin."""
-
-    def nvmlShutdown(self) -> None:  # noqa: N802 - the library's own names
-        """End."""
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - the library's own names
-        """Return how many devices there are."""
-        return self.count
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802 - the library's own names
-        """Return what names the device *index*."""
-        return index
-
-    def nvmlDeviceGetCudaComputeCapability(self, device: int) -> tuple[int, int]:  # noqa: N802 - its
-        """Return what *device* can compute."""
-        return (8, 6 if device < self.count else 0)
+GPUS = Gpus((Gpu("NVIDIA L4", "GPU-1", compute=(8, 9)), Gpu("unnamed GPU", "GPU-2")))
 
 
 @contextmanager
@@ -157,31 +136,32 @@ def test_compose_file_of_env_is_honoured(shell_project: ComposeProject, engine: 
     assert ["docker-compose.yml", "x.yml"] == [path.name for path in files]
 
 
-@pytest.mark.parametrize(("count", "usable"), [(1, True), (0, False)])
+@pytest.mark.parametrize(("gpus", "usable"), [(GPUS, True), (Gpus(), False)])
 def test_gpu_is_usable_when_engine_and_driver_agree(
-    engine: Engine, count: int, *, usable: bool
+    engine: Engine, gpus: Gpus, *, usable: bool
 ) -> None:
     """The engine offers devices, and the driver sees one."""
     offering = replace(engine, runtimes=("runc", "nvidia"))
-    assert usable == has_usable_gpu(offering, Driver(count))
+    assert usable == has_usable_gpu(offering, gpus)
+
+
+def test_gpu_is_no_use_to_an_engine_that_offers_none(engine: Engine) -> None:
+    """Containers of it run on the CPU, whatever the driver sees."""
+    bare = replace(engine, runtimes=("runc",), has_gpu_devices=False)
+    assert not has_usable_gpu(bare, GPUS)
 
 
 def test_device_of_another_host_is_the_engines_to_know(engine: Engine) -> None:
     """This host's driver says nothing about it."""
     there = replace(engine, endpoint="ssh://gpu-box", has_gpu_devices=True)
-    assert has_usable_gpu(there, Driver(0))
-
-
-def test_devices_are_counted_by_the_driver() -> None:
-    """The number is the kernel's; without a driver it is none."""
-    nodes = [path for path in Path("/dev").glob("nvidia*") if path.name[6:].isdigit()]
-    assert len(nodes) == count_devices()
+    assert has_usable_gpu(there, Gpus())
 
 
 def test_devices_tell_what_they_can_compute() -> None:
-    """Nothing without a driver; what the driver says with one."""
-    assert ((8, 6), (8, 6)) == compute_capabilities(Driver(2))
-    assert count_devices() == len(compute_capabilities())
+    """As far as they say; here they are what the driver lists."""
+    assert ((8, 9),) == compute_capabilities(GPUS)
+    nodes = [path for path in Path("/dev").glob("nvidia*") if path.name[6:].isdigit()]
+    assert bool(nodes) == bool(compute_capabilities())
 
 
 def test_build_of_another_tag_is_described(shell_project: ComposeProject) -> None:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aava_cli.gpu.facts import Gpu, Gpus
 from aava_cli.preflight.checks import CHECKS, run_checks
 from aava_cli.preflight.facts import Disk, Facts, Memory, Unknown
 from aava_cli.preflight.networkfacts import Network, Port
 from aava_cli.preflight.projectfacts import EnvFile, Folder, Parsed
 from aava_cli.preflight.versions import version_of
-from tests.preflight.healthy import DOCKER, ENV_FILE, FACTS, GB, GPU, MACHINE, PROJECT
+from tests.preflight.healthy import DOCKER, ENV_FILE, FACTS, GB, MACHINE, PROJECT
 
 if TYPE_CHECKING:
     from aava_cli.events import Item
@@ -120,78 +119,6 @@ def test_memory(total_gb: int, limit_gb: int | None, expected: tuple[str, str]) 
 def test_limits(name: str, changed: dict[str, Any], expected: tuple[str, str]) -> None:
     """Small limits are worth a look."""
     assert status(name, machine=replace(MACHINE, **changed)) == expected
-
-
-@pytest.mark.parametrize(
-    ("gpus", "expected"),
-    [
-        (Gpus(), ("skip", "no NVIDIA driver: models run on the CPU")),
-        (
-            Gpus(problem="mismatch", detail="NVML's words"),
-            (
-                "warn",
-                (
-                    "the NVIDIA driver was updated, its kernel module was not (NVML's words): "
-                    "models run on the CPU"
-                ),
-            ),
-        ),
-        (
-            Gpus(problem="no-library"),
-            ("warn", "this container was started without its GPU: models run on the CPU"),
-        ),
-        (
-            Gpus(driver="550.90"),
-            ("warn", "driver 550.90 shows no device: models run on the CPU"),
-        ),
-        (
-            Gpus((GPU, Gpu("NVIDIA GB10", "GPU-2"))),
-            ("pass", "NVIDIA L4, 20.0 GB free of 24.0 GB; NVIDIA GB10, shares the host's memory"),
-        ),
-    ],
-)
-def test_gpu(gpus: Gpus, expected: tuple[str, str]) -> None:
-    """No GPU, or a broken driver, means the CPU; it is never a failure."""
-    assert status("gpu", gpus=gpus) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "gpus", "expected"),
-    [
-        ("gpu-memory", Gpus((Gpu("GB10", ""),)), ("skip", "no GPU with memory of its own")),
-        ("gpu-memory", Gpus((replace(GPU, free_bytes=GB),)), ("warn", "1.0 GB free")),
-        ("gpu-driver", Gpus(), ("skip", "no NVIDIA driver that answers")),
-        ("gpu-driver", Gpus(driver="525.53"), ("warn", "525.53 is too old for CUDA 12")),
-        ("gpu-driver", Gpus(driver="1050.1.2"), ("pass", "1050.1.2")),
-        ("gpu-kernels", Gpus(), ("skip", "no GPU that an image has to be built for")),
-        (
-            "gpu-kernels",
-            Gpus((GPU, replace(GPU, compute=(12, 0)))),
-            (
-                "warn",
-                "compute capability 12.0: PyTorch in the GPU image may lack kernels for it",
-            ),
-        ),
-    ],
-)
-def test_gpu_details(name: str, gpus: Gpus, expected: tuple[str, str]) -> None:
-    """What the driver does not say is not judged."""
-    assert status(name, gpus=gpus) == expected
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({"version": None}, "skip"),
-        ({"runtimes": ("runc",)}, "warn"),
-        ({"runtimes": ("runc",), "has_cdi": True}, "pass"),
-        ({"is_podman": True}, "warn"),
-        ({"is_snap": True}, "warn"),
-    ],
-)
-def test_gpu_docker(changed: dict[str, Any], expected: str) -> None:
-    """Docker needs to be told of the GPU; some engines do not pass it on."""
-    assert found("gpu-docker", docker=replace(DOCKER, **changed)).status == expected
 
 
 def test_engines_need_docker_or_a_native_one() -> None:

@@ -105,10 +105,10 @@ def test_the_program_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert docker is not None
     assert (docker.version, docker.root, docker.remote) == ("28.2.2", tmp_path, None)
     assert (docker.root_free_bytes or 0) > 0
-    monkeypatch.setenv("DOCKER_HOST", "ssh://gpu")
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me:secret@gpu")
     elsewhere = find_docker()
     assert elsewhere is not None
-    assert (elsewhere.remote, elsewhere.root_free_bytes) == ("ssh://gpu", None)
+    assert (elsewhere.remote, elsewhere.root_free_bytes) == ("ssh://***@gpu", None)
 
 
 def write_context(folder: Path, name: str, host: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.folders import Ownership
 from aava_cli.preflight.checks import CHECKS, all_checks, needs_of, run_checks
 from aava_cli.preflight.facts import NOT_ASKED, Clock, ComposeConfig, Facts, Socket
 from aava_cli.preflight.findings import GROUPS, facts_read_by, group_of
@@ -57,7 +58,7 @@ def test_checks_of_this_host_say_so_when_the_engine_is_on_another() -> None:
     remote = replace(DOCKER, remote="ssh://gpu")
     about = "about this machine; the containers run at ssh://gpu"
     assert found("memory", docker=remote).details == about
-    assert found("gpu", docker=remote).details == about
+    assert (found("gpu", docker=remote).details or "").endswith(f"\n{about}")
     assert found("env", docker=remote).details is None
 
 
@@ -121,7 +122,7 @@ def test_a_vast_container_instance_is_told_what_it_can_do(docker: Any) -> None: 
 )
 def test_instructions(arch: str, flags: tuple[str, ...], expected: str) -> None:
     """Wheels are made for processors of the last ten years."""
-    machine = replace(MACHINE, arch=arch, cpu_flags=frozenset(flags))
+    machine = replace(MACHINE, arch=arch, cpu_flags=flags)
     assert found("instructions", machine=machine).status == expected
 
 
@@ -204,7 +205,7 @@ def test_names(names: Names, expected: tuple[str, str]) -> None:
         (Answered(HUB, 200), "pass"),
         (Answered(HUB, 404), "pass"),
         (Answered(HUB, 503), "warn"),
-        (Answered(HUB, problem="no answer within 0.45 s"), "warn"),
+        (Answered(HUB, problem="no answer within 0.35 s"), "warn"),
         (Answered(HUB, offline="HF_HUB_OFFLINE"), "skip"),
         (Answered(HUB, 200, proxy="http://proxy:3128"), "pass"),
     ],
@@ -366,12 +367,12 @@ def test_an_interrupted_change_comes_before_everything_else() -> None:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"owner": 1000, "mode": 0o700}, "pass"),
-        ({"owner": 0, "group": 1000, "mode": 0o770}, "pass"),
-        ({"owner": 0, "group": 0, "mode": 0o777}, "pass"),
-        ({"owner": 0, "group": 0, "mode": 0o755}, "warn"),
-        ({"owner": 1000, "mode": 0o577}, "warn"),
-        ({"exists": False, "owner": None, "group": None, "mode": None}, "warn"),
+        ({"held": Ownership(1000, 0, 0o700)}, "pass"),
+        ({"held": Ownership(0, 1000, 0o770)}, "pass"),
+        ({"held": Ownership(0, 0, 0o777)}, "pass"),
+        ({"held": Ownership(0, 0, 0o755)}, "warn"),
+        ({"held": Ownership(1000, 0, 0o577)}, "warn"),
+        ({"exists": False, "held": None}, "warn"),
     ],
 )
 def test_owners(changed: dict[str, Any], expected: str) -> None:
@@ -382,9 +383,9 @@ def test_owners(changed: dict[str, Any], expected: str) -> None:
     )
 
 
-def test_nobody_writes_to_a_folder_without_a_mode() -> None:
-    """It is not there."""
-    assert not replace(OWNED, mode=None).is_open_to(1000)
+def test_nobody_writes_to_a_folder_that_is_not_there() -> None:
+    """Somebody has to make it first."""
+    assert not replace(OWNED, held=None).is_open_to(1000)
 
 
 @pytest.mark.parametrize(
@@ -423,16 +424,6 @@ def test_numbers() -> None:
     bad = replace(ENV_FILE, bad_values=(".env:3: `LOCAL_LLM_CONTEXT` is no number: `4k`",))
     assert found("numbers", env_file=bad).status == "fail"
     assert found("numbers", env_file=replace(ENV_FILE, exists=False)).status == "skip"
-
-
-@pytest.mark.parametrize(
-    ("layers", "expected"), [(None, "warn"), ("", "warn"), ("0", "warn"), ("20", "pass")]
-)
-def test_gpu_layers(layers: str | None, expected: str) -> None:
-    """Without layers on it, the GPU does nothing for the language model."""
-    env_file = replace(ENV_FILE, gpu_layers=layers)
-    assert found("gpu-layers", env_file=env_file).status == expected
-    assert found("gpu-layers", env_file=env_file, docker=None).status == "skip"
 
 
 def test_an_overlay_that_takes_a_whole_part_away_is_named() -> None:

@@ -19,6 +19,8 @@ from aava_cli.preflight.probing.network import (
     find_listeners,
     find_network,
     find_proxies,
+    in_container,
+    named,
 )
 from aava_cli.settings import Settings
 
@@ -57,6 +59,14 @@ def test_who_listens_on_a_port_of_another_service_is_named(tmp_path: Path) -> No
     alone = tmp_path / "alone"
     alone.mkdir()
     assert find_listeners(settings_of(alone, compose=False)) == ()
+
+
+def test_a_listener_may_be_gone_or_hidden() -> None:
+    """Only root sees the programs of others, and any may end while it is looked at."""
+    gone = subprocess.Popen(("true",))
+    gone.wait()
+    for pid in (gone.pid, None):
+        assert (named(pid), in_container(pid)) == (None, False)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aava_cli.preflight.checks import docker, gpu, host, network, project
+from aava_cli.preflight.checks import docker, gpu, gpu_use, host, network, project
 from aava_cli.preflight.facts import Docker
 from aava_cli.preflight.findings import (
     CHECKS,
@@ -33,6 +33,7 @@ __all__ = [
     "all_checks",
     "docker",
     "gpu",
+    "gpu_use",
     "host",
     "judge_all",
     "needs_of",

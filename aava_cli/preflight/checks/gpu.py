@@ -1,113 +1,149 @@
-"""What a GPU and its driver have to be; none is needed."""
+"""What a GPU, its driver and CUDA have to be; none is needed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from aava_cli.gpu.describe import device_lines, holder_words, memory_words
+from aava_cli.gpu.floors import (
+    NEWEST_COMPUTE,
+    OLDEST_COMPUTE,
+    runs_cuda_12,
+    starts_image,
+)
+from aava_cli.gpu.rungs import broken_cuda, broken_gpu, broken_rung
 from aava_cli.output import human_bytes
 from aava_cli.preflight.checks.room import GB
 from aava_cli.preflight.findings import Passed, Skipped, Warned, check, known
-from aava_cli.preflight.versions import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
-    from aava_cli.gpu.facts import DriverProblem, Gpu
+    from aava_cli.gpu.facts import Gpu, Gpus, System
     from aava_cli.preflight.facts import Facts
     from aava_cli.preflight.findings import Finding
 
-_DRIVER_PROBLEMS: Mapping[DriverProblem, tuple[str, str]] = {
-    "mismatch": ("the NVIDIA driver was updated, its kernel module was not", "reboot the host"),
-    "not-loaded": ("the NVIDIA kernel module is not loaded", "run `sudo modprobe nvidia`"),
-    "no-library": (
-        "this container was started without its GPU",
-        "start it with `--gpus all`, with the NVIDIA container toolkit on the host",
-    ),
-    "no-permission": (
-        "this user may not use the GPU",
-        "add the user to the group of `/dev/nvidia0`, `video` or `render`",
-    ),
-    "other": (
-        "the NVIDIA driver does not work",
-        "run `nvidia-smi`; in a container that lost its GPU, start the container again",
-    ),
-}
-_CUDA_12_DRIVER = (525, 60)
 _ROOM_ON_GPU_BYTES = 2 * GB
-_BLACKWELL = (12, 0)
+_NEWER_DRIVER = "install driver 550.54.14 or newer"
 
 
 @check("gpu")
 def usable_gpu(facts: Facts) -> Finding:
     """Look for a GPU, which makes large models fast enough for a call; none is needed."""
     gpus = known(facts.gpus)
-    if gpus.problem is not None:
-        evidence, fix = _DRIVER_PROBLEMS[gpus.problem]
-        detail = f" ({gpus.detail})" if gpus.detail else ""
-        return Warned(f"{evidence}{detail}: models run on the CPU", fix)
-    if gpus.devices:
-        return Passed("; ".join(map(_describe, gpus.devices)))
-    if gpus.driver is None:
-        return Skipped("no NVIDIA driver: models run on the CPU")
-    evidence = f"driver {gpus.driver} shows no device: models run on the CPU"
-    return Warned(evidence, "run `nvidia-smi -L`; with MIG on, make an instance")
+    rung = broken_rung(gpus)
+    if rung is not None:
+        return Warned(f"{rung.evidence}: models run on the CPU", rung.fix)
+    if not gpus.devices:
+        return _no_nvidia(gpus.system)
+    described = "; ".join(_described(gpus.devices))
+    details = "\n".join(device_lines(gpus))
+    if gpus.broken:
+        lost = broken_gpu(gpus, gpus.broken[0])
+        return Warned(f"{described}; {lost.evidence}", lost.fix, details)
+    spoilt = [gpu for gpu in gpus.devices if gpu.uncorrected_errors]
+    if spoilt:
+        evidence = f"GPU {spoilt[0].index} had {spoilt[0].uncorrected_errors} memory errors"
+        fix = "run `sudo nvidia-smi --gpu-reset`, or reboot the host"
+        return Warned(f"{described}; {evidence}", fix, details)
+    return Passed(described, details)
 
 
-def _describe(gpu: Gpu) -> str:
-    if gpu.total_bytes is None or gpu.free_bytes is None:
-        return f"{gpu.name}, shares the host's memory"
-    return f"{gpu.name}, {human_bytes(gpu.free_bytes)} free of {human_bytes(gpu.total_bytes)}"
+def _no_nvidia(system: System) -> Finding:
+    named = ", ".join(f"{make} GPU {what}" for make, what in system.others.items())
+    if "AMD" in system.others:
+        fix = "choose models for the CPU: the engines are built for NVIDIA's CUDA, not for ROCm"
+        return Warned(f"{named}: models run on the CPU", fix)
+    return Skipped(f"no NVIDIA GPU{f', but {named}' if named else ''}: models run on the CPU")
+
+
+def _described(devices: tuple[Gpu, ...]) -> Iterator[str]:
+    """Yield the devices, those alike together with the least of their free memory."""
+    counts = Counter((gpu.name, gpu.total_bytes) for gpu in devices)
+    for (name, total_bytes), count in counts.items():
+        alike = [gpu for gpu in devices if (gpu.name, gpu.total_bytes) == (name, total_bytes)]
+        fullest = min(alike, key=lambda gpu: gpu.free_bytes or 0)
+        shown = f"{count} x {name}" if count > 1 else name
+        yield f"{shown}, {memory_words(fullest)}{' each' if count > 1 and total_bytes else ''}"
 
 
 @check("gpu-memory")
 def room_on_gpu(facts: Facts) -> Finding:
     """Expect room: a model that does not fit goes to the CPU or fails to load."""
-    gpus = known(facts.gpus)
-    free = [gpu.free_bytes for gpu in gpus.devices if gpu.free_bytes is not None]
-    if not free:
+    devices = [gpu for gpu in known(facts.gpus).devices if gpu.free_bytes is not None]
+    if not devices:
         return Skipped("no GPU with memory of its own")
-    evidence = f"{human_bytes(max(free))} free"
-    if max(free) < _ROOM_ON_GPU_BYTES:
-        return Warned(evidence, "run `nvidia-smi` to see which program holds it")
-    return Passed(evidence)
+    roomiest = max(devices, key=lambda gpu: gpu.free_bytes or 0)
+    evidence = f"{human_bytes(roomiest.free_bytes or 0)} free"
+    if (roomiest.free_bytes or 0) >= _ROOM_ON_GPU_BYTES:
+        return Passed(evidence)
+    holders = ", ".join(holder_words(roomiest))
+    if holders:
+        return Warned(f"{evidence}: held by {holders}", "end it, or move it to another GPU")
+    fix = "run `nvidia-smi` on the host: what holds it is in another container, or another user's"
+    return Warned(f"{evidence}, and no program shows that holds it", fix)
 
 
 @check("gpu-driver")
 def new_enough_driver(facts: Facts) -> Finding:
-    """Expect driver 525.60, which the engines' CUDA 12 needs."""
-    driver = known(facts.gpus).driver
-    if driver is None:
+    """Expect driver 550.54, which came with the CUDA 12.4 that the daemon's GPU image asks for."""
+    gpus = known(facts.gpus)
+    if gpus.driver is None:
         return Skipped("no NVIDIA driver that answers")
-    if version_of(driver)[:2] < _CUDA_12_DRIVER:
-        return Warned(f"{driver} is too old for CUDA 12", "install driver 550 or newer")
-    return Passed(driver)
+    evidence = _driver(gpus)
+    if not runs_cuda_12(gpus):
+        return Warned(f"{evidence}: too old for the engines' CUDA 12", _NEWER_DRIVER)
+    if not known(facts.is_compose_project) or starts_image(gpus) or is_required_waived(facts):
+        return Passed(evidence)
+    # Within CUDA 12 it would run: only the image's own requirement stands against it.
+    fix = f"{_NEWER_DRIVER}, or set `NVIDIA_DISABLE_REQUIRE=true` in `.env`"
+    return Warned(f"{evidence}: the image does not start, `unsatisfied condition: cuda>=12.4`", fix)
+
+
+def _driver(gpus: Gpus) -> str:
+    newest = gpus.newest_cuda
+    return f"{gpus.driver}, up to CUDA {newest[0]}.{newest[1]}" if newest else str(gpus.driver)
+
+
+def is_required_waived(facts: Facts) -> bool:
+    """Return whether `.env` has the NVIDIA runtime ignore what an image asks for."""
+    value = known(facts.env_file).gpu_settings.get("NVIDIA_DISABLE_REQUIRE", "")
+    return value.lower() in {"1", "true"}
+
+
+@check("gpu-cuda")
+def cuda_works(facts: Facts) -> Finding:
+    """Expect CUDA to work where the driver answers: without it engines use the CPU, silently."""
+    gpus = known(facts.gpus)
+    if not gpus.devices or gpus.cuda is None:
+        return Skipped("no GPU that the driver lists")
+    rung = broken_cuda(gpus.cuda)
+    if rung is not None:
+        silent = f"`nvidia-smi` is fine, and {rung.evidence}: the engines use the CPU, silently"
+        return Warned(silent, rung.fix)
+    return Passed(f"a program can use {_count(len(gpus.cuda.devices), 'device')}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 @check("gpu-kernels")
 def image_has_kernels(facts: Facts) -> Finding:
-    """Warn of a GPU newer than what the daemon's GPU image is built for."""
-    newest = max((gpu.compute or (0, 0) for gpu in known(facts.gpus).devices), default=(0, 0))
-    if newest == (0, 0) or not known(facts.is_compose_project):
+    """Warn of a GPU that the daemon's GPU image has no code for."""
+    computes = [gpu.compute for gpu in known(facts.gpus).devices if gpu.compute]
+    if not computes or not known(facts.is_compose_project):
         return Skipped("no GPU that an image has to be built for")
-    evidence = f"compute capability {newest[0]}.{newest[1]}"
-    if newest >= _BLACKWELL:
-        fix = "check `aava smoke`; engines of the image that need PyTorch may use the CPU"
-        return Warned(f"{evidence}: PyTorch in the GPU image may lack kernels for it", fix)
-    return Passed(evidence)
+    newest, oldest = max(computes), min(computes)
+    if newest > NEWEST_COMPUTE:
+        fix = "try `aava smoke`: engines on PyTorch (Kokoro, MeloTTS, Silero) have to use the CPU"
+        return Warned(f"{_compute(newest)}: PyTorch in the GPU image has no code for it", fix)
+    if oldest < OLDEST_COMPUTE:
+        fix = "choose models for the CPU, or an older CUDA"
+        return Warned(f"{_compute(oldest)}: CUDA 12 has no code for it", fix)
+    return Passed(_compute(newest))
 
 
-@check("gpu-docker")
-def docker_reaches_gpu(facts: Facts) -> Finding:
-    """Expect the NVIDIA runtime, without which containers run on the CPU or not at all."""
-    docker = known(facts.docker)
-    if not known(facts.gpus).devices or docker is None or docker.version is None:
-        return Skipped("no GPU, or no Docker engine")
-    if docker.is_podman:
-        evidence = "Podman drops the GPU from a compose file without an error"
-        return Warned(evidence, "check `aava status` for the device, or use Docker")
-    if docker.is_snap:
-        return Warned("Docker from snap cannot use the NVIDIA toolkit", "install Docker's packages")
-    if "nvidia" in docker.runtimes or docker.has_cdi:
-        return Passed("the NVIDIA runtime is configured")
-    fix = "run `sudo nvidia-ctk runtime configure --runtime=docker`, then restart Docker"
-    return Warned("Docker does not know the NVIDIA runtime", f"{fix} (this ends running calls)")
+def _compute(compute: tuple[int, int]) -> str:
+    return f"compute capability {compute[0]}.{compute[1]}"

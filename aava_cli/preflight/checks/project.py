@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
-from aava_cli.preflight.gpu_available import gpu_available
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,20 +129,6 @@ def numbers_are_numbers(facts: Facts) -> Finding:
         fix = "correct that line; `aava backends NAME` shows the range of each"
         return Failed("; ".join(env.bad_values), fix)
     return Passed("every number in `.env` is one")
-
-
-@check("gpu-layers")
-def language_model_uses_the_gpu(facts: Facts) -> Finding:
-    """Expect layers on the GPU where there is one: without them, all of them are on the CPU."""
-    env = known(facts.env_file)
-    available, _reason = gpu_available(facts)
-    if not env.exists or not available:
-        return Skipped("no `.env`, or no GPU that the daemon can use")
-    if env.gpu_layers in (None, "", "0"):
-        said = "0" if env.gpu_layers == "0" else "not set, which means 0"
-        evidence = f"`LOCAL_LLM_GPU_LAYERS` is {said}: the language model runs on the CPU"
-        return Warned(evidence, f"set it to -1; {_FIX} to have that done")
-    return Passed(f"`LOCAL_LLM_GPU_LAYERS` is {env.gpu_layers}")
 
 
 @check("access")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from aava_cli.docker.problems import problem_of
 from aava_cli.preflight.facts import ComposeConfig
 from aava_cli.redact import scrub, secrets_in
 from aava_cli.settings import is_compose_project
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from aava_cli.session import Session
 
 TIMEOUT_S = 4.0
+_ARGV = ("docker", "compose", "--ansi=never", "config", "--quiet")
 _WARNING = re.compile(r'level=warning msg="((?:\\.|[^"\\])*)"')
 
 
@@ -30,7 +32,7 @@ def ask_compose(session: Session, *, timeout_s: float = TIMEOUT_S) -> ComposeCon
     if shutil.which("docker") is None or not is_compose_project(folder):
         return None
     ran = subprocess.run(
-        ("docker", "compose", "--ansi=never", "config", "--quiet"),
+        _ARGV,
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -40,7 +42,6 @@ def ask_compose(session: Session, *, timeout_s: float = TIMEOUT_S) -> ComposeCon
     )
     stderr = scrub(ran.stderr, secrets_in(session.env(), os.environ))
     if ran.returncode:
-        lines = [line for line in stderr.splitlines() if line.strip()]
-        return ComposeConfig(problem=lines[-1] if lines else f"it ended with {ran.returncode}")
+        return ComposeConfig(problem=problem_of(_ARGV, stderr).message)
     said = (found.replace('\\"', '"') for found in _WARNING.findall(stderr))
     return ComposeConfig(warnings=tuple(dict.fromkeys(said)))

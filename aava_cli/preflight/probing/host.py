@@ -18,7 +18,7 @@ from aava_cli.preflight import facts
 from aava_cli.session import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from aava_cli.settings import Settings
 
@@ -75,14 +75,14 @@ def _os_release(root: Path) -> dict[str, str]:
     return envfile.read(read_text(path), name=str(path)) if path.exists() else {}
 
 
-def _cpu_info(root: Path) -> frozenset[str]:
+def _cpu_info(root: Path) -> tuple[str, ...]:
     """Return what the first processor can do: `flags` on x86, `Features` on ARM."""
     path = root / "proc/cpuinfo"
     for line in path.read_text("utf-8", "replace").splitlines() if path.exists() else ():
         name, _, values = line.partition(":")
         if name.strip() in ("flags", "Features"):
-            return frozenset(values.split())
-    return frozenset()
+            return tuple(sorted(values.split()))
+    return ()
 
 
 def _locale(environ: Mapping[str, str]) -> str:
@@ -114,7 +114,7 @@ def _first_process(root: Path) -> Iterator[bytes]:
             continue
 
 
-def find_virtual(root: Path, cpu_flags: frozenset[str]) -> str | None:
+def find_virtual(root: Path, cpu_flags: Collection[str]) -> str | None:
     """Return which virtual machine this is; None where nothing says that it is one."""
     for name in ("sys_vendor", "product_name"):
         path = root / "sys/class/dmi/id" / name
@@ -130,9 +130,17 @@ def find_clock() -> facts.Clock:
     import ctypes
 
     buffer = ctypes.create_string_buffer(_TIMEX_BYTES)
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
+    return clock_of(ctypes.CDLL(None).adjtimex(buffer))
+
+
+def clock_of(state: int) -> facts.Clock:
+    """Return what `adjtimex` means by *state*.
+
+    Raises:
+        ValueError: it does not say; a container may forbid to ask.
+    """
     if state < 0:
-        raise OSError(ctypes.get_errno(), "the kernel does not say how its clock is kept")
+        raise ValueError("the kernel does not say how its clock is kept")
     return facts.Clock(is_synchronised=state != _NOT_SYNCHRONISED)
 
 

@@ -73,12 +73,13 @@ def find_listeners(
     )
     found = {port: each.pid for each in listening for port in each.laddr[1:2] if port in wanted}
     return tuple(
-        Listener(port, wanted[port], _named(pid), _in_container(pid))
+        Listener(port, wanted[port], named(pid), in_container(pid))
         for port, pid in sorted(found.items())
     )
 
 
-def _named(pid: int | None) -> str | None:
+def named(pid: int | None) -> str | None:
+    """Return the program that runs as *pid*; None where it is gone, or not ours to see."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
@@ -86,7 +87,7 @@ def _named(pid: int | None) -> str | None:
     return None
 
 
-def _in_container(pid: int | None) -> bool:
+def in_container(pid: int | None) -> bool:
     """Return whether the engine made the group that *pid* is in."""
     try:
         groups = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8") if pid else ""

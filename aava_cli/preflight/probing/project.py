@@ -13,6 +13,8 @@ from aava_cli import envfile, yamlfile
 from aava_cli.backends import BACKENDS
 from aava_cli.daemon.address import find_address
 from aava_cli.errors import AavaError, ConfigError
+from aava_cli.folders import Ownership
+from aava_cli.gpu.facts import GPU_SETTINGS
 from aava_cli.preflight.probing.host import existing
 from aava_cli.preflight.projectfacts import EnvFile, Folder, Label, Overlay, Parsed
 from aava_cli.session import read_text
@@ -60,7 +62,7 @@ def read_env_file(path: Path) -> EnvFile:
         misread=tuple(dict.fromkeys(_TAB_COMMENT.findall(text) + _EXPANDED.findall(text))),
         bad_values=tuple(_bad_values(text, values, path)),
         gpu_available=values.get("GPU_AVAILABLE"),
-        gpu_layers=values.get("LOCAL_LLM_GPU_LAYERS"),
+        gpu_settings={name: values[name] for name in GPU_SETTINGS if values.get(name)},
     )
 
 
@@ -133,11 +135,8 @@ def find_folder(path: Path) -> Folder:
     """Return whether *path* can be written to, or could be made."""
     there = existing(path)
     writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    if not path.is_dir():
-        return Folder(path, exists=False, writable=writable)
-    found = path.stat()
-    mode = stat.S_IMODE(found.st_mode)
-    return Folder(path, True, writable, found.st_uid, found.st_gid, mode)  # noqa: FBT003 - it exists
+    held = Ownership.of(path) if path.is_dir() else None
+    return Folder(path, exists=held is not None, writable=writable, held=held)
 
 
 def find_written(settings: Settings) -> tuple[Folder, ...]:
@@ -179,11 +178,10 @@ def find_pending(settings: Settings) -> str | None:
     from aava_cli.journal import Journal
 
     journal = Journal(settings.state_dir)
-    # Whoever is at work keeps a journal too.
-    if not journal.is_open or lock_holder(settings.lock_file):
-        return None
     try:
-        journal.require_none()
+        # Whoever is at work keeps a journal too.
+        if not (journal.is_open and lock_holder(settings.lock_file)):
+            journal.require_none()
     except RecoveryDue as due:
         return due.message
     return None
