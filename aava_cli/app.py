@@ -63,7 +63,12 @@ _COMMANDS = {
     "init": ("project.cli",),
     "up": ("flows.up.cli",),
     "preflight": ("preflight.cli",),
-    "models": ("download.cli", "download.cataloguing.cli", "download.moving.cli"),
+    "models": (
+        "download.cli",
+        "download.cataloguing.cli",
+        "download.moving.cli",
+        "download.fitting.cli",
+    ),
     "switch": ("switch.cli",),
     "rebuild": ("rebuild.cli",),
     "backends": ("switch.cli",),

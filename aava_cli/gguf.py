@@ -110,16 +110,24 @@ def parse_header(data: Buffer, *, name: str) -> GgufHeader:
     return _parse(Cursor(data, name), {})
 
 
-def read_beginning(source: Source, *, name: str, most_bytes: int = _BITES[-1]) -> Beginning:
+def read_beginning(
+    source: Source,
+    *,
+    name: str,
+    most_bytes: int | None = None,
+    bites: tuple[int, ...] = _BITES,
+) -> Beginning:
     """Return what the first bytes of *source* tell; no more of them are asked for than it takes.
+
+    After each of *bites*, sizes from the start, the header is tried.
 
     Raises:
         HeaderCut: the whole file ends within its header.
         IntegrityError: it is no GGUF, or it is damaged.
     """
     data, metadata = b"", dict[str, Value]()
-    for bite in _BITES:
-        wanted = min(bite, most_bytes) - len(data)
+    for bite in bites:
+        wanted = (bite if most_bytes is None else min(bite, most_bytes)) - len(data)
         got = source.read_at(len(data), wanted) if wanted > 0 else b""
         if not got:
             break

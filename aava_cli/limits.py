@@ -26,6 +26,22 @@ def memory_limit_bytes(root: Path = ROOT) -> int | None:
     return min(limits, default=None)
 
 
+def memory_in_use_bytes(root: Path = ROOT) -> int | None:
+    """Return what the group with a memory limit holds, less what it would give back at once."""
+    for used_name, controller in (("memory.current", ""), ("memory.usage_in_bytes", "memory")):
+        used = next(_values(root, controller, used_name), "")
+        if used.isdecimal():
+            stat = next(_values(root, controller, "memory.stat"), "")
+            return max(0, int(used) - _idle_bytes(stat))
+    return None
+
+
+def _idle_bytes(stat: str) -> int:
+    """Return the pages of files that nobody has touched for a while."""
+    fields = dict(line.split(maxsplit=1) for line in stat.splitlines() if " " in line)
+    return int(fields.get("total_inactive_file") or fields.get("inactive_file") or 0)
+
+
 def cpu_limit(root: Path = ROOT) -> float | None:
     """Return how many processors' time this process may use, if that is limited."""
     return min((*_new_cpu_limits(root), *_old_cpu_limits(root)), default=None)

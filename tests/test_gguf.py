@@ -105,10 +105,30 @@ def test_every_kind_of_value() -> None:
         "u64": 2**64 - 1,
         "i64": -1,
         "f64": 0.5,
-        "array": Array(4, 3),
+        "array": Array(4, 3, (0, 0, 0)),
         "texts": Array(8, 2),
         "nested": Array(9, 2),
     }
+
+
+def test_short_lists_of_numbers_are_kept() -> None:
+    """What there is for each layer is read; long lists, and more than a model has, are skipped."""
+    flags = struct.pack("<IQ", 7, 4) + b"\x01\x00\x01\x01"
+    longest = struct.pack("<IQ", 4, 1024) + struct.pack("<1024I", *range(1024))
+    longer = struct.pack("<IQ", 4, 1025) + bytes(4 * 1025)
+    many = [pair(f"list {index}", 9, longest) for index in range(40)]
+    header = parse_header(
+        gguf(pair("flags", 9, flags), pair("longest", 9, longest), pair("longer", 9, longer)),
+        name="a",
+    )
+    assert {
+        "flags": Array(7, 4, (True, False, True, True)),
+        "longest": Array(4, 1024, tuple(range(1024))),
+        "longer": Array(4, 1025),
+    } == header.metadata
+    lists = parse_header(gguf(*many), name="a").metadata.values()
+    kept = [each.values for each in lists if isinstance(each, Array) and each.values]
+    assert (40, 32) == (len(lists), len(kept))
 
 
 def test_alignment_moves_the_data() -> None:
@@ -282,6 +302,25 @@ def test_remote_header_is_damaged_in_known_ways_only(sound: bytes, data: st.Data
     assert source.read <= source.size_bytes
 
 
+@given(st.data())
+def test_hostile_metadata_costs_no_more_than_it_is(data: st.DataObject) -> None:
+    """Whatever kinds and counts a header makes up: known errors alone, and bounded memory."""
+    kinds = st.sampled_from([0, 4, 6, 7, 8, 9, 10, 13])
+    counts = st.one_of(st.integers(0, 2000), st.integers(0, 2**64 - 1))
+    pairs = []
+    for index in range(data.draw(st.integers(0, 30))):
+        described = struct.pack("<IQ", data.draw(kinds), data.draw(counts))
+        body = data.draw(st.binary(max_size=64)) * data.draw(st.sampled_from([1, 100]))
+        pairs.append(pair(f"key{index}", 9, described + body))
+    hostile = gguf(*pairs) + data.draw(st.binary(max_size=64))
+    tracemalloc.start()
+    with suppress(IntegrityError):
+        parse_header(hostile, name="a")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 8 << 20
+
+
 @given(st.integers(0, 2**64 - 1), st.sampled_from([8, 16]))
 def test_hostile_counts_cost_no_memory(sound: bytes, count: int, at: int) -> None:
     """However many tensors or pairs a header claims, it is only believed as far as it reaches."""
@@ -304,8 +343,13 @@ def test_header_agrees_with_the_library(tmp_path: Path) -> None:
     places = [(each.name, ours.data_offset + each.offset, each.size_bytes) for each in ours.tensors]
     assert described == places
     for key, field in theirs.fields.items():
-        if not key.startswith("GGUF.") and not isinstance(ours.metadata[key], Array):
-            assert field.contents() == ours.metadata[key]
+        if key.startswith("GGUF."):
+            continue
+        value = ours.metadata[key]
+        if not isinstance(value, Array):
+            assert field.contents() == value
+        elif value.values:
+            assert field.contents() == list(value.values)
     weights = sum(int(each.n_elements) for each in theirs.tensors)
     size_bytes = sum(int(each.n_bytes) for each in theirs.tensors)
     assert size_bytes * 8 / weights == ours.bits_per_weight

@@ -56,14 +56,19 @@ def cells(terms: CacheTerms) -> int:
     return _rounded(terms.context)
 
 
+def room_of(layer: Layer, terms: CacheTerms) -> int:
+    """Return how many tokens of one conversation *layer* keeps."""
+    room = cells(terms)
+    if not layer.window or terms.full_window:
+        return room
+    # A window is kept with the tokens that are read at a time.
+    return min(room, _rounded(layer.window + terms.micro_batch))
+
+
 def layer_bytes(layer: Layer, terms: CacheTerms) -> int:
     """Return what *layer* keeps for all conversations."""
-    room = cells(terms)
-    if layer.window and not terms.full_window:
-        # A window is kept with the tokens that are read at a time.
-        room = min(room, _rounded(min(room, layer.window + terms.micro_batch)))
     a_token = row_bytes(layer.keys, terms.kind) + row_bytes(layer.values, terms.kind)
-    return terms.parallel * (room * a_token + layer.state * _STATE_BYTES)
+    return terms.parallel * (room_of(layer, terms) * a_token + layer.state * _STATE_BYTES)
 
 
 def cache_bytes(shape: Shape, terms: CacheTerms) -> int:

@@ -11,16 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.memory.amounts import MIB, Amount
-from aava_cli.memory.cache import cells
+from aava_cli.memory.cache import cells, room_of
 
 if TYPE_CHECKING:
     from aava_cli.memory.shape import Shape
     from aava_cli.memory.terms import CacheTerms
 
 _FLOAT = 4
-# Activations that are alive beside attention: in, out, residual, and the projected heads.
-_ALIVE = 4
-_MASK_BYTES, _FLASH_MASK_BYTES = 4, 6  # a mask of floats; flash attention has a half copy, too
+_HALF = 2
+# Activations that are alive beside attention (in, out, residual, and the projected heads), and
+# beside the scores.
+_ALIVE, _ALIVE_AT_END = 4, 3
 
 CONTEXT = Amount(250 * MIB, 457 * MIB, 700 * MIB)
 """What a CUDA context with its kernels takes on one GPU before anything is put there.
@@ -28,8 +29,8 @@ CONTEXT = Amount(250 * MIB, 457 * MIB, 700 * MIB)
 The likely value is `cudaMinimumMemory` of ollama's discover/gpu.go. Newer GPUs take more.
 """
 
-PROCESS = Amount(60 * MIB, 130 * MIB, 300 * MIB)
-"""What an interpreter with an engine's libraries takes; measured with the engines of this tree."""
+PROCESS = Amount(25 * MIB, 60 * MIB, 200 * MIB)
+"""What an interpreter with an engine's libraries takes; 35 MiB were measured with llama.cpp."""
 
 
 def scratch(shape: Shape, terms: CacheTerms, *, flash: bool | None) -> Amount:
@@ -41,12 +42,31 @@ def scratch(shape: Shape, terms: CacheTerms, *, flash: bool | None) -> Amount:
 
 
 def _peak(shape: Shape, terms: CacheTerms, *, flash: bool) -> int:
-    batch, room = terms.micro_batch, cells(terms)
+    batch = terms.micro_batch
+    looked_at = sum(masked_cells(shape, terms))
+    alive = max(_ALIVE * shape.embedding, _forward(shape)) * batch * _FLOAT
+    if flash:
+        scores = (shape.vocabulary + _ALIVE_AT_END * shape.embedding) * batch * _FLOAT
+        return looked_at * batch * _HALF + max(scores, alive)
     scores = (shape.vocabulary + shape.embedding) * batch * _FLOAT
-    heads = 0 if flash else room * batch * shape.heads * _FLOAT
-    mask = room * batch * (_FLASH_MASK_BYTES if flash else _MASK_BYTES)
-    alive = max(_ALIVE * shape.embedding, 2 * shape.feed_forward + shape.embedding)
-    return max(scores, heads + mask + alive * batch * _FLOAT)
+    heads = (cells(terms) * shape.heads + looked_at) * batch * _FLOAT
+    return max(scores, heads + alive)
+
+
+def _forward(shape: Shape) -> int:
+    """Return the numbers that are alive in a feed-forward network for each token."""
+    if shape.experts_used:
+        each = 3 * shape.expert_forward + shape.embedding
+        return shape.experts_used * each + 3 * shape.embedding
+    return 2 * shape.feed_forward + shape.embedding
+
+
+def masked_cells(shape: Shape, terms: CacheTerms) -> tuple[int, ...]:
+    """Return how long each kind of cache is: whole ones, and those with a window."""
+    kept = [layer for layer in shape.layers if layer.keys]
+    return tuple(sorted({room_of(layer, terms) for layer in kept if layer.window})) + (
+        (cells(terms),) if any(not layer.window for layer in kept) else ()
+    )
 
 
 def host_side(shape: Shape, terms: CacheTerms) -> Amount:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aava_cli.memory.checkpoints import Checkpoint
 from aava_cli.memory.guess import guess_language
 from aava_cli.memory.needs import Language, ModelNeed
-from aava_cli.memory.shape import read_shape
+from aava_cli.memory.shape import Unreadable, read_shape
 from aava_cli.memory.speech import speech_need
 from aava_cli.memory.weights import weigh
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aava_cli.catalog import Model
     from aava_cli.gguf import GgufHeader
     from aava_cli.memory.needs import Basis
     from aava_cli.roles import Role
 
 LLAMA = "llama"
+TRANSFORMERS = "transformers"
+"""What the model server loads with; it is no backend of the daemon."""
+
+_MOST = 1 << 32
 
 
 def gguf_need(name: str, headers: tuple[GgufHeader, ...]) -> ModelNeed:
@@ -48,3 +55,36 @@ def catalog_need(model: Model) -> ModelNeed:
     size = sum(known) if known and len(known) == len(sizes) else model.approx_bytes
     basis: Basis = "sizes" if size else "guess"
     return sized_need(model.id, model.role, model.backend, size or 0, basis=basis)
+
+
+def checkpoint_need(
+    name: str, config: Mapping[str, object], numbers: int, file_bytes: int
+) -> ModelNeed:
+    """Return what a model of the transformers library needs; *numbers* are all its weights.
+
+    Raises:
+        Unreadable: its *config* describes no language model.
+    """
+    described = config.get("text_config")
+    inner = described if isinstance(described, dict) else config
+    hidden, heads = _whole(inner, "hidden_size"), _whole(inner, "num_attention_heads")
+    layers, tokens = _whole(inner, "num_hidden_layers"), _whole(inner, "vocab_size")
+    head = _whole(inner, "head_dim", hidden // heads if heads else 0)
+    kept = _whole(inner, "num_key_value_heads", heads)
+    tables = 1 if config.get("tie_word_embeddings") else 2
+    architecture = config.get("model_type")
+    kind = Checkpoint(
+        weights=numbers,
+        unpacked=min(numbers, tables * tokens * hidden),
+        cache_numbers=2 * layers * kept * head,
+        architecture=architecture if isinstance(architecture, str) else "",
+        trained_context=_whole(inner, "max_position_embeddings", 0) or None,
+    )
+    return ModelNeed(name, "llm", TRANSFORMERS, "header", file_bytes, kind)
+
+
+def _whole(config: Mapping[str, object], key: str, default: int | None = None) -> int:
+    value = config.get(key, default)
+    if not isinstance(value, int) or not 0 <= value <= _MOST:
+        raise Unreadable(f"has no usable `{key}` in its `config.json`")
+    return value

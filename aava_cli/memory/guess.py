@@ -48,5 +48,6 @@ def guess_language(file_bytes: int) -> Language:
     shape = Shape(
         GUESSED, layers, usual.embedding, usual.heads, usual.vocabulary, 3 * usual.embedding
     )
-    weights = Weights((layer_bytes,) * usual.layers, tokens, layer_bytes, 0, layer_bytes // 3)
+    rest = file_bytes - tokens - layer_bytes * usual.layers
+    weights = Weights((layer_bytes,) * usual.layers, tokens, rest, 0, layer_bytes // 3)
     return Language(shape, weights)

@@ -45,7 +45,8 @@ class Shape:
     heads: int
     vocabulary: int
     feed_forward: int = 0
-    experts: int = 0
+    experts_used: int = 0
+    expert_forward: int = 0
     trained_context: int | None = None
     is_latent: bool = False
 
@@ -76,12 +77,10 @@ class Keys:
         """
         value = self.value(key)
         if isinstance(value, Array):
-            value = max(value.values, default=None)
+            return max((self._checked(key, each) for each in value.values), default=default or 0)
         if value is None and default is not None:
             return default
-        if not isinstance(value, int) or not 0 <= value <= _MAX_NUMBER:
-            raise Unreadable(f"has no usable `{self.architecture}.{key}`")
-        return int(value)
+        return self._checked(key, value)
 
     def each(self, key: str, count: int, default: int) -> tuple[int, ...]:
         """Return *count* numbers, one for each layer: a list, or one that holds for all."""
@@ -90,7 +89,12 @@ class Keys:
             return (self.number(key, default),) * count
         if len(value.values) < count:
             raise Unreadable(f"has `{self.architecture}.{key}` for fewer layers than it has")
-        return tuple(int(each) for each in value.values[:count])
+        return tuple(self._checked(key, each) for each in value.values[:count])
+
+    def _checked(self, key: str, value: Value | None) -> int:
+        if not isinstance(value, int) or not 0 <= value <= _MAX_NUMBER:
+            raise Unreadable(f"has no usable `{self.architecture}.{key}`")
+        return int(value)
 
 
 def read_shape(metadata: Mapping[str, Value], tensors: tuple[Tensor, ...]) -> Shape:
@@ -103,15 +107,16 @@ def read_shape(metadata: Mapping[str, Value], tensors: tuple[Tensor, ...]) -> Sh
     count = keys.number("block_count")
     if not 0 < count <= _MAX_LAYERS:
         raise Unreadable(f"claims {count:,} layers")
-    embedding = keys.number("embedding_length")
+    embedding, forward = keys.number("embedding_length"), keys.number("feed_forward_length", 0)
     return Shape(
         architecture=keys.architecture,
         layers=_layers(keys, count, embedding),
         embedding=embedding,
         heads=keys.number("attention.head_count", 0),
         vocabulary=_vocabulary(keys, metadata, tensors),
-        feed_forward=keys.number("feed_forward_length", 0),
-        experts=keys.number("expert_count", 0),
+        feed_forward=forward,
+        experts_used=keys.number("expert_used_count", 0),
+        expert_forward=keys.number("expert_feed_forward_length", forward),
         trained_context=keys.number("context_length", 0) or None,
         is_latent=keys.value("attention.key_length_mla") is not None,
     )

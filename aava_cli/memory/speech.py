@@ -32,7 +32,7 @@ _ONNX = _Engine((1.0, 1.5, 3.0), (20, 60, 200))
 _ENGINES: Mapping[str, _Engine] = {
     # Of whisper.cpp's own table (README.md, "Memory usage"): tiny 75 MiB -> 273 MB up to
     # large 2.9 GiB -> 3.9 GB.
-    "whisper_cpp": _Engine((1.0, 1.2, 1.5), (60, 120, 250), (1.0, 1.2, 1.5)),
+    "whisper_cpp": _Engine((1.0, 1.2, 1.5), (60, 80, 250), (1.0, 1.2, 1.5)),
     # A small model of 40 MB needs 300 MB, a big one of 1.8 GB up to 16 GB, says its publisher.
     "vosk": _Engine((1.0, 2.2, 6.0), (20, 80, 250)),
     "kokoro": _TORCH,

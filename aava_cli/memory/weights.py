@@ -20,7 +20,7 @@ class Weights:
     """Bytes as they lie in the file: *input_bytes* look tokens up, *output_bytes* score them.
 
     *tied_bytes* of them do both, and are in the file once; on a GPU they are a copy.
-    *largest_bytes* is the largest tensor.
+    *largest_bytes* is the largest tensor of a layer.
     """
 
     layers: tuple[int, ...]
@@ -38,18 +38,18 @@ class Weights:
 def weigh(tensors: tuple[Tensor, ...], layer_count: int) -> Weights:
     """Return where the bytes of *tensors*, those of all files of a model, belong."""
     layers = [0] * layer_count
-    before = behind = tokens = 0
+    before = behind = tokens = largest = 0
     has_output = False
     for tensor in tensors:
         found = _LAYER.match(tensor.name)
         if found and int(found[1]) < layer_count:
             layers[int(found[1])] += tensor.size_bytes
+            largest = max(largest, tensor.size_bytes)
         elif tensor.name.partition(".")[0] in _INPUT:
             before += tensor.size_bytes
             tokens = tensor.size_bytes if tensor.name == _TOKENS else tokens
         else:
             behind += tensor.size_bytes
             has_output |= tensor.name == "output.weight"
-    largest = max((each.size_bytes for each in tensors), default=0)
     tied = 0 if has_output else tokens
     return Weights(tuple(layers), before, behind + tied, tied, largest)

@@ -6,7 +6,7 @@ The format is described at https://github.com/huggingface/safetensors#format.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from aava_cli.modelfiles.reader import Reader, damaged, parse_json, read_json
 
@@ -68,8 +68,26 @@ def _check_index(path: Path) -> None:
             raise damaged(path.parent / name, problem)
 
 
+def count_numbers(path: Path) -> int:
+    """Return how many numbers the weights in *path* are.
+
+    Raises:
+        IntegrityError: the file does not say so, or ends early.
+    """
+    reader, tensors = _described(path)
+    _check_spans(reader, sorted(_spans(reader, tensors)))
+    return sum(math.prod(each["shape"]) for each in tensors.values())
+
+
 def _tensors(path: Path) -> frozenset[str]:
     """Return the names of the tensors in *path*, which fill it exactly."""
+    reader, tensors = _described(path)
+    _check_spans(reader, sorted(_spans(reader, tensors)))
+    return frozenset(tensors)
+
+
+def _described(path: Path) -> tuple[Reader, Mapping[str, Any]]:
+    """Return what the header of *path* says of each tensor, and the place behind it."""
     with path.open("rb") as file:
         reader = Reader(path, file)
         (header_bytes,) = reader.integers(1, "header", "Q")
@@ -78,9 +96,7 @@ def _tensors(path: Path) -> frozenset[str]:
         header = parse_json(path, reader.read(header_bytes, "header"))
     if not isinstance(header, dict):
         raise reader.damaged("has a header that is not a JSON object")
-    tensors = {name: each for name, each in header.items() if name != "__metadata__"}
-    _check_spans(reader, sorted(_spans(reader, tensors)))
-    return frozenset(tensors)
+    return reader, {name: each for name, each in header.items() if name != "__metadata__"}
 
 
 def _spans(reader: Reader, tensors: Mapping[str, object]) -> Iterator[Span]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from aava_cli.errors import NotPossible
 from aava_cli.serve.config import is_loopback
 from aava_cli.serve.models import Models
+from aava_cli.serve.observing import Observer
 from aava_cli.serve.protocol import Daemon, handle_bytes, handle_text
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ async def serve(config: ServeConfig) -> None:
     """
     listening = _listen(config.host, config.port)
     models = Models(config.settings, config.env)
+    observer = Observer(models)
+    models.on_loaded = observer.loaded
     server = _server(build_app(Daemon(models, config.token)))
     with contextlib.closing(listening), _stopping(server):
         config.on_ready()
@@ -60,6 +63,7 @@ async def serve(config: ServeConfig) -> None:
         finally:
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)
+            await observer.close()
             await models.close()
 
 

@@ -20,7 +20,7 @@ from aava_cli.serve.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from aava_cli.backends import Values
     from aava_cli.settings import Settings
@@ -33,6 +33,7 @@ class Models:
 
     def __init__(self, settings: Settings, env: Values) -> None:
         self.settings = settings
+        self.on_loaded: Callable[[Iterable[Role]], None] = lambda _roles: None
         self.values: Values = with_defaults(env)
         self.slots = {role: Slot(role) for role in ROLES}
         self._selected = selected_roles(env)
@@ -42,6 +43,7 @@ class Models:
         """Load what `.env` selects; a model that does not load leaves its reason in its slot."""
         async with self._changing:
             await asyncio.gather(*(self._load_first(role) for role in self._selected))
+            self.on_loaded(self._selected)
 
     async def _load_first(self, role: Role) -> None:
         slot = self.slots[role]
@@ -131,6 +133,7 @@ class Models:
         self.values = values
         for role, worker in loaded.items():
             await self.slots[role].install(worker, wanted[role])
+        self.on_loaded(loaded)
 
     async def close(self) -> None:
         """End every worker."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Mapping
 
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Served:
     """What one path answers; the faults that are counted happen so often, then no more."""
 
-    body: bytes = b""
+    body: bytes | mmap.mmap = b""
     etag: str | None = '"one"'
     headers: dict[str, str] = field(default_factory=dict)
     statuses: list[int] = field(default_factory=list)
@@ -69,7 +70,7 @@ class Server:
         """The address of `/`."""
         return f"http://127.0.0.1:{self.port}"
 
-    def serve(self, path: str, body: bytes, **faults: Any) -> str:  # noqa: ANN401 - fields of Served
+    def serve(self, path: str, body: bytes | mmap.mmap, **faults: Any) -> str:  # noqa: ANN401 - fields of Served
         """Serve *body* at *path* from now on, and return its address."""
         self.files[path] = Served(body, **faults)
         return self.root + path

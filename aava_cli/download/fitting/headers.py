@@ -1,0 +1,135 @@
+"""Read what models need from their sources: headers by range, sizes by a question."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aava_cli.download.sources.ranges import open_source
+from aava_cli.errors import IntegrityError, NetworkError
+from aava_cli.gguf import read_beginning
+from aava_cli.gguf_cursor import damaged
+from aava_cli.measuring.disk import need_of_config, need_of_headers, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aava_cli.download.sources.hub import Snapshot
+    from aava_cli.download.sources.resolver import Resolver
+    from aava_cli.gguf import GgufHeader, Source
+    from aava_cli.memory.needs import ModelNeed
+
+# Half of a large header is a small one's whole, and no header is larger than the last of these.
+BITES = tuple((1 << 20) << step for step in range(7))
+_CONFIG, _INDEX, _WHOLE = "config.json", "model.safetensors.index.json", "model.safetensors"
+_MAX_JSON_BYTES = 32 << 20
+_WEIGHT_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1}
+
+
+@dataclass(slots=True)
+class Fetched:
+    """Reads from sources, and counts what came."""
+
+    resolver: Resolver
+    bytes: int = 0
+
+    def gguf(self, source: str, name: str) -> ModelNeed:
+        """Return what the GGUF model of *source*, with all its parts, needs.
+
+        Raises:
+            IntegrityError: a header is damaged.
+            NetworkError: its server does not give parts of a file.
+            NotFound, AccessDenied: it does not give the file away.
+        """
+        return need_of_headers(name, [self._header(each) for each in _parts(source)])
+
+    def size(self, source: str) -> int | None:
+        """Return how large the file of *source* is, if its server says so.
+
+        Raises:
+            NetworkError, NotFound, AccessDenied: it does not give the file away.
+        """
+        download = self.resolver.resolve(source, digest_known=True).download
+        if download.size_bytes is not None:
+            return download.size_bytes
+        with open_source(download) as opened:
+            self.bytes += len(opened.read_at(0, 1))
+            return opened.size_bytes
+
+    def checkpoint(self, snapshot: Snapshot, name: str) -> ModelNeed:
+        """Return what the transformers model in *snapshot* needs.
+
+        Raises:
+            IntegrityError: what it says of itself is damaged.
+            NetworkError: the hub does not answer.
+        """
+        sizes = {file.path: file.size_bytes or 0 for file in snapshot.files}
+        weights = sum(size for path, size in sizes.items() if path.endswith(".safetensors"))
+        config = self._json(snapshot, _CONFIG)
+        size = weights
+        if _INDEX in sizes:
+            described = self._json(snapshot, _INDEX).get("metadata")
+            told = described.get("total_size") if isinstance(described, dict) else None
+            size = told if isinstance(told, int) else weights
+        return need_of_config(name, config, size // _weight_bytes(config), weights)
+
+    def _header(self, source: str) -> GgufHeader:
+        download = self.resolver.resolve(source, digest_known=True).download
+        name = source.rpartition("/")[2]
+        with open_source(download) as opened:
+            counted = _Counted(opened, self)
+            header = read_beginning(counted, name=name, bites=BITES).header
+        if header is None:
+            hint = "pull it first, or name a server that gives parts of files"
+            raise NetworkError(f"the header of `{name}` is not to be had", hint=hint)
+        if counted.size_bytes is not None and header.end > counted.size_bytes:
+            problem = f"has tensors up to byte {header.end:,} of {counted.size_bytes:,}"
+            raise damaged(name, problem)
+        return header
+
+    def _json(self, snapshot: Snapshot, path: str) -> Mapping[str, object]:
+        source = f"hf:{snapshot.repository}@{snapshot.commit}/{path}"
+        download = self.resolver.resolve(source, digest_known=True).download
+        with open_source(download) as opened:
+            data = opened.read_at(0, _MAX_JSON_BYTES)
+        self.bytes += len(data)
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise _no_json(path) from error
+        if not isinstance(found, dict):
+            raise _no_json(path)
+        return found
+
+
+class _Counted:
+    """A source, the bytes of which are counted as they come."""
+
+    def __init__(self, source: Source, fetched: Fetched) -> None:
+        self._source = source
+        self._fetched = fetched
+
+    @property
+    def size_bytes(self) -> int | None:
+        return self._source.size_bytes
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        data = self._source.read_at(offset, count)
+        self._fetched.bytes += len(data)
+        return data
+
+
+def _parts(source: str) -> tuple[str, ...]:
+    folder, slash, rest = source.rpartition("/")
+    name, mark, query = rest.partition("?")
+    return tuple(f"{folder}{slash}{each}{mark}{query}" for each in parts_of(name))
+
+
+def _weight_bytes(config: Mapping[str, object]) -> int:
+    kind = config.get("torch_dtype") or config.get("dtype")
+    return _WEIGHT_BYTES.get(str(kind).removeprefix("torch."), 2)
+
+
+def _no_json(path: str) -> IntegrityError:
+    return IntegrityError(f"`{path}` is not a JSON object", hint="look at the repository")
