@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aava_cli.catalog import Catalog, Model
     from aava_cli.catalog_profiles import Mode, Profile
     from aava_cli.memory.fitted import FitPlan
-    from aava_cli.memory.host import HostMemory
+    from aava_cli.memory.host import HostMemory, Loaded
     from aava_cli.roles import Role
 
 AUTO = "auto"
@@ -36,13 +36,23 @@ class Host:
     """What there is to run models with.
 
     *able* are the backends that the daemon has or can have. Where *fetches* is true an engine
-    may bring its model itself, as those of the image do.
+    may bring its model itself, as those of the image do. *loaded* are models that make room.
     """
 
     memory: HostMemory
     processors: float
     able: frozenset[str]
     fetches: bool
+    loaded: tuple[Loaded, ...] = ()
+
+    @property
+    def largest_gpu_bytes(self) -> int:
+        """The memory that one GPU has for models, once those that run are gone."""
+        gpus = enumerate(self.memory.gpus)
+        return max((gpu.free_bytes + self._given_back(index) for index, gpu in gpus), default=0)
+
+    def _given_back(self, index: int) -> int:
+        return sum(sum(each.gpu_bytes[index : index + 1]) for each in self.loaded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +158,10 @@ def _short_of(profile: Profile, host: Host) -> str | None:
     """Return what *host* has too little of for *profile*, in words."""
     # What is sold as so many gigabytes is a little less: firmware and kernel take their share.
     least = 0.9 * _GB
-    gpu_bytes = max((gpu.free_bytes for gpu in host.memory.gpus), default=0)
     for what, needed, have in (
         ("GB of memory", profile.memory_gb, host.memory.total_bytes / least),
         ("processors", profile.processors, host.processors),
-        ("GB of free GPU memory", profile.gpu_gb, gpu_bytes / least),
+        ("GB of free GPU memory", profile.gpu_gb, host.largest_gpu_bytes / least),
     ):
         if needed is not None and have < needed:
             return f"it needs {needed} {what}"
@@ -189,6 +198,7 @@ def _fit(models: tuple[Model, ...], profile: Profile, host: Host) -> FitPlan:
         gpu_layers=gpu_layers,
         native=not host.fetches,
         speech_on_gpu=frozenset(role for role in ROLES if role in on_gpu),
+        loaded=host.loaded,
     )
     return plan_fit(tuple(map(catalog_need, models)), memory, terms)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from aava_cli.flows.up.listing import list_profiles
 from aava_cli.flows.up.plan import Seen, plan_up, that_matter
 from aava_cli.flows.up.remembering import as_selected, recall
 from aava_cli.journal import Journal
-from aava_cli.memory.host import GpuMemory, HostMemory
 from aava_cli.preflight.findings import CheckFailed
 from aava_cli.project.layout import example_of
 from aava_cli.session import Session, read_text
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from aava_cli.flows.up.choosing import ModelSet
     from aava_cli.flows.up.listing import Profiles
     from aava_cli.flows.up.plan import UpPlan, Way
-    from aava_cli.gpu.facts import Gpu
+    from aava_cli.memory.host import HostMemory
     from aava_cli.settings import Settings
     from aava_cli.switch.choose import Choice
 
@@ -110,10 +109,10 @@ def _require_own(settings: Settings, daemon: Daemon | None, *, is_made: bool) ->
 
 def tell_profiles(session: Session) -> Profiles:
     """Return every profile, and what this host would run of it."""
-    daemon = None
+    settings, daemon = session.settings, None
     with suppress(AavaError):
         daemon = ask_daemon(session)
-    return list_profiles(session.catalog(), find_host(find_way(session.settings), daemon))
+    return list_profiles(session.catalog(), find_host(settings, find_way(settings), daemon))
 
 
 def ask_daemon(session: Session) -> Daemon | None:
@@ -144,43 +143,31 @@ def choices_of(session: Session, chosen: ModelSet) -> tuple[Choice, ...]:
     )
 
 
-def find_host(way: Way, daemon: Daemon | None) -> Host:
-    """Return what models have here."""
+def find_host(settings: Settings, way: Way, daemon: Daemon | None) -> Host:
+    """Return what models have here, with what those give back that *daemon* has loaded."""
     from aava_cli.limits import usable_processors
+    from aava_cli.measuring.running import running_models
 
+    memory = _memory(way)
+    running = running_models(settings, daemon.status, memory.gpus) if daemon else ()
     return Host(
-        memory=_memory(way),
+        memory=memory,
         processors=usable_processors(),
         able=_able(way, daemon),
         fetches=way == "docker",
+        loaded=tuple(each.loaded() for each in running),
     )
 
 
 def _memory(way: Way) -> HostMemory:
-    from aava_cli.preflight.probing.host import find_memory
-
-    memory = find_memory()
-    total_bytes = memory.usable_bytes
-    available_bytes = min(memory.available_bytes, total_bytes)
-    gpus = tuple(_gpu_memory(each, total_bytes, available_bytes) for each in _gpus(way))
-    return HostMemory(total_bytes, available_bytes, gpus)
-
-
-def _gpu_memory(gpu: Gpu, total_bytes: int, available_bytes: int) -> GpuMemory:
-    if gpu.total_bytes is None or gpu.free_bytes is None:
-        return GpuMemory(gpu.name, total_bytes, available_bytes, is_unified=True)
-    return GpuMemory(gpu.name, gpu.total_bytes, gpu.free_bytes)
-
-
-def _gpus(way: Way) -> tuple[Gpu, ...]:
     from aava_cli.docker.engine import require_engine
     from aava_cli.docker.gpu import has_usable_gpu
-    from aava_cli.gpu.probe import find_gpus
+    from aava_cli.measuring.host import read_host
 
-    found = find_gpus().devices
-    if way == "native" or not found:
-        return found
-    return found if has_usable_gpu(require_engine()) else ()
+    memory = read_host()
+    if way == "native" or not memory.gpus or has_usable_gpu(require_engine()):
+        return memory
+    return replace(memory, gpus=())
 
 
 def _able(way: Way, daemon: Daemon | None) -> frozenset[str]:
@@ -243,7 +230,7 @@ def _chosen(session: Session, profile: str, way: Way, daemon: Daemon | None) -> 
     before = recall(session.settings.state_dir)
     catalog = session.catalog()
     if before is None or profile not in (AUTO, before.chosen.profile):
-        return choose_models(profile, catalog, find_host(way, daemon))
+        return choose_models(profile, catalog, find_host(session.settings, way, daemon))
     if profile == AUTO and before.is_proven:
         return as_selected(before.chosen, session.env(), catalog)
     return before.chosen

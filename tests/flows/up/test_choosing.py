@@ -14,7 +14,7 @@ from aava_cli.errors import NotFound
 from aava_cli.flows.up.choosing import AUTO, Host, ModelSet, Unfit, choose_models, fit_profile
 from aava_cli.flows.up.listing import list_profiles
 from aava_cli.flows.up.remembering import AS_SELECTED, Remembered, as_selected, recall, remember
-from aava_cli.memory.host import GpuMemory, HostMemory
+from aava_cli.memory.host import GpuMemory, HostMemory, Loaded
 from aava_cli.preflight.findings import CheckFailed
 from aava_cli.settings import Settings
 
@@ -193,6 +193,15 @@ def test_models_without_room_are_told_with_their_size() -> None:
 def test_gpu_that_is_left_alone_does_not_count() -> None:
     """A model for the processor fits beside a small GPU."""
     assert "small" in choose_models("mine", grown("'small'"), host(16, 1)).pulls
+
+
+def test_models_that_run_make_room_for_others() -> None:
+    """What our own daemon holds of a GPU does not speak against the profile."""
+    memory = HostMemory(64 * GB, 60 * GB, (GpuMemory("GPU", 24 * GB, 4 * GB),))
+    busy = Host(memory, 8, frozenset(BACKENDS), fetches=True)
+    assert "cpu" == choose_models(AUTO, CATALOG, busy).profile
+    ours = Loaded("llm", "llama", 1 * GB, (19 * GB,))
+    assert "gpu" == choose_models(AUTO, CATALOG, replace(busy, loaded=(ours,))).profile
 
 
 def test_profile_that_nobody_knows_is_not_found() -> None:

@@ -18,6 +18,7 @@ from aava_cli.flows.up.plan import plan_up
 from aava_cli.flows.up.starting import wait_until_loaded
 from aava_cli.output import Output
 from aava_cli.session import Session
+from aava_cli.settings import Settings
 from tests.flows.up.conftest import steps_of, wait_until
 from tests.flows.up.test_plan import CHOSEN, DONE, pull
 
@@ -103,12 +104,13 @@ def test_gpu_counts_with_the_memory_that_it_has(
 ) -> None:
     """Its own, or the host's where it has none."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert () == find_host("native", None).memory.gpus
+    settings = Settings(tmp_path, tmp_path / "models")
+    assert () == find_host(settings, "native", None).memory.gpus
     put_card(tmp_path, "24564", "24100")
-    (gpu,) = find_host("native", None).memory.gpus
+    (gpu,) = find_host(settings, "native", None).memory.gpus
     assert (24564 << 20, 24100 << 20, False) == (gpu.total_bytes, gpu.free_bytes, gpu.is_unified)
     put_card(tmp_path, "[N/A]", "[N/A]")
-    there = find_host("native", None).memory
+    there = find_host(settings, "native", None).memory
     assert (there.total_bytes, True) == (there.gpus[0].total_bytes, there.gpus[0].is_unified)
 
 
