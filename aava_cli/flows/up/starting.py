@@ -52,20 +52,22 @@ def start_native(session: Session, terms: Terms) -> Job:
         DaemonUnreachable: it does not answer in time.
     """
     settings = session.settings
-    job = _running_job(settings) or start_job(settings, JOB_KIND, (JOB_KIND,))
-
-    def require_running() -> None:
-        if job.state() != "running":
-            reason = report(job, ending=True).failure()
-            hint = f"run `aava jobs logs {job.id}`"
-            raise reason or NotPossible(f"`{job.id}` ended at once", hint=hint)
-
     try:
-        wait_until_loaded(session, terms, require_running)
+        job = _running_job(settings) or start_job(settings, JOB_KIND, (JOB_KIND,))
+        wait_until_loaded(session, terms, lambda: _require_running(job))
     except BaseException:
-        cancel_job(settings, job.id, _END_S)
+        begun = _running_job(settings)
+        if begun is not None:
+            cancel_job(settings, begun.id, _END_S)
         raise
     return job
+
+
+def _require_running(job: Job) -> None:
+    if job.state() != "running":
+        reason = report(job, ending=True).failure()
+        hint = f"run `aava jobs logs {job.id}`"
+        raise reason or NotPossible(f"`{job.id}` ended at once", hint=hint)
 
 
 def _running_job(settings: Settings) -> Job | None:

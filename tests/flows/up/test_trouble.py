@@ -13,12 +13,12 @@ from aava_cli.daemon.step import Terms
 from aava_cli.errors import DaemonUnreachable, NoSpace
 from aava_cli.files import exclusive_lock
 from aava_cli.flows.up.apply import apply_up
-from aava_cli.flows.up.look import find_host
+from aava_cli.flows.up.look import choose_place, find_host
 from aava_cli.flows.up.plan import plan_up
 from aava_cli.flows.up.starting import wait_until_loaded
 from aava_cli.output import Output
 from aava_cli.session import Session
-from aava_cli.settings import Settings
+from aava_cli.settings import Settings, default_project
 from tests.flows.up.conftest import steps_of, wait_until
 from tests.flows.up.test_plan import CHOSEN, DONE, pull
 
@@ -97,6 +97,32 @@ def test_named_daemon_that_is_not_there_is_not_started_elsewhere(place: Place) -
     refused = place.up("--daemon", f"ws://127.0.0.1:{place.port}")
     assert (9, True) == (refused.code, "nothing listens at" in refused.error["message"])
     assert [] == list(place.folder.iterdir())
+
+
+def test_compose_project_without_docker_is_served_natively(place: Place) -> None:
+    """And with the address that its `.env` will have."""
+    text = "services:\n  local_ai_server: {}\n"
+    (place.folder / "docker-compose.yml").write_text(text, encoding="utf-8")
+    example = f"LOCAL_WS_PORT={place.port}\n"
+    (place.folder / ".env.example").write_text(example, encoding="utf-8")
+    shown = place.run("up", "--dry-run", "--json")
+    assert (0, "native") == (shown.code, shown.result["way"]), shown.stdout
+
+
+def test_project_of_the_user_is_worked_on_from_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one, the current folder is to become a project."""
+    monkeypatch.chdir(tmp_path)
+    session = Session({}, Output())
+    choose_place(session)
+    assert tmp_path == session.settings.project
+    default = default_project()
+    default.mkdir(parents=True)
+    (default / ".env").touch()
+    session = Session({}, Output())
+    choose_place(session)
+    assert default == session.settings.project
 
 
 def test_gpu_counts_with_the_memory_that_it_has(
