@@ -47,7 +47,8 @@ def _meminfo(root: Path) -> tuple[int, int]:
 
 def gpu_memory(gpu: Gpu, total_bytes: int, available_bytes: int) -> GpuMemory:
     """Return what *gpu* has; one without memory of its own has that of its host."""
+    holders = tuple((each.pid, each.used_bytes or 0) for each in gpu.holders)
     if gpu.total_bytes is None:
-        return GpuMemory(gpu.name, total_bytes, available_bytes, is_unified=True)
+        return GpuMemory(gpu.name, total_bytes, available_bytes, is_unified=True, holders=holders)
     free = gpu.total_bytes if gpu.free_bytes is None else gpu.free_bytes
-    return GpuMemory(gpu.name, gpu.total_bytes, free)
+    return GpuMemory(gpu.name, gpu.total_bytes, free, holders=holders)

@@ -11,7 +11,7 @@ from aava_cli.daemon.status import is_native, slots_of
 from aava_cli.errors import AavaError
 from aava_cli.measuring.disk import need_on_disk
 from aava_cli.measuring.observed import Observations
-from aava_cli.measuring.processes import gpu_bytes, host_bytes
+from aava_cli.measuring.processes import host_bytes
 from aava_cli.memory.fit import plan_fit
 from aava_cli.memory.host import GpuMemory, HostMemory, Loaded
 from aava_cli.memory.terms import FitTerms
@@ -100,7 +100,7 @@ def _running(
         pid = lookup(status, f"models.{slot.role}.pid")
         if isinstance(pid, int):
             seen = host_bytes(pid)
-            on_gpus = gpu_bytes(pid) if gpus else ()
+            on_gpus = tuple(gpu.held_by(pid) for gpu in gpus)
             return Running(slot.role, backend, need, plan, seen, on_gpus)
         return Running(slot.role, backend, need, plan)
     return None

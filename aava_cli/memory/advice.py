@@ -82,8 +82,6 @@ def _on_chain(plan: FitPlan) -> Iterator[str]:
 
 
 def _setting(strategy: str) -> str:
-    if strategy == "4-bit":
-        return "set `MODEL_SERVER_PREFER_4BIT=1`"
     if strategy == "8-bit":
         return "set `MODEL_SERVER_PREFER_4BIT=0`"
     return "run it without bitsandbytes"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Strategy: TypeAlias = Literal["4-bit", "8-bit", "fp16", "cpu"]
 
-# Bytes for a weight. Those of 4 bits come with a scale for each 64, itself packed ("double
-# quantisation", 0.127 bits for a weight: https://arxiv.org/abs/2305.14314, section 3).
+# Bytes for a weight. Those of 4 bits come with a scale for each 64, itself packed: "double
+# quantisation", 0.127 bits for a weight (Dettmers et al., QLoRA, 2023, section 3).
 _PACKED = {"4-bit": (4 + 0.127) / 8, "8-bit": 1.0, "fp16": 2.0}
 _HALF, _FULL = 2, 4
 _ACTIVE = 0.07

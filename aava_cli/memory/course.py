@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from aava_cli.memory.amounts import NOTHING, Amount, exactly, spread
-from aava_cli.memory.cache import cache_bytes, layer_bytes
+from aava_cli.memory.cache import layer_bytes
 from aava_cli.memory.compute import CONTEXT, PROCESS, host_side, scratch
 
 if TYPE_CHECKING:
@@ -119,8 +119,3 @@ def on_host(course: Course, count: int) -> Amount:
     return course.corrected(
         tokens + layers + course.host_side + PROCESS + spread(CONTEXT.likely_bytes, 0.5, 3.0)
     )
-
-
-def kept_bytes(language: Language, terms: FitTerms, context: int) -> int:
-    """Return the whole cache of *language*."""
-    return cache_bytes(language.shape, terms.cache(context))

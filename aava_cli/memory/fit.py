@@ -10,20 +10,20 @@ alone (`describing.sized_need`, `describing.catalog_need`). Nothing here asks an
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aava_cli.errors import UsageError
 from aava_cli.memory.advice import advise
 from aava_cli.memory.amounts import total
-from aava_cli.memory.checkpoints import Checkpoint
 from aava_cli.memory.fitted import DeviceFit, FitPlan, ReloadFit
 from aava_cli.memory.laying import Ground, lay_checkpoint, lay_language, lay_speech
-from aava_cli.memory.needs import Speech
+from aava_cli.memory.needs import Language, Speech
 from aava_cli.memory.room import room_for, verdict_of
 from aava_cli.memory.spreading import Beside
 
 if TYPE_CHECKING:
     from aava_cli.memory.amounts import Amount
+    from aava_cli.memory.checkpoints import Checkpoint
     from aava_cli.memory.fitted import Verdict
     from aava_cli.memory.host import HostMemory
     from aava_cli.memory.laying import Laid
@@ -79,11 +79,9 @@ def _lay(needs: tuple[ModelNeed, ...], ground: Ground) -> tuple[Laid, ...]:
 
 
 def _lay_thinking(need: ModelNeed, ground: Ground, beside: Beside) -> Laid:
-    if isinstance(need.kind, Checkpoint):
-        return lay_checkpoint(need, need.kind, ground, beside)
-    if isinstance(need.kind, Speech):
-        return lay_speech(need, need.kind, ground)
-    return lay_language(need, need.kind, ground, beside)
+    if isinstance(need.kind, Language):
+        return lay_language(need, need.kind, ground, beside)
+    return lay_checkpoint(need, cast("Checkpoint", need.kind), ground, beside)
 
 
 def _gpus(

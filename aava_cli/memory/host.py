@@ -18,12 +18,20 @@ _STEPS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 @dataclass(frozen=True, slots=True)
 class GpuMemory:
-    """One GPU; *is_unified* where it computes in the host's memory and has none of its own."""
+    """One GPU; *is_unified* where it computes in the host's memory and has none of its own.
+
+    *holders* are the processes on it, each with its bytes.
+    """
 
     name: str
     total_bytes: int
     free_bytes: int
     is_unified: bool = False
+    holders: tuple[tuple[int, int], ...] = ()
+
+    def held_by(self, pid: int) -> int:
+        """Return what the process *pid* has there."""
+        return sum(used_bytes for holder, used_bytes in self.holders if holder == pid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,21 @@ def test_long_vocabulary_takes_a_few_more(
     ] == ranges
 
 
+def test_secrets_of_an_address_stay_there(
+    models: Models, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the answer nor an error shows a password or a signed query."""
+    body = write_gguf(tmp_path / "a.gguf").read_bytes()
+    for path, content in (("/a.gguf", body), ("/b.gguf", body[:900])):
+        url = server.serve(path, content).replace("//", "//someone:hunter2@") + "?signature=hunter2"
+        for form in ("--json", "--quiet"):
+            ran = models("fit", url, "--gpus", "none", form)
+            assert (0 if path == "/a.gguf" else 7) == ran.exit_code, ran.stderr
+            assert "hunter2" not in ran.stdout + ran.stderr
+    assert "Authorization" in server.gets("/a.gguf")[0]
+    assert "" == capsys.readouterr().out
+
+
 def test_all_parts_are_counted(
     models: Models, server: Server, tmp_path: Path, mapped: list[mmap.mmap]
 ) -> None:
@@ -222,6 +237,8 @@ def test_models_of_the_catalog(
     """The source is asked for a header; where it is down, the size has to do, and that is said."""
     path = write_header(tmp_path / "a.gguf", QWEN_7B, "Q4_K_M")
     catalog.add("mine", "llama", "llm/a.gguf", f"sources = ['{serve_file(server, path, mapped)}']")
+    there = write_gguf(catalog.path.parents[1] / "models/llm/e.gguf")
+    catalog.add("there", "llama", "llm/e.gguf", "sources = ['http://127.0.0.1:9/e.gguf']")
     catalog.add("far", "llama", "llm/b.gguf", "sources = ['http://127.0.0.1:9/b.gguf']")
     catalog.add(
         "sized", "llama", "llm/c.gguf", "size = 4_000_000_000, sources = ['http://127.0.0.1:9/c']"
@@ -232,6 +249,8 @@ def test_models_of_the_catalog(
         + "files = [{ sources = ['http://127.0.0.1:9/d.gguf'] }]\n"
         + "[models.elsewhere]\nbackend = 'cloud'\nrole = 'stt'\n"
     )
+    installed = result_of(models("fit", "there", "--gpus", "none", "--json"))["models"][0]
+    assert (str(there), 0) == (installed["source"], installed["fetched_bytes"])
     found = result_of(models("fit", "mine", "--gpus", "8GB", "--json"))
     assert ("header", MIB) == (
         found["models"][0]["fit"]["basis"],
@@ -321,6 +340,9 @@ def test_models_of_the_hub(server: Server, project: Path, tmp_path: Path) -> Non
     assert len(config) == two["models"][0]["fetched_bytes"]
     three = result_of(asked("hf:org/three"))
     assert two["chain"]["choices"][3]["amount"] != three["chain"]["choices"][3]["amount"]
+    hub.add("org/sized", {"ggml-tiny.bin": bytes(5000)})
+    sized = result_of(asked("hf:org/sized/ggml-tiny.bin"))["models"][0]
+    assert (5000, 0) == (sized["fit"]["weights"]["likely_bytes"], sized["fetched_bytes"])
     whisper = result_of(asked("hf:org/faster-whisper-mini"))
     assert "faster_whisper" == whisper["models"][0]["fit"]["backend"]
     assert [7, 7, 7] == [asked(f"hf:org/{name}").exit_code for name in ("broken", "odd", "empty")]

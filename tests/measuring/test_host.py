@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import pynvml
 import pytest
 
-from aava_cli.gpu.facts import Gpu
+from aava_cli.gpu.facts import Gpu, Holder
 from aava_cli.limits import memory_in_use_bytes
 from aava_cli.measuring.host import gpu_memory, read_host, read_memory
-from aava_cli.measuring.processes import gpu_bytes, host_bytes
+from aava_cli.measuring.processes import host_bytes
 from aava_cli.memory.host import GpuMemory
 
 if TYPE_CHECKING:
@@ -87,11 +85,17 @@ def test_gpus_in_place_of_the_hosts_own() -> None:
         (Gpu("a", "u", 8 * GIB, 6 * GIB), GpuMemory("a", 8 * GIB, 6 * GIB)),
         (Gpu("a", "u", 8 * GIB), GpuMemory("a", 8 * GIB, 8 * GIB)),
         (Gpu("a", "u"), GpuMemory("a", 16 * GIB, 9 * GIB, is_unified=True)),
+        (
+            Gpu("a", "u", 8 * GIB, GIB, holders=(Holder(7, "x", GIB), Holder(8, None, None))),
+            GpuMemory("a", 8 * GIB, GIB, holders=((7, GIB), (8, 0))),
+        ),
     ],
 )
 def test_what_a_driver_says_of_a_gpu(gpu: Gpu, expected: GpuMemory) -> None:
     """One without memory of its own uses its host's."""
-    assert expected == gpu_memory(gpu, 16 * GIB, 9 * GIB)
+    found = gpu_memory(gpu, 16 * GIB, 9 * GIB)
+    assert expected == found
+    assert [sum(used for _, used in found.holders), 0] == [found.held_by(7), found.held_by(9)]
 
 
 def test_memory_of_a_process(tmp_path: Path) -> None:
@@ -102,50 +106,3 @@ def test_memory_of_a_process(tmp_path: Path) -> None:
     write(tmp_path, **{"7__status": "Name: x\nVmRSS:\t 2048 kB\n", "8__status": "Name: x\n"})
     write(tmp_path, **{"9__status": "VmRSS: much\n"})
     assert [2048 * 1024, None, None, None] == [host_bytes(pid, tmp_path) for pid in (7, 8, 9, 10)]
-
-
-class Running(NamedTuple):
-    """A process as the driver's library sees it."""
-
-    pid: int
-    usedGpuMemory: int | None  # noqa: N815 - the library's name
-
-
-@dataclass
-class Nvml:
-    """The library's functions, for the processes of each GPU that the test chose."""
-
-    gpus: tuple[tuple[Running, ...], ...]
-    refusal: int | None = None
-    is_open: bool = field(default=False)
-
-    def nvmlInit(self) -> None:  # noqa: N802 - the library's name
-        """Open the library."""
-        self.is_open = True
-
-    def nvmlShutdown(self) -> None:  # noqa: N802 - the library's name
-        """Close the library."""
-        self.is_open = False
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - the library's name
-        """Return how many GPUs there are."""
-        return len(self.gpus)
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:  # noqa: ANN401, N802 - the library's name
-        """Return one of them."""
-        return self.gpus[index]
-
-    def nvmlDeviceGetComputeRunningProcesses(self, gpu: Any) -> Any:  # noqa: ANN401, N802 - the library's name
-        """Return who computes on it."""
-        if self.refusal is not None:
-            raise pynvml.NVMLError(self.refusal)
-        return gpu
-
-
-def test_memory_of_a_process_on_gpus() -> None:
-    """As the driver counts it, on each GPU; a driver that does not say knows of none."""
-    nvml = Nvml(((Running(7, 100), Running(8, 50), Running(7, 1)), (), (Running(7, None),)))
-    assert (101, 0, 0) == gpu_bytes(7, nvml)
-    assert not nvml.is_open
-    assert () == gpu_bytes(7, Nvml(((Running(7, 1),),), pynvml.NVML_ERROR_NOT_SUPPORTED))
-    assert isinstance(gpu_bytes(os.getpid()), tuple)

@@ -102,6 +102,12 @@ def status(models: dict[str, Any], **more: object) -> dict[str, Any]:
     }
 
 
+def speaking() -> dict[str, Any]:
+    """Return the status of a daemon whose voice has this process."""
+    slot = {"backend": "piper", "loaded": True, "path": "/app/models/tts/a.onnx"}
+    return status({"tts": {**slot, "pid": os.getpid()}}, version="1")
+
+
 def test_daemon_that_is_one_process(tmp_path: Path) -> None:
     """What its models take is as it was counted, layers on the GPU included; none is noted."""
     settings = Settings(tmp_path, tmp_path / "models")
@@ -175,6 +181,11 @@ class TestRecord:
         """A record that cannot be read corrects nothing."""
         (tmp_path / "memory.json").write_text(text)
         assert {} == Observations(tmp_path).factors()
+
+    def test_nothing_that_was_seen(self, tmp_path: Path) -> None:
+        """Nothing is written of it."""
+        Observations(tmp_path).note(())
+        assert [] == list(tmp_path.iterdir())
 
     def test_nowhere_to_keep_it(self, tmp_path: Path) -> None:
         """A record that cannot be kept is no failure."""

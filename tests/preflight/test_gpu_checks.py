@@ -129,6 +129,13 @@ def test_running_daemon_is_compared_with_the_host(said: EngineGpu, words: tuple[
     says("gpu-engine", *words, port=replace(FACTS.port, gpu=said))  # type: ignore[arg-type]
 
 
+def test_native_daemon_may_leave_the_gpu_alone() -> None:
+    """It says what its models use, and each of them may be one for the CPU."""
+    port = replace(FACTS.port, gpu=EngineGpu(usable=False))  # type: ignore[arg-type]
+    changed = {"port": port, "is_compose_project": False}
+    assert ("pass", "the daemon uses no GPU") == status("gpu-engine", **changed)
+
+
 def test_running_daemon_that_knows_no_gpu_is_no_warning_where_none_can_be_used() -> None:
     """It is right."""
     port = replace(FACTS.port, gpu=EngineGpu(usable=False))  # type: ignore[arg-type]

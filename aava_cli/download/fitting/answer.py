@@ -96,7 +96,7 @@ class Fitted(Result):
 def _model_cells(row: ModelRow) -> tuple[str, ...]:
     fit = row.fit
     amounts = (fit.weights, fit.cache, fit.compute, fit.all)
-    likely = (shown(each.likely_bytes) for each in amounts)
+    likely = (shown(each.likely_bytes) if each.likely_bytes else "-" for each in amounts)
     read = human_bytes(row.fetched_bytes) if row.fetched_bytes else "-"
     return (fit.id, fit.role, *likely, _range(fit.all), _BASES[fit.basis], read)
 

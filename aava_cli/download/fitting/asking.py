@@ -85,7 +85,6 @@ def _loaded(session: Session, host: HostMemory) -> tuple[Loaded, ...]:
     with suppress(AavaError), connect(session) as daemon:
         status = daemon.status()
         found = running_models(session.settings, status, host.gpus)
-        Observations(session.settings.state_dir).note(found)
         return tuple(each.loaded() for each in found)
     return ()
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aava_cli.download.cataloguing.drafting import file_name
 from aava_cli.download.sources.ranges import open_source
 from aava_cli.errors import IntegrityError, NetworkError
 from aava_cli.gguf import read_beginning
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from aava_cli.gguf import GgufHeader, Source
     from aava_cli.memory.needs import ModelNeed
 
-# Half of a large header is a small one's whole, and no header is larger than the last of these.
+# The first is more than most headers have, and none is larger than the last.
 BITES = tuple((1 << 20) << step for step in range(7))
-_CONFIG, _INDEX, _WHOLE = "config.json", "model.safetensors.index.json", "model.safetensors"
+_CONFIG, _INDEX = "config.json", "model.safetensors.index.json"
 _MAX_JSON_BYTES = 32 << 20
 _WEIGHT_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1}
 
@@ -76,7 +77,7 @@ class Fetched:
 
     def _header(self, source: str) -> GgufHeader:
         download = self.resolver.resolve(source, digest_known=True).download
-        name = source.rpartition("/")[2]
+        name = file_name(source)
         with open_source(download) as opened:
             counted = _Counted(opened, self)
             header = read_beginning(counted, name=name, bites=BITES).header

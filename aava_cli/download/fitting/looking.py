@@ -22,6 +22,7 @@ from aava_cli.errors import NetworkError, NotFound, UsageError
 from aava_cli.events import Log
 from aava_cli.measuring.disk import is_checkpoint, need_on_disk, size_of
 from aava_cli.memory.describing import catalog_need, sized_need
+from aava_cli.redact import shown_source
 from aava_cli.store import is_installed, local_models
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Looker:
         """
         before = self.fetched.bytes
         need, source = self._find(word)
-        return Seen(need, source, self.fetched.bytes - before)
+        return Seen(need, shown_source(source), self.fetched.bytes - before)
 
     def _find(self, word: str) -> tuple[ModelNeed, str]:
         if is_address(word) and not word.startswith("file:"):

@@ -150,7 +150,8 @@ def engine_uses_gpu(facts: Facts) -> Finding:
             "; ".join(said.fallbacks),
             "run `aava status` to see what runs where; the daemon's log says why",
         )
-    if said.usable is False and decide_gpu(facts).usable:
+    # A native daemon says whether a model uses the GPU, the image's whether it sees one.
+    if said.usable is False and known(facts.is_compose_project) and decide_gpu(facts).usable:
         return _engine_without_gpu(said)
     # It trusts `nvidia-smi` alone: only a container that is tried proves more.
     return Passed("the daemon sees the GPU" if said.usable else "the daemon uses no GPU")
