@@ -50,9 +50,11 @@ fault-matrix: $(VENV)/.dev
 	AAVA_SPARSE_BYTES=5368709120 AAVA_KILLS=200 \
 	    $(BIN)/pytest -v tests/download/test_faults.py tests/download/test_kills.py
 
-# A switch killed, or failing, at every one of its system calls; `make test` tries a sample.
+# A switch, and preflight's repairs, killed or failing at every one of their system calls; `make
+# test` tries a sample.
 crash-sweep: $(VENV)/.dev
-	AAVA_CRASH_POINTS=0 $(BIN)/pytest -v tests/switch/test_crash_sweep.py
+	AAVA_CRASH_POINTS=0 $(BIN)/pytest -v tests/switch/test_crash_sweep.py \
+	    tests/preflight/test_crashes.py
 
 # A rebuild killed, or failing, at every one of its system calls, killed at sixty moments, and
 # ten at once ten times; `make test` tries a sample.

@@ -55,7 +55,7 @@ Options of every command, before or after it:
 \b
 Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 run `aava recover`, 5 busy,
 6 network, 7 integrity, 8 no space, 9 check failed, 10 not found, 11 no daemon,
-12 access denied, 70 bug, 130 interrupted, 143 terminated. No telemetry.
+12 access denied, 13 offline, 70 bug, 130 interrupted, 143 terminated. No telemetry.
 """
 
 # Where each command, or the parts of a group of commands, are found under their own name.
@@ -63,11 +63,10 @@ _COMMANDS = {
     "init": ("project.cli",),
     "up": ("flows.up.cli",),
     "preflight": ("preflight.cli",),
+    "doctor": ("flows.doctor.cli",),
     "models": (
-        "download.cli",
-        "download.cataloguing.cli",
-        "download.moving.cli",
-        "download.fitting.cli",
+        *("download.cli", "download.cataloguing.cli", "download.moving.cli"),
+        *("download.fitting.cli", "download.resolving.cli"),
     ),
     "switch": ("switch.cli",),
     "rebuild": ("rebuild.cli",),

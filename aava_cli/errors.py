@@ -13,6 +13,7 @@ AavaError
 ├── NotFound             10   no such model, backend, job or file
 ├── DaemonUnreachable    11   the daemon is down or does not answer
 ├── AccessDenied         12   authentication failed, or the model is gated
+├── Offline              13   needed from the network, which is switched off
 ├── Bug                  70   the program itself is wrong
 ├── Interrupted         130   Ctrl-C
 └── Stopped             143   SIGTERM or SIGHUP
@@ -139,6 +140,16 @@ class AccessDenied(AavaError):
 
     exit_code = 12
     code = "access-denied"
+
+
+class Offline(AavaError):
+    """It is not on this host, and the network was switched off.
+
+    Neither a failing network, where it helps to try again, nor a name that means nothing.
+    """
+
+    exit_code = 13
+    code = "offline"
 
 
 class Bug(AavaError):

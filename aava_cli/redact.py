@@ -1,4 +1,4 @@
-"""Keep secrets out of what is shown and stored."""
+"""Keep secrets out of what is shown and stored; `redactor.py` does it for texts of others."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 # Shorter ones are in every text by chance.
-_LEAST_LETTERS = 4
-_LEAST_LETTERS_OF_A_LINE = 8
+LEAST_LETTERS = 4
+LEAST_LETTERS_OF_A_LINE = 8
 _ADDRESSES = ("http://", "https://")
-_SECRET = re.compile(
-    # `tokens` are what language models count.
-    r"(?:^|[_.-])(?:apikey|auth|credentials?|keys?|pass(?:wd|words?|phrase)?|pat|secrets?"
-    # A shell's own `PWD` is where it is.
-    r"|(?<=[_.-])pwd|(?:access|auth|bearer|refresh)?token)(?:$|[_.-])",
-    re.IGNORECASE,
+# `tokens` are what language models count; a shell's own `PWD` is where it is.
+TELLING_WORDS = (
+    r"(?i:apikey|auth|credentials?|keys?|pass(?:wd|words?|phrase)?|pat|secrets?"
+    r"|(?<=[_.-])pwd|(?:access|auth|bearer|refresh)?token)"
 )
+# Between two words of a name: `api_key`, `apiKey`.
+BETWEEN_WORDS = r"(?:[_.-]|(?<=[a-z])(?=[A-Z]))"
+_SECRET = re.compile(rf"(?:^|{BETWEEN_WORDS}){TELLING_WORDS}(?:$|{BETWEEN_WORDS})")
 _IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
@@ -65,11 +66,11 @@ def secrets_in(*places: Mapping[str, str]) -> tuple[str, ...]:
 
 def _forms(value: str) -> Iterator[str]:
     """Yield how the secret *value* may stand in a text: whole, as Compose has it, by lines."""
-    if len(value) >= _LEAST_LETTERS:
+    if len(value) >= LEAST_LETTERS:
         yield from (value, value.replace("$$", "$"), value.replace("$", "$$"))
     lines = value.splitlines()
     if len(lines) > 1:
-        yield from (line for line in lines if len(line) >= _LEAST_LETTERS_OF_A_LINE)
+        yield from (line for line in lines if len(line) >= LEAST_LETTERS_OF_A_LINE)
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ EXITS = {
     "NotFound": 10,
     "DaemonUnreachable": 11,
     "AccessDenied": 12,
+    "Offline": 13,
     "Bug": 70,
     "Interrupted": 130,
     "Stopped": 143,

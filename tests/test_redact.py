@@ -15,6 +15,7 @@ from aava_cli.redact import is_secret, shown, shown_word
     [
         *(("LOCAL_WS_AUTH_TOKEN", True), ("KROKO_API_KEY", True), ("JWT_SECRET", True)),
         *(("ASTERISK_ARI_PASSWORD", True), ("tts.api_key", True), ("--token", True)),
+        *(("_authToken", True), ("apiKey", True), ("clientSecretName", True), ("maxTokens", False)),
         *(("LOCAL_LLM_MAX_TOKENS", False), ("KEYBOARD", False), ("MONKEY", False), ("", False)),
     ],
 )

@@ -52,12 +52,26 @@ def check_all_safetensors(folder: Path) -> int:
     return len(indexes) + len(files)
 
 
-def _check_index(path: Path) -> None:
+def shards_of(path: Path) -> tuple[str, ...]:
+    """Return the files that the index *path* names; those of PyTorch are written alike.
+
+    Raises:
+        IntegrityError: it is no index.
+    """
+    return tuple(sorted(set(_placed(path).values())))
+
+
+def _placed(path: Path) -> Mapping[str, str]:
     placed = read_json(path).get("weight_map")
     if not isinstance(placed, dict) or not placed:
         raise damaged(path, "has no `weight_map`")
     if not all(isinstance(each, str) and "/" not in each for each in placed.values()):
         raise damaged(path, "has a `weight_map` that names no files of its folder")
+    return placed
+
+
+def _check_index(path: Path) -> None:
+    placed = _placed(path)
     for name in sorted(set(placed.values())):
         if not (path.parent / name).is_file():
             raise damaged(path.parent / name, f"is missing, a shard of `{path.name}`")

@@ -50,10 +50,16 @@ class Hub:
         """Serve *files* as *repository*, whose `main` is at `COMMIT`."""
         siblings = [self._serve(repository, path, body) for path, body in files.items()]
         info = {"id": repository, "sha": COMMIT, "siblings": siblings, "tags": []}
-        for revision in ("", "/revision/main", f"/revision/{COMMIT}"):
-            page = f"/api/models/{repository}{revision}"
+        tree = [
+            {"type": "file", "path": each["rfilename"], "oid": each["blobId"], **each}
+            for each in siblings
+        ]
+        pages: dict[str, object] = {f"/tree/{COMMIT}": tree}
+        pages |= dict.fromkeys(("", "/revision/main", f"/revision/{COMMIT}"), info)
+        for page, answer in pages.items():
             kind = {"Content-Type": "application/json"}
-            self.server.serve(page, json.dumps(info).encode(), headers=kind)
+            place = f"/api/models/{repository}{page}"
+            self.server.serve(place, json.dumps(answer).encode(), headers=kind)
 
     def _serve(self, repository: str, path: str, body: bytes) -> dict[str, Any]:
         name = git_sha1(body)
@@ -61,7 +67,7 @@ class Hub:
         if len(body) >= _LARGE_BYTES:
             sha256 = hashlib.sha256(body).hexdigest()
             headers |= {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(len(body))}
-            lfs = {"sha256": sha256, "size": len(body), "pointerSize": 130}
+            lfs = {"sha256": sha256, "oid": sha256, "size": len(body), "pointerSize": 130}
         for revision in ("main", COMMIT):
             place = f"/{repository}/resolve/{revision}/{path}"
             self.server.serve(place, body, etag=f'"{name}"', headers=headers)

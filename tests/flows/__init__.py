@@ -1,1 +1,1 @@
-"""Tests of commands that are composed of several verbs."""
+"""Verbs composed."""

@@ -217,6 +217,16 @@ def test_servers_of_the_hub(name: str, answered: Answered, expected: str) -> Non
     assert ("through http://proxy:3128" in item.message) is bool(answered.proxy)
 
 
+def test_one_cause_is_told_once() -> None:
+    """A name that is not found keeps nobody else from being found."""
+    gone = Answered(HUB, problem="no such name")
+    item = found("hub", names=Names(HUB, problem="no such name"), hub=gone)
+    assert (item.status, item.message) == ("skip", f"{HUB} is not found")
+    assert found("downloads", hub=gone, downloads=gone).status == "skip"
+    closed = Answered("cdn.invalid", problem="Connection refused")
+    assert found("downloads", hub=gone, downloads=closed).status == "warn"
+
+
 def test_no_download_host_without_a_model_on_the_hub() -> None:
     """An own catalog may have other sources."""
     assert found("downloads", downloads=None).status == "skip"

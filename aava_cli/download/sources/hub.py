@@ -210,6 +210,7 @@ def _failure(error: Exception, repository: str) -> AavaError:
         EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
+        RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
@@ -221,15 +222,23 @@ def _failure(error: Exception, repository: str) -> AavaError:
     if isinstance(error, RevisionNotFoundError):
         return NotFound(f"`{repository}` has no such revision", hint="check what follows the `@`")
     if isinstance(error, HfHubHTTPError) and error.response is not None:
-        return _answer(error.response.status_code, repository)
+        is_unknown = isinstance(error, RepositoryNotFoundError)
+        answer = _nothing_to_read if is_unknown else _answer
+        return answer(error.response.status_code, repository)
     if isinstance(error, ValueError):
         return NotFound(f"`{repository}` is no repository's name", hint="check the catalog")
     return Transient(f"the hub cannot be reached: {_first_line(error)}", connected=False)
 
 
+def _nothing_to_read(status: int, repository: str) -> AavaError:
+    # Who may not know that it exists is answered 401, whether it does or not.
+    message = f"the hub answers {status} for `{repository}`: there is none that you may read"
+    hint = "check the name; if it is private, set `HF_TOKEN` to a token that may read it"
+    return NotFound(message, hint=hint)
+
+
 def _answer(status: int, repository: str) -> AavaError:
     message = f"the hub answers {status} for `{repository}`"
-    # It answers 401 for repositories that do not exist as well.
     if status in (401, 403):
         return AccessDenied(message, hint="set `HF_TOKEN` to a token that may read it")
     if status == 404:  # noqa: PLR2004 - HTTP's own name for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aava_cli.preflight.facts import Unknown
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def names_are_found(facts: Facts) -> Finding:
 @check("hub")
 def hub_answers(facts: Facts) -> Finding:
     """Expect the hub, which most models come from; what is on disk works without it."""
+    names = facts.names
+    if not isinstance(names, Unknown) and names.problem:
+        return Skipped(f"{names.host} is not found")
     return _judge(known(facts.hub), "models cannot be pulled from it")
 
 
@@ -77,6 +81,9 @@ def downloads_answer(facts: Facts) -> Finding:
     answered = known(facts.downloads)
     if answered is None:
         return Skipped("no model of the catalog is on the hub")
+    hub = facts.hub
+    if not isinstance(hub, Unknown) and hub.problem and hub.host == answered.host:
+        return Skipped("the hub itself does not answer")
     return _judge(answered, "the hub sends every large file there")
 
 

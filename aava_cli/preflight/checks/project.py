@@ -188,7 +188,7 @@ def selected_models_are_there(facts: Facts) -> Finding:
         evidence = "; ".join(f"{each.role}: {each.problem}" for each in broken)
         return Failed(evidence, broken[0].fix)
     if not selected:
-        return Skipped("`.env` selects no model that is on disk")
+        return Skipped("`.env` selects no model")
     return Passed(", ".join(each.name for each in selected))
 
 

@@ -1,0 +1,1 @@
+"""What is wrong with a project, and all that somebody else needs to see it too."""

@@ -1,0 +1,155 @@
+"""The secrets of a project and of this user, so that they can be recognised anywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aava_cli.daemon.environment import container_environment
+from aava_cli.history import read_history
+from aava_cli.journal import JOURNAL
+from aava_cli.redact import is_secret, secrets_in
+from aava_cli.redactor import secrets_of_addresses, secrets_of_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from aava_cli.session import Session
+    from aava_cli.settings import Settings
+
+# What the tools of registries keep theirs in, below the home folder.
+_FILES = (
+    *(".npmrc", ".config/pip/pip.conf", ".pip/pip.conf", ".pypirc", ".git-credentials"),
+    ".config/gh/hosts.yml",
+)
+_MOST_BYTES = 1 << 20
+
+
+def known_secrets(session: Session) -> tuple[str, ...]:
+    """Return what nobody else may see, from every place that may keep secrets."""
+    settings = session.settings
+    found = {
+        *_of_variables(os.environ),
+        *_of_variables(container_environment(settings.project) or {}),
+        *_of_project(settings),
+        *_of_changes(settings.state_dir),
+        *_of_user(),
+    }
+    return tuple(each for each in found if each)
+
+
+def _of_variables(variables: Mapping[str, str]) -> Iterator[str]:
+    yield from secrets_in(variables)
+    yield from secrets_of_addresses("\n".join(variables.values()))
+
+
+def _of_project(settings: Settings) -> Iterator[str]:
+    files = (settings.env_file, settings.base_yaml, settings.overlay_yaml)
+    backups = sorted((settings.state_dir / "backups").glob("*"))
+    for path in (*files, *settings.user_catalogs(), *backups):
+        yield from secrets_of_text(_text(path))
+    for path in (settings.base_yaml, settings.overlay_yaml):
+        yield from _of_yaml(_text(path))
+    for path in (settings.env_file, *(each for each in backups if each.name.endswith("-env"))):
+        yield from _of_env(_text(path))
+
+
+def _of_env(text: str) -> Iterator[str]:
+    from aava_cli import envfile
+    from aava_cli.errors import ConfigError
+
+    # Of one that does not parse, what its lines look like was taken already.
+    with suppress(ConfigError):
+        yield from _of_variables(envfile.read(text))
+
+
+def _of_yaml(text: str) -> Iterator[str]:
+    import yaml
+
+    with suppress(yaml.YAMLError, ValueError, RecursionError):
+        yield from _of_tree(yaml.safe_load(text))
+
+
+def _of_tree(tree: Any, *, under: bool = False) -> Iterator[str]:  # noqa: ANN401 - JSON or YAML
+    match tree:
+        case dict():
+            for key, each in tree.items():
+                yield from _of_tree(each, under=under or is_secret(str(key)))
+        case list():
+            for each in tree:
+                yield from _of_tree(each, under=under)
+        case None | bool():
+            return
+        case _ if under:
+            yield str(tree)
+
+
+def _of_changes(state_dir: Path) -> Iterator[str]:
+    """Yield what files had before they were changed: logs may still tell of it."""
+    versions = [each for change in read_history(state_dir) for each in change.files]
+    contents = [content for each in versions for content in (each.old, each.new) if content]
+    for content in (*contents, *_of_journal(state_dir / JOURNAL)):
+        text = content.decode("utf-8", "replace")
+        yield from secrets_of_text(text)
+        yield from _of_env(text)
+
+
+def _of_journal(path: Path) -> Iterator[bytes]:
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        for step in json.loads(_text(path) or "{}").get("steps", ()):
+            for key in ("old", "new"):
+                yield base64.b64decode(step.get(key) or b"")
+
+
+def _of_user() -> Iterator[str]:
+    # Path would refuse a user that has no home, as in some containers.
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    for name in _FILES:
+        text = _text(home / name)
+        yield from secrets_of_text(text)
+    yield from _of_docker(_text(home / ".docker" / "config.json"))
+    yield from _of_netrc(home)
+    yield from _of_hub(home)
+
+
+def _of_docker(text: str) -> Iterator[str]:
+    with suppress(ValueError, AttributeError):
+        for auth in tuple(_of_tree(json.loads(text or "{}").get("auths"), under=True)):
+            yield auth
+            # Who logs in, a colon, and the password; other tokens are none of that.
+            with suppress(ValueError):
+                yield base64.b64decode(auth).decode().partition(":")[2]
+
+
+def _of_netrc(home: Path) -> Iterator[str]:
+    path = Path(os.environ.get("NETRC") or home / ".netrc")
+    words = _text(path).split()
+    for name, value in pairwise(words):
+        if name in ("password", "account"):
+            yield value
+
+
+def _of_hub(home: Path) -> Iterator[str]:
+    cache = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
+    folder = Path(os.environ.get("HF_HOME", cache / "huggingface")).expanduser()
+    token = Path(os.environ.get("HF_TOKEN_PATH", folder / "token")).expanduser()
+    yield _text(token).strip()
+    yield from secrets_of_text(_text(token.with_name("stored_tokens")))
+    for line in _text(token.with_name("stored_tokens")).splitlines():
+        yield line.partition("=")[2].strip()
+
+
+def _text(path: Path) -> str:
+    """Return the beginning of *path*; one that is not there has nothing."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return file.read(_MOST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,33 @@
+"""The ends of files that may be of any length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAIL_BYTES = 96 << 10
+
+
+def read_tail(path: Path, *, limit: int = TAIL_BYTES) -> str:
+    """Return the last whole lines of *path* that fit *limit* bytes, and how much is before them."""
+    size_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size_bytes - limit))
+        return _whole_lines(file.read(limit), size_bytes)
+
+
+def tail_of(text: str, *, limit: int = TAIL_BYTES) -> str:
+    """Return the same of a *text*."""
+    data = text.encode("utf-8", "replace")
+    return _whole_lines(data[-limit:], len(data))
+
+
+def _whole_lines(data: bytes, size_bytes: int) -> str:
+    if len(data) == size_bytes:
+        return data.decode("utf-8", "replace")
+    # A line that was cut might begin within a secret, which nobody would know any more.
+    whole = data.partition(b"\n")[2]
+    left_out = size_bytes - len(whole)
+    return f"[{left_out:,} bytes before this are left out]\n{whole.decode('utf-8', 'replace')}"
