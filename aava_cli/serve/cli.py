@@ -34,7 +34,7 @@ def serve(
     """
     session: Session = ctx.obj
     settings = session.require_project()
-    _require_server()
+    require_server()
     from aava_cli.events import Log
     from aava_cli.files import command_line, exclusive_lock
     from aava_cli.serve.app import run
@@ -49,7 +49,8 @@ def serve(
         run(config)
 
 
-def _require_server() -> None:
+def require_server() -> None:
+    """Raise `NotPossible` if the packages that the daemon is made of are not installed."""
     from importlib.util import find_spec
 
     missing = [name for name in _SERVER_PACKAGES if find_spec(name) is None]
