@@ -37,6 +37,7 @@ _UsageProblem: Any = typer.BadParameter.__mro__[1]
 HELP = """Model lifecycle manager for self-hosted voice agents.
 
 \b
+  aava up                                   from nothing to a proven daemon, in one command
   aava init                                 set up a project in this folder
   aava models pull starter                  download and verify three small models
   aava serve                                run a daemon with them
@@ -60,6 +61,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 run `aava recover`, 5 bu
 # Where each command, or the parts of a group of commands, are found under their own name.
 _COMMANDS = {
     "init": ("project.cli",),
+    "up": ("flows.up.cli",),
     "preflight": ("preflight.cli",),
     "doctor": ("flows.doctor.cli",),
     "models": (

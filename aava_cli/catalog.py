@@ -1,7 +1,8 @@
 """What can be pulled: models, their files, and where the same bytes are to be had.
 
-A catalog is TOML: a table per model under `models`, and `sets` of names. `catalog.toml` is
-the one that is shipped; its head explains the fields. Nothing here touches disk or network.
+A catalog is TOML: a table per model under `models`, `sets` of names, and `profiles` of hosts.
+`catalog.toml` is the one that is shipped; its head explains the fields. Nothing here touches
+disk or network.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import PurePosixPath
 
+    from aava_cli.catalog_profiles import Profile
     from aava_cli.roles import Role
 
 ArchiveFormat: TypeAlias = Literal["zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst"]
@@ -92,10 +94,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Models by id, and named sets of them."""
+    """Models by id, named sets of them, and which of them suit which host."""
 
     models: Mapping[str, Model]
     sets: Mapping[str, tuple[str, ...]]
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def find(self, name: str, *, backend: str | None = None) -> Model:
         """Return the model that goes by *name*, of *backend* if that is given.
@@ -129,12 +132,13 @@ class Catalog:
 
 
 def merge_catalogs(base: Catalog, *others: Catalog) -> Catalog:
-    """Return *base* with the models and sets of *others* added, a later one replacing its like."""
-    models, sets = dict(base.models), dict(base.sets)
+    """Return *base* with all that *others* have added, a later one replacing its like."""
+    models, sets, profiles = dict(base.models), dict(base.sets), dict(base.profiles)
     for other in others:
         models.update(other.models)
         sets.update(other.sets)
-    return Catalog(models, sets)
+        profiles.update(other.profiles)
+    return Catalog(models, sets, profiles)
 
 
 def parse_catalog(text: str, *, name: str) -> Catalog:

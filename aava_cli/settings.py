@@ -113,6 +113,11 @@ def find_project(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / STATE_FOLDER).is_dir() or is_compose_project(folder):
             return folder
+    return default_project()
+
+
+def default_project() -> Path:
+    """Return the folder of the user's data, the project where there is no other."""
     from platformdirs import user_data_path
 
     return user_data_path("aava")

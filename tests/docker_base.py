@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PYTHON = Path(sys.executable).resolve()
 STDLIB = Path(sysconfig.get_path("stdlib"))
-PARTS = {"llama": "xllamacpp", "whisper_cpp": "pywhispercpp"}
+PARTS = {"llama": "xllamacpp", "whisper_cpp": "pywhispercpp", "piper": "piper-tts"}
 SHELL = "busybox"
 
 _SERVER = (

@@ -330,6 +330,36 @@ def test_bad_field_names_line_and_model(fields: str, expected: str) -> None:
         ),
         ("\n\n[sets]\na = 'b'", "my.toml:3: `a` must be an array"),
         ("\n\n[sets]\na = [1]", "my.toml:3: `a` must be a string"),
+        ("profiles = 1", "my.toml:1: `profiles` must be a table"),
+        ("\n[profiles.a]", "my.toml:2: `a`: `mode` is missing"),
+        (
+            "\n[profiles.a]\nmode = 'fast'",
+            "my.toml:2: `a`: `mode` must be `full` or `minimal`",
+        ),
+        (
+            "\n[profiles.a]\nmode = 'full'\nsst = []",
+            "my.toml:2: `a`: there is no field `sst`; nearest: `stt`",
+        ),
+        (
+            "[profiles.a]\nmode = 'full'\nstt = ['x']\ntts = ['y']",
+            "my.toml:1: `a`: `llm` must name at least one model",
+        ),
+        (
+            "[profiles.a]\nmode = 'minimal'\nstt = ['x']\ntts = ['y']\nllm = ['z']",
+            "my.toml:1: `a`: `llm` means nothing with the `mode` `minimal`",
+        ),
+        (
+            "[profiles.a]\nmode = 'minimal'\nstt = ['x']\ntts = ['y']\noptions = ['fast']",
+            "my.toml:1: `a`: `fast` is no option: write it as `llm.context=4096`",
+        ),
+        (
+            "[profiles.a]\nmode = 'minimal'\nstt = ['x']\ntts = ['y']\noptions = ['tts.fast=1']",
+            "my.toml:1: `a`: no engine for `tts` has an option `fast`",
+        ),
+        (
+            "[profiles.a]\nmode = 'minimal'\nstt = ['x']\ntts = ['y']\noptions = ['llm.batch=x']",
+            "my.toml:1: `a`: `batch`",
+        ),
     ],
 )
 def test_bad_text_names_its_line(text: str, expected: str) -> None:
@@ -337,6 +367,23 @@ def test_bad_text_names_its_line(text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_catalog(text, name="my.toml")
     assert expected == caught.value.message[: len(expected)]
+
+
+def test_profile_of_the_same_name_replaces_the_shipped_one() -> None:
+    """As a model does, and however the name is written."""
+    text = "[profiles.CPU_minimal]\nmode = 'minimal'\nstt = ['x']\ntts = ['y']\nprocessors = 2"
+    merged = merge_catalogs(CATALOG, parse_catalog(text, name="my.toml"))
+    mine = merged.profiles["cpu-minimal"]
+    assert (len(CATALOG.profiles), {"stt": ("x",), "tts": ("y",)}) == (
+        len(merged.profiles),
+        mine.candidates,
+    )
+    assert ("cpu-minimal", None, 2, None) == (
+        mine.description,
+        mine.rank,
+        mine.processors,
+        mine.gpu_gb,
+    )
 
 
 @pytest.mark.parametrize(

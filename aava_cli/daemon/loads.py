@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ class LoadTimes:
 
     def __init__(self, state_dir: Path) -> None:
         self._file = state_dir / "loads.json"
+        # The native daemon loads several models at once, and each notes what it took.
+        self._noting = threading.Lock()
 
     def deadline_s(self, models: Iterable[str]) -> float:
         """Return how long loading *models* may take: several times what it took before."""
@@ -39,6 +42,10 @@ class LoadTimes:
 
     def note(self, models: Iterable[str], took_s: float) -> None:
         """Remember that *models*, loaded together, took *took_s*; each may have taken it all."""
+        with self._noting:
+            self._note(models, took_s)
+
+    def _note(self, models: Iterable[str], took_s: float) -> None:
         known = self._read()
         for model in models:
             known[model] = [*known.get(model, ()), round(took_s, 3)][-_REMEMBERED:]

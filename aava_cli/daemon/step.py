@@ -55,6 +55,19 @@ class Terms:
     wait: bool = False
 
 
+def terms_of(session: Session, timeout_s: float | None, drain: str | None, *, force: bool) -> Terms:
+    """Return the terms that options of a command line ask for; *drain* is a span such as `10m`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from aava_cli.ages import parse_span
+    from aava_cli.daemon.calls import CallGuard
+
+    guard = CallGuard(session, force, None if drain is None else parse_span(drain))
+    return Terms(timeout_s, guard)
+
+
 @dataclass(frozen=True, slots=True)
 class AskDaemon:
     """Send `switch_model` and believe only a fresh status; undo sends the inverse request."""

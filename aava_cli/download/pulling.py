@@ -40,9 +40,7 @@ def pull_models(pull: Pull, catalog: Catalog, judge: Judge) -> Pulled | PullPlan
         UsageError: nothing is named, or the options do not fit.
         AavaError: whatever a source, or the lock, has against it.
     """
-    from aava_cli.download.apply import apply_pull
     from aava_cli.download.cataloguing.adding import choose_models, record_pulled
-    from aava_cli.download.plan import plan_pull
     from aava_cli.download.sources.mirror import find_mirror
     from aava_cli.download.sources.resolver import Resolver
 
@@ -54,14 +52,13 @@ def pull_models(pull: Pull, catalog: Catalog, judge: Judge) -> Pulled | PullPlan
         raise UsageError("no model is named", hint=hint)
     chosen = choose_models(pull.names, pull.described, catalog, resolver)
     if pull.dry_run:
-        return _foresee(chosen.models, judge)
-    plan = plan_pull(chosen.models, judge.facts(chosen.models))
-    pulled = apply_pull(plan, chosen.models, judge, resolver=resolver, means=pull.means)
+        return foresee(chosen.models, judge)
+    pulled = bring(chosen.models, judge, resolver=resolver, means=pull.means)
     record_pulled(chosen.drafted, judge.settings, judge.emit)
     return pulled
 
 
-def _foresee(models: Sequence[Model], judge: Judge) -> PullPlan:
+def foresee(models: Sequence[Model], judge: Judge) -> PullPlan:
     """Return what a pull of *models* would do; what the catalog lacks is asked for."""
     from aava_cli.download.outlook import with_what_is_told
     from aava_cli.download.plan import plan_pull
@@ -69,18 +66,30 @@ def _foresee(models: Sequence[Model], judge: Judge) -> PullPlan:
     return plan_pull(models, with_what_is_told(judge.facts(models), models, judge))
 
 
+def bring(
+    models: Sequence[Model], judge: Judge, *, resolver: Resolver, means: Means | None = None
+) -> Pulled:
+    """Have *models* on disk, from where *resolver* finds them, and return what was fetched.
+
+    Raises:
+        AavaError: whatever a source has against it.
+    """
+    from aava_cli.download.apply import apply_pull
+    from aava_cli.download.plan import plan_pull
+
+    plan = plan_pull(models, judge.facts(models))
+    return apply_pull(plan, models, judge, resolver=resolver, means=means)
+
+
 def _pull_locked(
     pull: Pull, catalog: Catalog, judge: Judge, resolver: Resolver
 ) -> Pulled | PullPlan:
-    from aava_cli.download.apply import apply_pull
     from aava_cli.download.locking import pin_models, verify_locked
-    from aava_cli.download.plan import plan_pull
 
     models = pin_models(pull.names, catalog, judge.settings)
     if pull.dry_run:
-        return _foresee(models, judge)
-    plan = plan_pull(models, judge.facts(models))
-    pulled = apply_pull(plan, models, judge, resolver=resolver, means=pull.means)
+        return foresee(models, judge)
+    pulled = bring(models, judge, resolver=resolver, means=pull.means)
     # What an archive unpacks to, and folders that people made, are held to the lock as well.
     failure = verify_locked(pull.names, catalog, judge).failure()
     if failure is not None:

@@ -49,7 +49,7 @@ class Initialised(Result):
 
 
 def init_project(settings: Settings, *, port: int) -> Initialised:
-    """Make what is missing of a project; a compose project only lacks its state folder.
+    """Make what is missing of a project; a Compose project brings its own folders.
 
     Raises:
         NotPossible: a part cannot be made.
@@ -68,7 +68,8 @@ def init_project(settings: Settings, *, port: int) -> Initialised:
 def _make_missing(settings: Settings, port: int) -> Iterator[Path]:
     yield from _make_state(settings.state_dir)
     if is_compose_project(settings.project):
-        # Its own installer made the rest, or will.
+        # Its own installer made the rest, or will; without `.env` Compose reads none of its files.
+        yield from _make_env_from_example(settings)
         return
     folders = (
         *(settings.models_dir / name for name in MODEL_FOLDERS),
@@ -81,6 +82,19 @@ def _make_missing(settings: Settings, port: int) -> Iterator[Path]:
     if not settings.env_file.exists():
         text = ENV_TEXT.format(port=port)
         atomic_write(settings.env_file, text.encode(), mode=PRIVATE_FILE)
+        yield settings.env_file
+
+
+def example_of(settings: Settings) -> Path | None:
+    """Return the file that a Compose project's `.env` begins as, if it brings one."""
+    example = settings.project / ".env.example"
+    return example if is_compose_project(settings.project) and example.is_file() else None
+
+
+def _make_env_from_example(settings: Settings) -> Iterator[Path]:
+    example = example_of(settings)
+    if example is not None and not settings.env_file.exists():
+        atomic_write(settings.env_file, example.read_bytes(), mode=PRIVATE_FILE)
         yield settings.env_file
 
 

@@ -10,7 +10,6 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from aava_cli.daemon.step import Terms
     from aava_cli.session import Session
 
 HELP = """Build backends into the daemon's image, or change nothing.
@@ -88,6 +87,7 @@ def build(  # noqa: PLR0913 - Typer makes one option of each parameter
 
     What the image holds besides stays in it. Where it already is as wished, nothing is built.
     """
+    from aava_cli.daemon.step import terms_of
     from aava_cli.rebuild.apply import apply_rebuild, make_plan, require_no_rebuild
     from aava_cli.rebuild.plan import Wish
 
@@ -96,7 +96,7 @@ def build(  # noqa: PLR0913 - Typer makes one option of each parameter
     if dry_run:
         session.output.result(make_plan(session, wish)[1])
         return
-    terms = _terms(session, timeout_s, drain, force=force)
+    terms = terms_of(session, timeout_s, drain, force=force)
     if detach:
         require_no_rebuild(session)
         flags = {"--no-cache": no_cache, "--force": force}
@@ -142,23 +142,15 @@ def rollback(
 
     Nothing is built. It is all or nothing too, and the image that goes can be gone back to.
     """
+    from aava_cli.daemon.step import terms_of
     from aava_cli.rebuild.apply import apply_rollback, preview_rollback
 
     session: Session = ctx.obj
     if dry_run:
         session.output.result(preview_rollback(session, number))
         return
-    terms = _terms(session, timeout_s, drain, force=force)
+    terms = terms_of(session, timeout_s, drain, force=force)
     session.output.result(apply_rollback(session, number, terms))
-
-
-def _terms(session: Session, timeout_s: float | None, drain: str | None, *, force: bool) -> Terms:
-    from aava_cli.ages import parse_span
-    from aava_cli.daemon.calls import CallGuard
-    from aava_cli.daemon.step import Terms
-
-    guard = CallGuard(session, force, None if drain is None else parse_span(drain))
-    return Terms(timeout_s, guard)
 
 
 def _detach(session: Session, words: Iterable[str]) -> None:

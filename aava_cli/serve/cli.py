@@ -136,7 +136,7 @@ def serve(  # noqa: PLR0913 - a limit each
     if print_unit is not None:
         session.output.result(_unit(print_unit, session, ctx.params, limits.drain_s))
         return
-    _require_server()
+    require_server()
     named = {"LOCAL_WS_HOST": host, "LOCAL_WS_PORT": port and str(port)}
     env = session.env() | {key: value for key, value in named.items() if value}
     named_in = pid_file or settings.state_dir / "serve.pid"
@@ -184,7 +184,8 @@ def _unit(kind: Kind, session: Session, given: Mapping[str, Any], drain_s: float
     return unit_for(kind, service)
 
 
-def _require_server() -> None:
+def require_server() -> None:
+    """Raise `NotPossible` if the packages that the daemon is made of are not installed."""
     from importlib.util import find_spec
 
     missing = [each.replace("_", "-") for each in _SERVER_PACKAGES if find_spec(each) is None]

@@ -14,7 +14,6 @@ from aava_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aava_cli.daemon.step import Terms
     from aava_cli.roles import Role
     from aava_cli.session import Session
     from aava_cli.switch.choose import Choice
@@ -93,6 +92,7 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     daemon change together; success is judged from a fresh status. After any failure all three
     are as before. Where calls are live nothing is changed, unless `--drain` or `--force` say so.
     """
+    from aava_cli.daemon.step import terms_of
     from aava_cli.flows.switching import build_missing, prove_roles, pull_missing
     from aava_cli.switch.apply import Wish, apply_switch, make_plan
     from aava_cli.switch.routing import Routing
@@ -111,21 +111,12 @@ def switch(  # noqa: PLR0913 - Typer makes one option of each parameter
     if pull:
         pull_missing(session, choices)
     terms = replace(
-        _terms(session, timeout_s, drain, force=force), require_gpu=require_gpu, wait=wait
+        terms_of(session, timeout_s, drain, force=force), require_gpu=require_gpu, wait=wait
     )
     if rebuild:
         build_missing(session, choices, terms)
     prove = partial(prove_roles, session) if smoke else None
     session.output.result(apply_switch(session, planned, terms, prove=prove))
-
-
-def _terms(session: Session, timeout_s: float | None, drain: str | None, *, force: bool) -> Terms:
-    from aava_cli.ages import parse_span
-    from aava_cli.daemon.calls import CallGuard
-    from aava_cli.daemon.step import Terms
-
-    guard = CallGuard(session, force, None if drain is None else parse_span(drain))
-    return Terms(timeout_s, guard)
 
 
 def _choices(
@@ -194,6 +185,7 @@ def matrix(  # noqa: PLR0913 - Typer makes one option of each parameter
     A trial is a switch that is always undone: a crash in the middle is for `aava recover`.
     What cannot be run here is skipped, and that is no failure.
     """
+    from aava_cli.daemon.step import terms_of
     from aava_cli.flows.switching import prove_roles
     from aava_cli.switch.matrix import ALL, run_matrix, write_matrix
 
@@ -202,7 +194,7 @@ def matrix(  # noqa: PLR0913 - Typer makes one option of each parameter
     named: dict[Role, str | None] = {"stt": stt, "llm": llm, "tts": tts}
     wanted = {role: name for role, name in named.items() if name} or dict.fromkeys(named, ALL)
     prove = partial(prove_roles, session) if smoke else None
-    tried = run_matrix(session, wanted, _terms(session, timeout_s, drain, force=force), prove)
+    tried = run_matrix(session, wanted, terms_of(session, timeout_s, drain, force=force), prove)
     if json_out is not None:
         write_matrix(tried, json_out)
     session.output.result(tried)
@@ -263,6 +255,7 @@ def undo(  # noqa: PLR0913 - Typer makes one option of each parameter
     It is a switch like any other: all or nothing, in the history, and can be undone. Values
     that somebody else has changed since are a reason to stop.
     """
+    from aava_cli.daemon.step import terms_of
     from aava_cli.switch.past import Undoing, apply_undo, preview_undo
 
     session: Session = ctx.obj
@@ -271,5 +264,5 @@ def undo(  # noqa: PLR0913 - Typer makes one option of each parameter
     if dry_run:
         session.output.result(preview_undo(session, undoing))
     else:
-        terms = replace(_terms(session, timeout_s, drain, force=force), wait=wait)
+        terms = replace(terms_of(session, timeout_s, drain, force=force), wait=wait)
         session.output.result(apply_undo(session, undoing, terms))

@@ -120,6 +120,18 @@ def test_a_compose_project_only_gets_its_state_folder(tmp_path: Path) -> None:
     assert tree(tmp_path) == before | {".aava": None, ".aava/.gitignore": b"*\n"}
 
 
+def test_a_compose_project_gets_its_env_from_its_example(tmp_path: Path) -> None:
+    """Byte for byte, for the owner only; one that is there stays."""
+    (tmp_path / "docker-compose.yml").write_text("services:\n  local_ai_server: {}\n")
+    (tmp_path / ".env.example").write_bytes(b"LOCAL_WS_PORT=8770 # mine\r\n")
+    run(str(tmp_path))
+    env = tmp_path / ".env"
+    assert (b"LOCAL_WS_PORT=8770 # mine\r\n", 0o600) == (env.read_bytes(), mode(env))
+    env.write_bytes(b"LOCAL_WS_PORT=1\n")
+    run(str(tmp_path))
+    assert b"LOCAL_WS_PORT=1\n" == env.read_bytes()
+
+
 def test_a_compose_file_of_something_else_is_no_compose_project(tmp_path: Path) -> None:
     """The project shares a folder with another program."""
     (tmp_path / "docker-compose.yml").write_text("services:\n  web: {}\n")
