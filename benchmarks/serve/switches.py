@@ -34,8 +34,8 @@ def _matcha(folder: str) -> dict[str, Any]:
 
 PAIRS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "whisper_cpp": (
-        _stt("whisper_cpp", "ggml-first.bin"),
         _stt("whisper_cpp", "ggml-second.bin"),
+        _stt("whisper_cpp", "ggml-first.bin"),
     ),
     "vosk": (_stt("vosk", "vosk-model-hello"), _stt("vosk", "vosk-model-packed")),
     "sherpa": (
@@ -44,8 +44,8 @@ PAIRS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "faster_whisper": (_fast("faster-whisper-tiny"), _fast("faster-whisper-tiny-copy")),
     "piper": (
-        {"tts_backend": "piper", "tts_model_path": "/app/models/tts/first.onnx"},
         {"tts_backend": "piper", "tts_model_path": "/app/models/tts/second.onnx"},
+        {"tts_backend": "piper", "tts_model_path": "/app/models/tts/first.onnx"},
     ),
     "matcha": (_matcha("matcha-icefall-tiny"), _matcha("matcha-icefall-tiny-copy")),
     "kokoro": (

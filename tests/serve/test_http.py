@@ -295,6 +295,15 @@ def test_pages_of_others_are_refused(http: httpx.Client) -> None:
     assert 200 == http.post("/tts", json={"text": "x"}, headers=local).status_code
 
 
+def test_answer_that_takes_too_long_is_given_up(start: Starter) -> None:
+    """504 names the setting that says how long is too long."""
+    daemon = start(LOCAL_LLM_INFER_TIMEOUT_SEC="0.0001", LOCAL_STT_BACKEND="")
+    daemon.wait_until_loaded()
+    with client_of(daemon) as client:
+        answer = client.post("/generate", json={"query": "hello"})
+    assert (504, True) == (answer.status_code, "LOCAL_LLM_INFER_TIMEOUT_SEC" in answer.text)
+
+
 def test_client_that_leaves_is_not_worked_for(shared: RunningDaemon, http: httpx.Client) -> None:
     """In the middle of an upload or while it waits; the daemon says no word of it."""
     before = metric(http, 'aava_http_responses_total{path="/tts",code="200"}')
