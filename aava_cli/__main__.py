@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _ALLOCATIONS_PER_COLLECTION = 50_000
 
@@ -25,6 +30,25 @@ def run() -> None:
     code = main(sys.argv[1:])
     # What is left goes with the process; the interpreter need not look through it once more.
     gc.freeze()
+    leave(code)
+
+
+def leave(code: int) -> NoReturn:
+    """Exit with *code*, at once where a thread hangs that nobody waits for, in a driver perhaps.
+
+    It would run into what the interpreter and its libraries take down, and crash the exit.
+    """
+    import threading
+
+    others = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    for thread in others:
+        if not thread.daemon:
+            thread.join()
+    if any(thread.daemon and thread.is_alive() for thread in others):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(code)
     sys.exit(code)
 
 

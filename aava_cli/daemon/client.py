@@ -157,6 +157,7 @@ def _open(url: str, timeout_s: float) -> ClientConnection:
     except ConnectionClosed as error:
         text = f"the connection to {url} broke before the daemon had answered"
         raise DaemonUnreachable(text, hint="run `aava status` to see if it is there") from error
-    except (InvalidHandshake, InvalidURI, EOFError) as error:
+    except (InvalidHandshake, InvalidURI, EOFError, AssertionError) as error:
+        # One that talks first, as mail servers do, is more than the library foresees.
         text = f"what listens at {url} is not a voice daemon: {error}"
         raise DaemonUnreachable(text, hint="name the daemon with `--daemon URL`") from error

@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 _STEP_S = 0.1
 
 # The shell outlives a command that is killed, and records that too. It leaves signals to the
-# command: what is caught here is not caught there, what is ignored here stays ignored.
-_RECORD = """
+# command: what is caught here is not caught there, what is ignored here stays ignored. Who
+# begins it writes down who this is; if he is gone before that, nothing is begun.
+RECORD = """
 trap '' HUP
 trap : TERM INT
+while [ ! -e "${0%/*}/job.json" ]; do
+    read -r _ _ _ parent _ <"/proc/$$/stat"
+    [ "$parent" = "$PPID" ] || exit 1
+    sleep 0.02
+done
 "$@"
 code=$?
 echo "$code" >"$0.new" && mv "$0.new" "$0"
@@ -37,7 +43,7 @@ def start_job(settings: Settings, kind: str, words: Sequence[str]) -> Job:
     """Carry out `aava` *words* on this project in a session of its own, and return at once."""
     folder = new_folder(settings, kind)
     program = (sys.executable, "-m", "aava_cli", "--events", *_places(settings))
-    argv = ["sh", "-c", _RECORD, str(folder / "exit"), *program, *words]
+    argv = ["sh", "-c", RECORD, str(folder / "exit"), *program, *words]
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
     hand_over(folder / "log")
     nowhere = os.open(os.devnull, os.O_RDONLY)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aava_cli.rebuild.plan import RebuildPlan, Wish
     from aava_cli.rebuild.scene import Scene
     from aava_cli.session import Session
+    from aava_cli.settings import Settings
 
 _LETTERS = 12
 _KIND = "rebuild"
@@ -85,7 +86,7 @@ def apply_rebuild(session: Session, wish: Wish, terms: Terms, *, use_cache: bool
         RecoveryDue: an earlier change was interrupted, or this one could not be undone.
     """
     # An image that an interrupted change left is not as wished, whatever it holds.
-    Journal(session.settings.state_dir).require_none()
+    _require_settled(session.settings)
     plan = make_plan(session, wish)[1]
     if plan.is_empty:
         return replace(NOTHING, written=agree(session, plan.env))
@@ -188,10 +189,19 @@ def _one_rebuild(session: Session) -> Iterator[OwnJob]:
     settings = session.settings
     lock = prepare_state(settings) / _LOCK
     with exclusive_lock(lock, command=command_line(), hint=_BUSY_HINT):
-        Journal(settings.state_dir).require_none()
+        _require_settled(settings)
         with own_job(settings, _KIND, session.output.emit) as job:
             name_holder(lock, f"{job.id}: {command_line()}")
             yield job
+
+
+def _require_settled(settings: Settings) -> None:
+    """Raise `Busy` if a change is under way, and `RecoveryDue` if one was interrupted."""
+    journal = Journal(settings.state_dir)
+    at_work = lock_holder(settings.lock_file) if journal.is_open else None
+    if at_work is not None:
+        raise Busy(at_work, hint="wait until it has finished, then try again")
+    journal.require_none()
 
 
 def require_no_rebuild(session: Session) -> None:

@@ -41,6 +41,22 @@ def append(project: Path, line: str) -> None:
         file.write(line + "\n")
 
 
+def test_listener_that_talks_first_is_no_daemon(port: int, session: Session) -> None:
+    """Servers for mail and shells say who they are before they are asked."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def greet() -> None:
+            client, _address = listener.accept()
+            client.sendall(b"SSH-2.0-x\r\n")
+            client.close()
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(DaemonUnreachable), connect(session):
+            pytest.fail("it is no daemon")
+        thread.join()
+
+
 def test_status_and_capabilities_come_back(session: Session, daemon: FakeDaemon) -> None:
     """One connection carries one request after another."""
     with connect(session) as client:
