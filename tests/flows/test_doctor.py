@@ -7,6 +7,7 @@ import binascii
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -399,6 +400,47 @@ def test_interrupted_change_comes_before_the_daemon(project: Path, aava: Aava) -
     assert "run `aava recover`" in aava("doctor").stderr
     with exclusive_lock(project / ".aava/lock", command="aava switch"):
         assert "run `aava recover`" not in aava("doctor").stderr
+
+
+# Root may read everything as long as it has these rights.
+_WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+def run_without_rights(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `aava` with *words* as somebody who may not read what its mode forbids."""
+    before = _WITHOUT_RIGHTS if os.geteuid() == 0 else ()
+    if before and shutil.which(before[0]) is None:
+        pytest.skip("`setpriv` is missing here")
+    return subprocess.run(
+        (*before, sys.executable, "-m", "aava_cli", "--project", str(project), *words),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.usefixtures("own_home")
+def test_files_that_may_not_be_read_end_nothing(project: Path, tmp_path: Path) -> None:
+    """What cannot be known is said, and what can be is told."""
+    compose = "services:\n  local_ai_server:\n    environment:\n      A_TOKEN: hushhush\n"
+    (project / "docker-compose.yml").write_text(compose)
+    closed = (project / ".env", project / ".aava")
+    modes = [each.stat().st_mode for each in closed]
+    for each in closed:
+        each.chmod(0)
+    bundle = tmp_path / "report.tar.gz"
+    try:
+        ran = [run_without_rights(project, *words) for words in (("doctor",), ("preflight",))]
+        made = run_without_rights(project, "doctor", "--bundle", str(bundle))
+    finally:
+        for each, mode in zip(closed, modes, strict=True):
+            each.chmod(mode)
+    assert ([9, 9], 0) == ([each.returncode for each in ran], made.returncode), made.stderr
+    assert all(f"{closed[0]}` cannot be read" in each.stdout for each in (*ran, made))
+    members = members_of(bundle)
+    for name in ("config/env.json", "jobs.txt"):
+        assert members[name].startswith(b"not known: "), name
 
 
 def test_links_and_strangers_in_jobs_are_not_packed(

@@ -54,7 +54,7 @@ def gather(session: Session) -> Iterator[Part]:
 def _job_parts(session: Session) -> Iterator[Part]:
     from aava_cli.jobs.store import job_folders
 
-    found = look_up("jobs", lambda: job_folders(session.settings))
+    found = look_up("jobs.txt", lambda: job_folders(session.settings))
     if found.problem is not None:
         yield found
     for folder in (found.content or ())[-_JOBS:]:
