@@ -20,8 +20,20 @@ TELLING_WORDS = (
 )
 # Between two words of a name: `api_key`, `apiKey`.
 BETWEEN_WORDS = r"(?:[_.-]|(?<=[a-z])(?=[A-Z]))"
-_SECRET = re.compile(rf"(?:^|{BETWEEN_WORDS}){TELLING_WORDS}(?:$|{BETWEEN_WORDS})")
-_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+# What a name may end in without anything before it: `PGPASSWORD`; a bypass is a way around.
+TELLING_ENDS = (
+    r"(?i:passwords?|passwd|(?<!com)(?<!by)pass|passphrase|passcode|secrets?|token"
+    r"|(?:api|private|secret|access)key)"
+)
+_SECRET = re.compile(
+    rf"(?:(?:^|{BETWEEN_WORDS}){TELLING_WORDS}|{TELLING_ENDS})(?:$|{BETWEEN_WORDS})"
+)
+# Of a password that has a `/` in it, all goes; digits before a `/` are a port.
+LOGIN = r"(?:[^/\s@\"'<>]+|[^/\s:@\"'<>]{1,200}:(?!\d+/)[^\s@\"'<>]{0,200})"
+_IN_URL = re.compile(rf"(?<=://){LOGIN}(?=@)")
+# How Compose and shells refer to a variable; one alone in braces is no secret, its default may be.
+_VARIABLE = re.compile(r"\$\{?(\w+)")
+_REFERENCE = re.compile(r"\$\{[A-Z_][A-Z0-9_]*(?::?-(?P<default>[^}]*)|:?[?+][^}]*)?\}")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 
@@ -68,9 +80,32 @@ def _forms(value: str) -> Iterator[str]:
     """Yield how the secret *value* may stand in a text: whole, as Compose has it, by lines."""
     if len(value) >= LEAST_LETTERS:
         yield from (value, value.replace("$$", "$"), value.replace("$", "$$"))
+    yield from pieces_of(value)
     lines = value.splitlines()
     if len(lines) > 1:
         yield from (line for line in lines if len(line) >= LEAST_LETTERS_OF_A_LINE)
+
+
+def pieces_of(value: str) -> Iterator[str]:
+    """Yield what of the secret *value* is seen alone where a `$` in it is taken for a variable.
+
+    Compose says `The "rest" variable is not set` of a password `begin$rest`.
+    """
+    if "$" not in value:
+        return
+    reference = _REFERENCE.fullmatch(value)
+    if reference is not None:
+        pieces = (reference["default"] or "",)
+    else:
+        pieces = (*_VARIABLE.findall(value), *re.split(r"[${}]+", value))
+    yield from (each for each in pieces if len(each) >= LEAST_LETTERS)
+
+
+def shown_proxy(address: str) -> str:
+    """Return the *address* of a proxy, with or without a scheme, as it may be shown."""
+    login, at, host = address.rpartition("@")
+    scheme, separator, _rest = login.partition("://")
+    return f"{scheme if separator else ''}{separator}{HIDDEN}{at}{host}" if at else address
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:

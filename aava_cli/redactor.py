@@ -15,8 +15,11 @@ from aava_cli.redact import (
     HIDDEN,
     LEAST_LETTERS,
     LEAST_LETTERS_OF_A_LINE,
+    LOGIN,
+    TELLING_ENDS,
     TELLING_WORDS,
     is_secret,
+    pieces_of,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 _LEAST_OF_QUERY = 12
 # What `USE_AUTH` may say.
 _NO_SECRETS = frozenset({"true", "True", "TRUE", "false", "False", "none", "None", "null"})
+_USER_OPTIONS = ("-u", "--user", "--proxy-user")
 _QUOTES = "\\\"'"
 
 
@@ -33,7 +37,8 @@ class Redactor:
     """Takes *secrets*, and all that looks like one, out of texts and of JSON."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = {word for each in secrets for word in _words(each)} - _NO_SECRETS
+        whole = {word for each in secrets for word in _words(each)}
+        known = (whole | {piece for each in whole for piece in pieces_of(each)}) - _NO_SECRETS
         forms = {form for each in known for form in forms_of(each)}
         self._forms = tuple(sorted(forms, key=len, reverse=True))
 
@@ -52,9 +57,12 @@ class Redactor:
             case dict():
                 return {self.text(str(key)): each for key, each in self._members(value, hide=hide)}
             case list() | tuple():
-                announced = (False, *map(_announces, value))
-                pairs = zip(value, announced, strict=False)
-                return [self.value(each, hide=hide or secret) for each, secret in pairs]
+                is_pair = len(value) == len(("name", "value"))
+                behind = zip((None, *value), value, strict=False)
+                return [
+                    self.value(each, hide=hide or _announces(before, each, is_pair=is_pair))
+                    for before, each in behind
+                ]
             case str() if value:
                 return HIDDEN if hide else self.text(value)
             case int() | float() if hide and not isinstance(value, bool):
@@ -79,8 +87,13 @@ def _words(secret: str) -> Iterator[str]:
     yield from (each.strip() for each in lines if len(each.strip()) >= LEAST_LETTERS_OF_A_LINE)
 
 
-def _announces(word: object) -> bool:
-    return isinstance(word, str) and word.startswith("-") and "=" not in word and is_secret(word)
+def _announces(before: object, word: object, *, is_pair: bool) -> bool:
+    """Return whether *before* says that *word* is a secret: an option, or the name of a pair."""
+    if not isinstance(before, str) or "=" in before:
+        return False
+    if before in _USER_OPTIONS and isinstance(word, str):
+        return _shapes().user_option.search(f"{before} {word}") is not None
+    return is_secret(before) and (is_pair or before.startswith("-"))
 
 
 def forms_of(secret: str) -> Iterator[str]:
@@ -137,9 +150,10 @@ def without_shapes(text: str) -> str:
     text = shapes.user.sub(f"{HIDDEN}@", text)
     text = shapes.query.sub(rf"\1?{HIDDEN}", text)
     text = shapes.header.sub(rf"\1{HIDDEN}", text)
-    for shape in (shapes.line, shapes.named, shapes.option):
+    for shape in (shapes.line, shapes.pair, shapes.named, shapes.option):
         text = shape.sub(_with_hidden_value, text)
-    text = shapes.login.sub(rf"\1{HIDDEN}", text)
+    for shape in (shapes.login, shapes.user_option, shapes.connection, shapes.sip):
+        text = shape.sub(rf"\1{HIDDEN}", text)
     return shapes.token.sub(HIDDEN, text)
 
 
@@ -164,9 +178,13 @@ class _Shapes(NamedTuple):
     query: re.Pattern[str]
     header: re.Pattern[str]
     line: re.Pattern[str]
+    pair: re.Pattern[str]
     named: re.Pattern[str]
     option: re.Pattern[str]
     login: re.Pattern[str]
+    user_option: re.Pattern[str]
+    connection: re.Pattern[str]
+    sip: re.Pattern[str]
     token: re.Pattern[str]
 
 
@@ -175,14 +193,17 @@ def _shapes() -> _Shapes:
     # Few commands need them, and compiling takes longer than most commands.
     end = r"-----END [\w ]*PRIVATE KEY-----"
     before, behind = rf"[\w.-]{{0,80}}{BETWEEN_WORDS}", rf"{BETWEEN_WORDS}[\w.-]{{0,80}}"
-    name = rf"(?:{before})?{TELLING_WORDS}(?:{behind})?(?![\w.-])"
+    telling = rf"(?:(?:{before})?{TELLING_WORDS}|[\w.-]{{0,80}}{TELLING_ENDS})"
+    name = rf"{telling}(?:{behind})?(?![\w.-])"
+    users = "|".join(_USER_OPTIONS)
+    bare = r"[^\s,;&\"'\\{}\[\]()]"
     quoted = r"""(?P<quote>\\*["'])(?:(?!(?P=quote))(?:\\.|[^\n]))*(?P=quote)"""
     return _Shapes(
         # Of one that was cut off, the end is at the beginning of the text.
         key=re.compile(
             rf"(?s)-----BEGIN [\w ]*PRIVATE KEY-----.*?(?:{end}|\Z)|\A(?:(?!-----BEGIN).)*?{end}"
         ),
-        user=re.compile(r"(?<=://)([^/\s\"'<>]+)@"),
+        user=re.compile(rf"(?<=://)([^/\s\"'<>]+|{LOGIN})@"),
         query=re.compile(r"(://[^\s\"'<>?#\\]{1,1000})([?#][^\s\"'<>\\]+)"),
         header=re.compile(
             r"(?i)(\b(?:proxy-)?(?:authorization|cookie)\\*[\"']?\s*[:=]\s*)[^\r\n]+"
@@ -192,15 +213,30 @@ def _shapes() -> _Shapes:
         line=re.compile(
             rf"(?m)^[#\t ]*(?:export[\t ]+|-[\t ]+)?{name}[^\S\n]*[:=][^\S\n]*(?P<value>[^\n]+)$"
         ),
+        # Headers are pairs in some logs: `["x-api-key", "..."]`, `(b'x-api-key', b'...')`.
+        pair=re.compile(
+            rf"[\[(]\s*b?\\*[\"']{name}\\*[\"']\s*,\s*b?(?P<value>{quoted})(?=\s*[\])])"
+        ),
+        # What stands under a name may be a name itself: `invalid key: secret='...'`.
         named=re.compile(
             rf"(?<![\w.-]){name}\\*[\"']?[^\S\n]*[:=][^\S\n]*"
-            rf"(?P<value>{quoted}|[^\s,;&\"'\\{{}}\[\]()]+)"
+            rf"(?P<value>(?:{bare}*[:=][^\S\n]*){{0,3}}(?:{quoted}|{bare}+))"
         ),
         option=re.compile(rf"--{name}\s+(?P<value>[^\s-]\S*)"),
         login=re.compile(r"(?i)(\blogin\s+\S+\s+password\s+)\S+"),
+        # Digits alone are what containers run as: `--user 1000:1000`.
+        user_option=re.compile(
+            rf"((?<![\w-])(?:{users})(?:[^\S\n]+|=)[\"']?)(?!\d+:\d+\b)"
+            r"[^\s:\"'-][^\s:\"']*:[^\s\"']+"
+        ),
+        connection=re.compile(r"(?i)(;\s*(?:pwd|password)\s*=\s*)[^;\s\"']+"),
+        sip=re.compile(r"(?i)(\bsips?:[^\s:@/;<>]{1,200}:)[^\s@]{1,200}(?=@)"),
+        # Of web hooks and bots the address is the secret.
         token=re.compile(
-            r"(?<![\w-])(?:(?:hf|ghp|gho|ghs|github_pat|glpat|npm|sk|rk|xox[abp])[_-][\w-]{16,}"
-            r"|pypi-AgEI[\w-]+|AKIA[0-9A-Z]{16}|eyJ[\w-]+\.[\w-]+\.[\w-]*"
+            r"/services/T\w+/B\w+/\w+|/bot\d+:[\w-]{16,}|"
+            r"(?<![\w-])(?:"
+            r"(?:hf|ghp|gho|ghs|github_pat|glpat|gsk|npm|sk|rk|xox[abp])[_-][\w-]{16,}"
+            r"|AIza[\w-]{24,}|pypi-AgEI[\w-]+|AKIA[0-9A-Z]{16}|eyJ[\w-]+\.[\w-]+\.[\w-]*"
             r"|(?i:bearer|basic)\s+(?=\S*\d)[\w+/=.~-]{8,})"
         ),
     )

@@ -111,9 +111,16 @@ def _checked(daemon_url: str | None) -> str | None:
 def find_project(start: Path) -> Path:
     """Return the nearest project at or above *start*, else the user's data folder."""
     for folder in (start, *start.parents):
-        if (folder / STATE_FOLDER).is_dir() or is_compose_project(folder):
+        if _has_state(folder) or is_compose_project(folder):
             return folder
     return default_project()
+
+
+def _has_state(folder: Path) -> bool:
+    try:
+        return (folder / STATE_FOLDER).is_dir()
+    except OSError:
+        return False
 
 
 def default_project() -> Path:
@@ -125,16 +132,22 @@ def default_project() -> Path:
 
 def is_compose_project(folder: Path) -> bool:
     """Return whether *folder* holds the Compose project of the daemon."""
-    names = (*COMPOSE_FILES, *_chosen_files(folder / ".env"))
-    files = (folder / name for name in names)
-    texts = (file.read_text("utf-8", "replace") for file in files if file.is_file())
-    return any(_SERVICE.search(text) for text in texts)
+    return any(_SERVICE.search(_text(file)) for file in compose_files(folder))
 
 
-def _chosen_files(env_file: Path) -> Iterator[str]:
-    if env_file.is_file():
-        for chosen in _COMPOSE_FILE.findall(env_file.read_text("utf-8", "replace")):
-            yield from chosen.strip("\"'").split(os.pathsep)
+def compose_files(folder: Path) -> Iterator[Path]:
+    """Yield where the Compose files of *folder* may be: by their names, and as `.env` says."""
+    chosen = _COMPOSE_FILE.findall(_text(folder / ".env"))
+    names = (name for each in chosen for name in each.strip("\"'").split(os.pathsep))
+    yield from (folder / name for name in (*COMPOSE_FILES, *names))
+
+
+def _text(file: Path) -> str:
+    """Return the text of *file*; one that may not be read says nothing, and ends nothing."""
+    try:
+        return file.read_text("utf-8", "replace") if file.is_file() else ""
+    except OSError:
+        return ""
 
 
 def config_folder() -> Path:

@@ -9,7 +9,14 @@ import pytest
 
 from aava_cli.errors import ConfigError
 from aava_cli.events import Log
-from aava_cli.settings import Settings, config_folder, container_path, find_project, find_settings
+from aava_cli.settings import (
+    Settings,
+    config_folder,
+    container_path,
+    find_project,
+    find_settings,
+    is_compose_project,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,3 +196,11 @@ def test_unknown_key_is_said_once_in_a_command(aava: Aava) -> None:
     write_config("x = 1\n")
     ran = aava("models", "list")
     assert (0, 1) == (ran.exit_code, ran.stderr.count("warning: "))
+
+
+def test_files_that_may_not_be_looked_at_are_no_project(outside: Path) -> None:
+    """A name that is too long is refused as a folder without rights is: it ends nothing."""
+    (outside / ".env").write_text(f"COMPOSE_FILE={'x' * 300}:mine.yml\n")
+    assert not is_compose_project(outside)
+    (outside / "mine.yml").write_text(COMPOSE)
+    assert is_compose_project(outside)

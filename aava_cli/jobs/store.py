@@ -101,8 +101,15 @@ def all_jobs(settings: Settings) -> tuple[Job, ...]:
 
 
 def job_folders(settings: Settings) -> tuple[Path, ...]:
-    """Return the folders of all jobs, the oldest first; one that just begins may have no job."""
-    found = (path for path in _jobs_folder(settings).glob("*-*") if _ID.fullmatch(path.name))
+    """Return the folders of all jobs, the oldest first; one that just begins may have no job.
+
+    A link is none of them: nobody here makes one, and it may lead anywhere.
+    """
+    found = (
+        path
+        for path in _jobs_folder(settings).glob("*-*")
+        if _ID.fullmatch(path.name) and not path.is_symlink()
+    )
     return tuple(sorted(found, key=lambda path: (_number(path.name), path.name)))
 
 

@@ -7,6 +7,8 @@ import binascii
 import json
 import os
 import re
+import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -130,6 +132,30 @@ def plant_in_files(project: Path, home: Path, planted: Planted) -> None:
     (hub / "stored_tokens").write_text(f"[work]\nhf_token = {new('hub-stored')}\n")
 
 
+def plant_in_deployment(project: Path, planted: Planted) -> None:
+    """Put secrets where Compose, the repository and mounted files have them."""
+    new = planted.new
+    compose = (
+        f"services:\n  db:\n    environment:\n      PGPASSWORD: {new('compose-map')}\n"
+        f"      API_KEY: ${{API_KEY:-{new('compose-default')}}}\n"
+        f'  cache:\n    environment:\n      - "CACHE_PASS={new("compose-list")} x"\n'
+    )
+    (project / "other.yml").write_text(compose)
+    (project / "docker-compose.override.yml").write_text(
+        f"services:\n  db:\n    environment:\n    - ADMINPASSWORD={new('override')}\n"
+    )
+    (project / ".env.example").write_text(f"SMTPPASSWORD={new('env-example')}\n")
+    (project / ".git").mkdir()
+    (project / ".git/config").write_text(
+        f'[remote "origin"]\n\turl = https://me:{new("git-remote")}@host.example/x\n'
+        f'[http]\n\textraHeader = "Authorization: Basic {new("git-header")}"\n'
+    )
+    (project / "secrets").mkdir()
+    account = {"client_email": "x", "private_key": new("account-key")}
+    (project / "secrets/account.json").write_text(json.dumps(account))
+    (project / "secrets/plain").write_text(f"{new('secret-file')}\n")
+
+
 def plant_in_changes(project: Path, planted: Planted) -> None:
     """Put secrets of before into a change that was made, and one that was interrupted."""
     journal, path = Journal(project / ".aava"), project / ".env"
@@ -174,6 +200,7 @@ def plant_in_environment(monkeypatch: pytest.MonkeyPatch, planted: Planted) -> N
         monkeypatch.setenv(name, planted.new(name, odd=True))
     for name in ("PIP_INDEX_URL", "ftp_proxy"):
         monkeypatch.setenv(name, f"https://me:{planted.new(name)}@host.example/x")
+    monkeypatch.setenv("https_proxy", f"me:{planted.new('proxy')}@127.0.0.1:1")
 
 
 @pytest.fixture
@@ -182,6 +209,7 @@ def planted(project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> I
     made = Planted()
     plant_in_environment(monkeypatch, made)
     plant_in_files(project, own_home, made)
+    plant_in_deployment(project, made)
     plant_in_changes(project, made)
     plant_in_jobs(project, made)
     # Nobody can know what it is where else it is seen; its own value is not shown.
@@ -372,6 +400,104 @@ def test_interrupted_change_comes_before_the_daemon(project: Path, aava: Aava) -
     assert "run `aava recover`" in aava("doctor").stderr
     with exclusive_lock(project / ".aava/lock", command="aava switch"):
         assert "run `aava recover`" not in aava("doctor").stderr
+
+
+# Root may read everything as long as it has these rights.
+_WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+def run_without_rights(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `aava` with *words* as somebody who may not read what its mode forbids."""
+    before = _WITHOUT_RIGHTS if os.geteuid() == 0 else ()
+    if before and shutil.which(before[0]) is None:
+        pytest.skip("`setpriv` is missing here")
+    return subprocess.run(
+        (*before, sys.executable, "-m", "aava_cli", "--project", str(project), *words),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.usefixtures("own_home")
+def test_files_that_may_not_be_read_end_nothing(project: Path, tmp_path: Path) -> None:
+    """What cannot be known is said, and what can be is told."""
+    compose = "services:\n  local_ai_server:\n    environment:\n      A_TOKEN: hushhush\n"
+    (project / "docker-compose.yml").write_text(compose)
+    closed = (project / ".env", project / ".aava")
+    modes = [each.stat().st_mode for each in closed]
+    for each in closed:
+        each.chmod(0)
+    bundle = tmp_path / "report.tar.gz"
+    try:
+        ran = [run_without_rights(project, *words) for words in (("doctor",), ("preflight",))]
+        made = run_without_rights(project, "doctor", "--bundle", str(bundle))
+    finally:
+        for each, mode in zip(closed, modes, strict=True):
+            each.chmod(mode)
+    assert ([9, 9], 0) == ([each.returncode for each in ran], made.returncode), made.stderr
+    assert all(f"{closed[0]}` cannot be read" in each.stdout for each in (*ran, made))
+    members = members_of(bundle)
+    for name in ("config/env.json", "jobs.txt"):
+        assert members[name].startswith(b"not known: "), name
+
+
+def test_links_and_strangers_in_jobs_are_not_packed(
+    project: Path, aava: Aava, tmp_path: Path
+) -> None:
+    """Whoever may write there could have a file of root in a report otherwise."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("log", "shadow"):
+        (other / name).write_text("not yours")
+    folder = make_job(project, "pull", ("aava",), "a line")
+    (folder / "log").unlink()
+    (folder / "log").symlink_to(other / "log")
+    os.mkfifo(folder / "build.log")
+    for name in ("shadow", "hf_a_name_that_is_a_secret"):
+        (folder / name).symlink_to(other / "shadow")
+    (project / ".aava/jobs/pull-9").symlink_to(other)
+    bundle = tmp_path / "report.tar.gz"
+    assert 0 == aava("doctor", "--bundle", str(bundle)).exit_code
+    members = members_of(bundle)
+    assert ["build.log", "exit", "job.json", "log"] == [
+        name.removeprefix("jobs/pull-1/") for name in members if name.startswith("jobs/")
+    ]
+    assert not [name for name, data in members.items() if b"not yours" in data]
+    for name in ("build.log", "log"):
+        assert members[f"jobs/pull-1/{name}"].startswith(b"not known: OSError"), name
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_only_files_of_this_user_are_replaced(
+    aava: Aava, tmp_path: Path, force: tuple[str, ...]
+) -> None:
+    """A pipe would be waited for, a device or the end of a link lost."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "precious")
+    (tmp_path / "dangling").symlink_to(tmp_path / "none")
+    (tmp_path / "socket").symlink_to("/dev/full")
+    for name in ("pipe", "link", "dangling", "socket"):
+        ran = aava("doctor", "--bundle", str(tmp_path / name), *force)
+        assert (2, True) == (ran.exit_code, "cannot be replaced" in ran.stderr), name
+    ran = aava("doctor", "--bundle", "/dev/full", *force)
+    assert (2, True) == (ran.exit_code, "cannot be replaced" in ran.stderr)
+    assert "mine" == (tmp_path / "precious").read_text()
+    assert not (tmp_path / "none").exists()
+    assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_bundle_of_another_user_is_not_replaced(aava: Aava, tmp_path: Path) -> None:
+    """It would stay his, and he would read what root found; in his own folder it is for him."""
+    bundle = tmp_path / "report.tar.gz"
+    assert 0 == aava("doctor", "--bundle", str(bundle)).exit_code
+    os.chown(bundle, 65534, 65534)
+    assert 2 == aava("doctor", "--bundle", str(bundle), "--force").exit_code
+    os.chown(tmp_path, 65534, 65534)
+    assert 0 == aava("doctor", "--bundle", str(bundle)).exit_code
 
 
 def test_tail_begins_with_a_whole_line(tmp_path: Path) -> None:

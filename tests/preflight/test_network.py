@@ -93,6 +93,12 @@ def test_a_listener_may_be_gone_or_hidden() -> None:
             False,
         ),
         (
+            {"https_proxy": "me:hush@127.0.0.1:1", "http_proxy": "http://me:hu/s@h@a:1"},
+            (("http_proxy", "http://***@a:1"), ("https_proxy", "***@127.0.0.1:1")),
+            ("`http_proxy` is no address of a proxy",),
+            False,
+        ),
+        (
             {"http_proxy": "http://a:1", "HTTP_PROXY": "http://b:1"},
             (("http_proxy", "http://a:1"),),
             ("`http_proxy` and `HTTP_PROXY` differ",),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import stat
 import tarfile
 import time
 from dataclasses import dataclass
@@ -37,7 +39,10 @@ class Member:
 
 
 def check_target(path: Path, *, force: bool) -> None:
-    """Check that *path* may be written: it is new, or an older bundle.
+    """Check that *path* may be written: it is new, or an older bundle of this user.
+
+    *force* replaces any other file of this user, but nothing that is no file: a link, a pipe or
+    a device is never opened, nor followed.
 
     Raises:
         UsageError: it is something else, or there is no folder for it.
@@ -45,9 +50,22 @@ def check_target(path: Path, *, force: bool) -> None:
     if path.is_dir() or not path.parent.is_dir():
         message = f"`{path}` cannot be written: it is a folder, or its folder is not there"
         raise UsageError(message, hint="name a file, such as `report.tar.gz`")
-    if path.exists() and not force and not _is_bundle(path):
+    try:
+        found = path.lstat()
+    except OSError:
+        return
+    if not stat.S_ISREG(found.st_mode) or found.st_uid not in _owners(path.parent):
+        message = f"`{path}` cannot be replaced: it is no file, or it is somebody else's"
+        raise UsageError(message, hint="name a file that is not there yet")
+    if not force and not _is_bundle(path):
         message = f"`{path}` exists, and is no bundle of `aava doctor`"
         raise UsageError(message, hint="name another file, or replace it with `--force`")
+
+
+def _owners(folder: Path) -> set[int]:
+    """Return who may own what is replaced: this user, or whom root's files in *folder* go to."""
+    user = os.geteuid()
+    return {user} if user else {user, folder.stat().st_uid}
 
 
 def _is_bundle(path: Path) -> bool:

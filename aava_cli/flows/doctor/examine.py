@@ -95,6 +95,8 @@ def make_bundle(session: Session, path: Path, *, force: bool) -> Bundled:
     redactor = Redactor(known_secrets(session))
     parts = tuple(gather(session))
     wrong = tuple(_shown(each, redactor) for each in find_wrong(parts, _jobs(session)))
+    # Gathering takes seconds, in which something else may have come there.
+    check_target(path, force=force)
     members = write_bundle(path, parts, redactor, "\n".join((*Examined(wrong).text(), "")))
     return Bundled(path, path.stat().st_size, members, wrong)
 

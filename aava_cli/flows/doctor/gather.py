@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aava_cli.flows.doctor import looks
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     Look: TypeAlias = "Callable[[Scene], Any]"
 
 _JOBS = 5
+# Whatever else is in the folder of a job was put there by somebody, and may be of any kind.
+_FILES_OF_A_JOB = ("build.log", "exit", "job.json", "log")
 
 LOOKS: Mapping[str, Look] = {
     "preflight.json": looks.check_host,
@@ -50,6 +54,17 @@ def gather(session: Session) -> Iterator[Part]:
 def _job_parts(session: Session) -> Iterator[Part]:
     from aava_cli.jobs.store import job_folders
 
-    for folder in job_folders(session.settings)[-_JOBS:]:
-        for file in sorted(each for each in folder.glob("*") if each.is_file()):
-            yield look_up(f"jobs/{folder.name}/{file.name}", partial(read_tail, file))
+    found = look_up("jobs.txt", lambda: job_folders(session.settings))
+    if found.problem is not None:
+        yield found
+    for folder in (found.content or ())[-_JOBS:]:
+        for name in _FILES_OF_A_JOB:
+            part = look_up(f"jobs/{Path(folder).name}/{name}", partial(_tail, Path(folder) / name))
+            if part.content is not None or part.problem is not None:
+                yield part
+
+
+def _tail(path: Path) -> str | None:
+    with suppress(FileNotFoundError):
+        return read_tail(path)
+    return None

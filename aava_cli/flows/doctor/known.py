@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +16,10 @@ from aava_cli.history import read_history
 from aava_cli.journal import JOURNAL
 from aava_cli.redact import is_secret, secrets_in
 from aava_cli.redactor import secrets_of_addresses, secrets_of_text
+from aava_cli.settings import compose_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aava_cli.session import Session
     from aava_cli.settings import Settings
@@ -28,35 +30,95 @@ _FILES = (
     ".config/gh/hosts.yml",
 )
 _MOST_BYTES = 1 << 20
+# The example is often what is in use, and what was `.env` once is beside it.
+_ENV_FILES = ".env*"
+_YAML_FILES = ("*.yml", "*.yaml")
+# As `git config http.extraHeader` has it.
+_AUTHORIZATION = re.compile(r"(?i)authorization:\s*(?:\w+\s+)?([^\s\"']+)")
 
 
 def known_secrets(session: Session) -> tuple[str, ...]:
     """Return what nobody else may see, from every place that may keep secrets."""
     settings = session.settings
-    found = {
-        *_of_variables(os.environ),
-        *_of_variables(container_environment(settings.project) or {}),
-        *_of_project(settings),
-        *_of_changes(settings.state_dir),
-        *_of_user(),
-    }
-    return tuple(each for each in found if each)
+    places = (
+        _of_variables(os.environ),
+        _of_container(settings.project),
+        _of_project(settings),
+        _of_compose(settings.project),
+        _of_repository(settings.project),
+        _of_folder(settings.project / "secrets"),
+        _of_changes(settings.state_dir),
+        _of_user(),
+    )
+    return tuple({each for place in places for each in _as_far_as_known(place) if each})
+
+
+def _as_far_as_known(place: Iterable[str]) -> Iterator[str]:
+    # A place that cannot be looked at is one of the things that a report is made for.
+    with suppress(OSError):
+        yield from place
+
+
+def _of_container(project: Path) -> Iterator[str]:
+    yield from _of_variables(container_environment(project) or {})
 
 
 def _of_variables(variables: Mapping[str, str]) -> Iterator[str]:
     yield from secrets_in(variables)
     yield from secrets_of_addresses("\n".join(variables.values()))
+    for name, value in variables.items():
+        # Proxies are often named without a scheme.
+        if name.lower().endswith("_proxy") and "@" in value:
+            login = value.rpartition("@")[0].rpartition("://")[2]
+            yield from (login, login.partition(":")[2])
 
 
 def _of_project(settings: Settings) -> Iterator[str]:
     files = (settings.env_file, settings.base_yaml, settings.overlay_yaml)
-    backups = sorted((settings.state_dir / "backups").glob("*"))
+    backups = _listed(settings.state_dir / "backups", "*")
     for path in (*files, *settings.user_catalogs(), *backups):
         yield from secrets_of_text(_text(path))
     for path in (settings.base_yaml, settings.overlay_yaml):
         yield from _of_yaml(_text(path))
     for path in (settings.env_file, *(each for each in backups if each.name.endswith("-env"))):
         yield from _of_env(_text(path))
+
+
+def _listed(folder: Path, pattern: str) -> tuple[Path, ...]:
+    """Return what *pattern* finds in *folder*; one that may not be read has nothing."""
+    try:
+        return tuple(sorted(folder.glob(pattern)))
+    except OSError:
+        return ()
+
+
+def _of_compose(project: Path) -> Iterator[str]:
+    """Yield what the Compose files of *project* and its files of variables have."""
+    named = (each for pattern in _YAML_FILES for each in _listed(project, pattern))
+    for path in dict.fromkeys((*named, *compose_files(project))):
+        yield from secrets_of_text(_text(path))
+        yield from _of_yaml(_text(path))
+    for path in _listed(project, _ENV_FILES):
+        yield from secrets_of_text(_text(path))
+        yield from _of_env(_text(path))
+
+
+def _of_repository(project: Path) -> Iterator[str]:
+    """Yield what the repository that *project* was cloned to asks its remotes with."""
+    text = _text(project / ".git" / "config")
+    yield from secrets_of_text(text)
+    yield from _AUTHORIZATION.findall(text)
+
+
+def _of_folder(folder: Path) -> Iterator[str]:
+    """Yield what the files of *folder* have, each of which is one secret or has some."""
+    for path in _listed(folder, "*"):
+        text = _text(path)
+        yield from secrets_of_text(text)
+        try:
+            yield from _of_tree(json.loads(text))
+        except (ValueError, RecursionError):
+            yield text.strip()
 
 
 def _of_env(text: str) -> Iterator[str]:
@@ -87,6 +149,11 @@ def _of_tree(tree: Any, *, under: bool = False) -> Iterator[str]:  # noqa: ANN40
             return
         case _ if under:
             yield str(tree)
+        case str() if "=" in tree:
+            # Compose has variables in lists, too: `- POSTGRES_PASSWORD=...`.
+            name, _equals, value = tree.partition("=")
+            if is_secret(name):
+                yield value
 
 
 def _of_changes(state_dir: Path) -> Iterator[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -11,11 +14,24 @@ TAIL_BYTES = 96 << 10
 
 
 def read_tail(path: Path, *, limit: int = TAIL_BYTES) -> str:
-    """Return the last whole lines of *path* that fit *limit* bytes, and how much is before them."""
-    size_bytes = path.stat().st_size
-    with path.open("rb") as file:
+    """Return the last whole lines of *path* that fit *limit* bytes, and how much is before them.
+
+    Raises:
+        OSError: it is not there, or it is a link or no file of bytes.
+    """
+    with _regular(path) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
         file.seek(max(0, size_bytes - limit))
         return _whole_lines(file.read(limit), size_bytes)
+
+
+def _regular(path: Path) -> BinaryIO:
+    # A link might lead to any file of this host, and whoever waits for a pipe waits for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def tail_of(text: str, *, limit: int = TAIL_BYTES) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aava_cli.preflight.networkfacts import Listener, Network, Proxies
-from aava_cli.redact import scrub
+from aava_cli.redact import shown_proxy
 from aava_cli.settings import is_compose_project
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def find_proxies(environ: Mapping[str, str] = os.environ) -> Proxies:
     exceptions = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     listed = exceptions.replace(",", " ").split()
     return Proxies(
-        named=tuple((name, scrub(value, ())) for name, value in sorted(given.items())),
+        named=tuple((name, shown_proxy(value)) for name, value in sorted(given.items())),
         exceptions=exceptions,
         problems=tuple(_proxy_problems(environ, given)),
         spares_loopback="*" in listed or all(each in listed for each in _LOOPBACK),
