@@ -33,7 +33,16 @@ class Log:
     level: Literal["info", "warning"] = "info"
 
 
-Event: TypeAlias = Progress | Log
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a command found out of *subject* while it goes on, with what makes it so."""
+
+    subject: str
+    status: str
+    reasons: tuple[str, ...] = ()
+
+
+Event: TypeAlias = Progress | Log | Finding
 Emit: TypeAlias = Callable[[Event], None]
 
 
