@@ -12,11 +12,11 @@ from aava_cli.audit.places import Here, Sightings
 from aava_cli.audit.timeline import Timeline
 
 if TYPE_CHECKING:
-    from aava_cli.audit.collectors import Collector
     from collections.abc import Callable, Mapping
 
     from aava_cli.audit.blocks import Block
     from aava_cli.audit.checks import Check
+    from aava_cli.audit.collectors import Collector
     from aava_cli.audit.markers import Event
     from aava_cli.audit.profile import Profile
 

@@ -22,7 +22,7 @@ def follow_file(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> I
     A log that was rotated is read to its end before the new one is begun. One that is shorter
     than it was is read from its beginning.
     """
-    file = path.open("rb", buffering=0)
+    file: IO[bytes] = path.open("rb", buffering=0)
     try:
         while True:
             while chunk := file.read(_READ_BYTES):

@@ -95,8 +95,8 @@ def _log_entry(entry: bytes) -> tuple[bytes, bytes, bytes]:
     found = _object(entry)
     if not isinstance(found.get("log"), str):
         return entry + b"\n", b"", _NO_TIME
-    stream, time = str(found.get("stream", "")), str(found.get("time", "-"))
-    return _encoded(found["log"]), stream.encode(), time.encode()
+    stream, time = _encoded(str(found.get("stream", ""))), _encoded(str(found.get("time", "-")))
+    return _encoded(found["log"]), stream, time
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
@@ -42,7 +42,7 @@ class Verdict:
 
     status: Status
     reason: str
-    figures: Figures = NO_FIGURES
+    figures: Figures = field(default_factory=lambda: NO_FIGURES)
     seen: Sightings | None = None
     by_absence: bool = False
 
