@@ -78,3 +78,9 @@ def audit(
         auditor.feed("log", "log", collector, rest)
     run = auditor.finish()
     return Audit(calls, run.verdicts if run else {}, auditor.unattributed().total())
+
+
+@cache
+def monitor() -> Profile:
+    """Return the marker pack of AAVA's engine and daemon."""
+    return load_profile("aava")
