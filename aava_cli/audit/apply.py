@@ -13,8 +13,8 @@ from aava_cli.audit.collectors import Collector
 from aava_cli.audit.plan import AUTO, AuditPlan, Source
 from aava_cli.audit.problems import Damaged, Unreadable
 from aava_cli.audit.profile import Profile, parse_profile
-from aava_cli.audit.report.building import Builder, summary
-from aava_cli.audit.report.results import Audited, CallReport, CheckReport
+from aava_cli.audit.report.building import Builder
+from aava_cli.audit.report.results import Audited, CheckReport
 from aava_cli.audit.sources import read_source
 from aava_cli.errors import NotFound, Terminated, UsageError, with_nearest
 from aava_cli.events import Finding, Progress
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aava_cli.audit.blocks import Block
+    from aava_cli.audit.verdicts import Status
     from aava_cli.events import Emit
 
 _PROFILES = "profiles"
@@ -119,12 +120,12 @@ class _Reading:
                 self._auditor.pause()
             self._report_progress(name, len(chunk))
         self._feed(source, collector, cutter.flush())
+        self._lines += cutter.lines
         if (rest := collector.rest()) is not None:
             self._audit(source, collector, rest)
 
     def _feed(self, source: Source, collector: Collector, blocks: Iterator[Block]) -> None:
         for block in blocks:
-            self._lines += block.raw.count(b"\n")
             self._audit(source, collector, collector.unwrap(block))
 
     def _report_progress(self, name: str, chunk_bytes: int) -> None:
@@ -151,9 +152,9 @@ class _Reading:
         if self._plan.timeline is not None:
             self._auditor.keep_timelines()
 
-    def _tell(self, report: CallReport) -> None:
+    def _tell(self, name: str, status: Status, checks: tuple[str, ...]) -> None:
         if self._tell_calls:
-            self._emit(Finding(report.call, *summary(report)))
+            self._emit(Finding(name, status, checks))
 
     def result(self) -> Audited:
         """Return the answer: nothing more is to come."""
@@ -169,7 +170,7 @@ class _Reading:
         if self._plan.timeline is not None and builder.drawn is None:
             message = f"no call has a name that begins with `{self._plan.timeline}`"
             raise NotFound(message, hint="run `aava audit` without `--timeline` to see the calls")
-        return self._answer(auditor, builder, builder.reports(run.verdicts) if run else ())
+        return self._answer(auditor, builder, builder.run(run.verdicts) if run else ())
 
     def _answer(self, auditor: Auditor, builder: Builder, run: tuple[CheckReport, ...]) -> Audited:
         kept = builder.kept()

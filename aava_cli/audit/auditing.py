@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aava_cli.audit.blocks import Block
     from aava_cli.audit.checks import Check
     from aava_cli.audit.collectors import Collector
-    from aava_cli.audit.markers import Event
+    from aava_cli.audit.markers import Event, Marker
     from aava_cli.audit.profile import Profile
 
     Step = Callable[[Event, Here], None]
@@ -61,17 +61,38 @@ class Auditor:
         """Take the lines of one block of *source*; the calls of a *group* go on in it."""
         here = self._here
         here.enter(source, block)
-        stream = self._stream(group, b"")
         data, has_processes = block.data, collector.has_processes
+        stream, process = self._stream(group, b""), b""
         hits = self._find(data)
         for position, event in hits:
             here.position = position
-            if has_processes:
-                stream = self._stream(group, collector.process(data, position))
-            self._take(stream, event, here)
+            if has_processes and (name := collector.process(data, position)) != process:
+                stream, process = self._stream(group, name), name
+            marker = event.marker
+            call = self._run if marker.phase == "run" else stream.route(event)
+            if call is None:
+                self._note_alarm(event, here)
+                continue
+            steps = call.steps.get(marker.kind)
+            if steps is None:
+                steps = self._meet(call, marker)
+            for step in steps:
+                step(event, here)
         self.events += len(hits)
         here.leave()
         self.pause()
+
+    def _note_alarm(self, event: Event, here: Here) -> None:
+        if event.marker.is_alarm:
+            self.alarms.setdefault(event.marker.kind, Sightings()).add(here)
+
+    def _meet(self, call: Call, marker: Marker) -> tuple[Step, ...]:
+        """Return what takes lines of this kind in *call*, which had none so far."""
+        call.channels.add(marker.channel)
+        self._run.channels.add(marker.channel)
+        call.live_kinds += marker.phase == "live" and marker.role is None
+        steps = call.steps[marker.kind] = self._steps(call, marker.kind)
+        return steps
 
     def pause(self) -> None:
         """Let time pass: calls that are over for long are reported."""
@@ -98,29 +119,9 @@ class Auditor:
         key = (group, process)
         found = self._streams.get(key)
         if found is None:
-            found = Stream(group, self._profile.full_ids, self._finish)
+            found = Stream(group, self._profile, self._finish)
             self._streams[key] = found
         return found
-
-    def _take(self, stream: Stream, event: Event, here: Here) -> None:
-        marker = event.marker
-        if marker.phase == "run":
-            call: Call | None = self._run
-        else:
-            call = stream.route(event)
-            if self._run_checks:
-                self._run.channels.add(marker.channel)
-        if call is None:
-            if marker.is_alarm:
-                self.alarms.setdefault(marker.kind, Sightings()).add(here)
-            return
-        call.channels.add(marker.channel)
-        try:
-            steps = call.steps[marker.kind]
-        except KeyError:
-            steps = call.steps[marker.kind] = self._steps(call, marker.kind)
-        for step in steps:
-            step(event, here)
 
     def _steps(self, call: Call, kind: str) -> tuple[Step, ...]:
         checks = self._run_checks if call is self._run else self._call_checks

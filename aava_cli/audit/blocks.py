@@ -36,9 +36,8 @@ class Block:
     offset: int
     origins: Sequence[tuple[int, int]] | None = None
 
-    def origin(self, start: int) -> tuple[int, int]:
-        """Return number and offset, in the source, of the line that begins at *start*."""
-        index = self.data.count(b"\n", 0, start)
+    def origin(self, start: int, index: int) -> tuple[int, int]:
+        """Return number and offset, in the source, of line *index*, which begins at *start*."""
         if self.origins is not None:
             return self.origins[min(index, len(self.origins) - 1)]
         if self.raw is self.data:
@@ -55,6 +54,11 @@ class LineCutter:
         self._line = 1
         self._offset = 0
         self._is_skipping = False
+
+    @property
+    def lines(self) -> int:
+        """How many lines have ended so far."""
+        return self._line - 1
 
     def feed(self, chunk: bytes) -> Iterator[Block]:
         """Yield every block that *chunk* completes."""

@@ -12,14 +12,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from re import Pattern
+    from collections.abc import Callable
 
     from aava_cli.audit.markers import Event
     from aava_cli.audit.places import Here
+    from aava_cli.audit.profile import Profile
 
-# Log lines shorten the id of a response to 20 characters, or to 15.
-_RESPONSE_BYTES = 15
 _MOST_LIVE = 64
 _MOST_RESPONSES = 4096
 _MOST_ENDED = 1024
@@ -43,6 +41,7 @@ class Call:
         "ids",
         "is_ghost",
         "is_mixed",
+        "live_kinds",
         "machines",
         "opened",
         "source",
@@ -64,7 +63,7 @@ class Call:
         self.machines: dict[str, Any] = {}
         self.steps: dict[str, tuple[Callable[[Event, Here], None], ...]] = {}
         self.timeline: Any = None
-        self.closed = self.closed_tick = 0
+        self.closed = self.closed_tick = self.live_kinds = 0
 
     def name(self, kinds: tuple[str, ...]) -> str:
         """Return the call's first name, in the order of *kinds*."""
@@ -83,16 +82,15 @@ class Call:
 class Stream:
     """The calls of one process that prints: no line of it belongs to another's calls."""
 
-    def __init__(
-        self, source: str, full_ids: Mapping[str, Pattern[bytes]], finish: Callable[[Call], None]
-    ) -> None:
+    def __init__(self, source: str, profile: Profile, finish: Callable[[Call], None]) -> None:
         self._source = source
-        self._full_ids = full_ids
+        self._full_ids = profile.full_ids
+        self._done_channels = {each.channel for each in profile.markers if each.role == "done"}
         self._finish = finish
         self._open: list[Call] = []
         self._closing: list[Call] = []
         self._by_id: dict[tuple[str, bytes], Call] = {}
-        self._responses: OrderedDict[bytes, Call | None] = OrderedDict()
+        self._responses: OrderedDict[bytes, Call] = OrderedDict()
         self._ended_ids: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._clock = count(1)
         self._tick = 0
@@ -103,10 +101,13 @@ class Stream:
     def route(self, event: Event) -> Call | None:
         """Return the call that *event* belongs to, and follow what it says of that call's life."""
         marker = event.marker
-        if not event.ids and marker.role is None:
-            return self._only[marker.phase] or self._guess(event)
-        call = self._named(event) if event.ids else self._guess(event)
-        if call is not None and marker.role is not None:
+        if event.ids:
+            call = self._named(event)
+        elif event.response is not None:
+            call = self._responses.get(event.response) or self._of_response(event)
+        else:
+            call = self._only[marker.phase] or self._guess(event)
+        if marker.role is not None and call is not None:
             call = self._live_on(call, event)
         return call
 
@@ -129,9 +130,16 @@ class Stream:
 
     def _is_settled(self, call: Call) -> bool:
         """Return whether nothing of *call* is to come: a later one is well under way."""
-        return any(
-            each.opened > call.closed and len(each.steps) >= _UNDER_WAY for each in self._open
-        )
+        return any(self._is_over(call, each) for each in self._open)
+
+    def _is_over(self, call: Call, later: Call) -> bool:
+        """Return whether the tail of *call* is over, because *later* began long since.
+
+        A call whose last line would be in the log is over only with that line.
+        """
+        if call.channels & self._done_channels:
+            return False
+        return later.opened > call.closed and later.live_kinds >= _UNDER_WAY
 
     def _guess(self, event: Event) -> Call | None:
         kind, phase = event.marker.kind, event.marker.phase
@@ -147,30 +155,19 @@ class Stream:
         return self._begin(started=False)
 
     def _named(self, event: Event) -> Call | None:
-        found: list[Call | None] = []
+        call = None
         for kind, value in event.ids:
-            if kind == "response":
-                found.append(self._of_response(value, event))
-            else:
-                found.append(self._of_id(kind, value, event))
-        calls = [call for call in found if call is not None]
-        if not calls:
-            return None
-        call = calls[0]
-        for kind, value in event.ids:
-            if kind != "response" and self._is_full(kind, value):
-                self._note(call, kind, value)
+            call = call or self._of_id(kind, value, event)
+        if call is not None:
+            for kind, value in event.ids:
+                if self._is_full(kind, value):
+                    self._note(call, kind, value)
         return call
 
-    def _of_response(self, value: bytes, event: Event) -> Call | None:
-        key = value[:_RESPONSE_BYTES]
-        if key in self._responses:
-            call = self._responses[key]
-            if call is not None:
-                return call
-        call = self._guess(event)
-        if call is not None:
-            self._remember_response(key, call)
+    def _of_response(self, event: Event) -> Call | None:
+        call = self._only[event.marker.phase] or self._guess(event)
+        if call is not None and event.response is not None:
+            self._remember_response(event.response, call)
         return call
 
     def _remember_response(self, key: bytes, call: Call) -> None:
@@ -260,7 +257,7 @@ class Stream:
         if call not in self._open:
             return
         call.closed, call.closed_tick = next(self._clock), self._tick
-        over = [each for each in self._closing if each.closed < call.opened]
+        over = [each for each in self._closing if each.done or self._is_over(each, call)]
         self._open.remove(call)
         self._closing.append(call)
         for each in over:
@@ -285,3 +282,4 @@ class Stream:
         live, both = self._open or self._closing, (*self._open, *self._closing)
         self._only["live"] = live[0] if len(live) == 1 else None
         self._only["end"] = both[0] if len(both) == 1 else None
+

@@ -102,6 +102,7 @@ class Here:
         self._tail: list[bytes] = []
         self._open: list[Place] = []
         self._last: Place | None = None
+        self._counted = (0, 0)
         self.source = ""
         self.position = 0
         self.block: Block | None = None
@@ -111,6 +112,7 @@ class Here:
         if source != self.source:
             self._tail, self._open = [], []
         self.source, self.block, self.position, self._last = source, block, 0, None
+        self._counted = (0, 0)
         if self._open:
             for place in self._open:
                 place.after += _next_lines(block.data, 0, self._context - len(place.after))
@@ -122,6 +124,17 @@ class Here:
             lines = _last_lines(self.block.data, len(self.block.data), self._context)
             self._tail = (self._tail + lines)[-self._context :]
 
+    def _index_of(self, start: int) -> int:
+        """Return how many lines of the block are before *start*, counted on from the last time."""
+        if self.block is None:
+            return 0
+        before, index = self._counted
+        if before > start:
+            before, index = 0, 0
+        index += self.block.data.count(b"\n", before, start)
+        self._counted = (start, index)
+        return index
+
     def place(self) -> Place:
         """Return where the reader is, with the lines around it."""
         block = self.block
@@ -129,7 +142,7 @@ class Here:
             raise RuntimeError("nothing is being read")
         data = block.data
         start = data.rfind(b"\n", 0, self.position) + 1
-        line, offset = block.origin(start)
+        line, offset = block.origin(start, self._index_of(start))
         if self._last is not None and self._last.offset == offset:
             return self._last
         before = _last_lines(data, start, self._context)

@@ -33,7 +33,7 @@ class _Heard:
 
     def on_blocking(self, event: Event, here: Here) -> None:
         """Count sound that was held back; a voice of that length must not be."""
-        frames = float(event.fields["vad_frames"])
+        frames = event.required("vad_frames")
         self._blocked += 1
         self._most_frames = max(self._most_frames, frames)
         if frames >= self._vad_frames:

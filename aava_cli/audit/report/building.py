@@ -22,6 +22,7 @@ from aava_cli.errors import NotPossible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
     from aava_cli.audit.calls import Call
     from aava_cli.audit.gate import Scenario
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from aava_cli.audit.profile import Profile
     from aava_cli.audit.timeline import Drawn
     from aava_cli.audit.verdicts import Verdict
+
+    Tell: TypeAlias = Callable[[str, Status, tuple[str, ...]], None]
 
 _MOST_CALLS = 500
 _MOST_CONTEXTS = 100
@@ -44,9 +47,7 @@ _GHOST = "a ghost session: nothing was sent"
 class Builder:
     """Takes calls as they end; counts all, and keeps some, failed ones before others."""
 
-    def __init__(
-        self, plan: AuditPlan, profile: Profile, tell: Callable[[CallReport], None]
-    ) -> None:
+    def __init__(self, plan: AuditPlan, profile: Profile, tell: Tell) -> None:
         self._plan = plan
         self._profile = profile
         self._tell = tell
@@ -71,10 +72,29 @@ class Builder:
         """Count one call, and keep it while there is room."""
         self.calls += 1
         name = self._name(call)
-        checks = self.reports(judged.verdicts)
+        self._count(judged.verdicts)
         for channel in self._profile.channels:
             self._absent[channel] += channel not in call.channels
-        report = CallReport(
+        if self._gate is not None and not call.is_ghost:
+            self._gate.see(name, judged)
+        self._draw(call, name)
+        status = gravest(each.status for each in judged.verdicts.values())
+        self._tell(name, status, _checks_of(status, judged.verdicts))
+        if self._has_room(status):
+            self._kept.append(self._call_report(call, name, judged))
+
+    def _has_room(self, status: Status) -> bool:
+        """Return whether a call is kept; a failed one takes the place of one that is not."""
+        if len(self._kept) < _MOST_CALLS:
+            return True
+        spare = next((each for each in self._kept if each.status is not Status.FAIL), None)
+        if status is not Status.FAIL or spare is None:
+            return False
+        self._kept.remove(spare)
+        return True
+
+    def _call_report(self, call: Call, name: str, judged: Judged) -> CallReport:
+        return CallReport(
             call=name,
             ids=_told_ids(call),
             source=call.source,
@@ -82,17 +102,19 @@ class Builder:
             is_ghost=call.is_ghost,
             scenario=judged.scenario,
             notes=tuple(_notes(call)),
-            checks=checks,
+            checks=self._reports(judged.verdicts),
         )
-        if self._gate is not None and not call.is_ghost:
-            self._gate.see(name, judged)
-        self._draw(call, name)
-        self._keep(report)
-        self._tell(report)
 
-    def reports(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
-        """Return *verdicts* as they are shown, and count them."""
-        self.counts.update(str(each.status) for each in verdicts.values())
+    def run(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
+        """Return the verdicts on the whole run as they are shown, and count them."""
+        self._count(verdicts)
+        return self._reports(verdicts)
+
+    def _count(self, verdicts: Mapping[str, Verdict]) -> None:
+        for verdict in verdicts.values():
+            self.counts[verdict.status] += 1
+
+    def _reports(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
         return tuple(
             self._report(CHECKS[name].title, name, each) for name, each in verdicts.items()
         )
@@ -146,15 +168,6 @@ class Builder:
         if any(each.startswith(wanted) for each in names):
             self.drawn = call.timeline.drawn(name)
 
-    def _keep(self, report: CallReport) -> None:
-        if len(self._kept) < _MOST_CALLS:
-            self._kept.append(report)
-        elif report.status is Status.FAIL:
-            spare = next((each for each in self._kept if each.status is not Status.FAIL), None)
-            if spare is not None:
-                self._kept.remove(spare)
-                self._kept.append(report)
-
     def _report(self, title: str, name: str, verdict: Verdict) -> CheckReport:
         seen = verdict.seen
         places = seen.places if seen is not None else []
@@ -162,8 +175,8 @@ class Builder:
             check=name,
             title=title,
             status=verdict.status,
-            reason=self._shown(verdict.reason),
-            figures=verdict.figures,
+            reason=verdict.reason,
+            figures=dict(verdict.figures),
             times=seen.count if seen is not None else 0,
             seen=tuple(self._sighting(place) for place in places),
             contexts=self._around(places) if verdict.status is Status.FAIL else (),
@@ -212,7 +225,5 @@ def _notes(call: Call) -> list[str]:
     return [note for holds, note in told if holds]
 
 
-def summary(report: CallReport) -> tuple[str, tuple[str, ...]]:
-    """Return the status of a call, and the checks that make it so."""
-    status = gravest(each.status for each in report.checks)
-    return status, tuple(each.check for each in report.of(status))
+def _checks_of(status: Status, verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
+    return tuple(name for name, each in verdicts.items() if each.status is status)
