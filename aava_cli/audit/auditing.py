@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aava_cli.audit.blocks import Block
-    from aava_cli.audit.checks import Check
+    from aava_cli.audit.checks import Machine
     from aava_cli.audit.collectors import Collector
     from aava_cli.audit.markers import Event, Marker
     from aava_cli.audit.profile import Profile
@@ -61,22 +61,25 @@ class Auditor:
         """Take the lines of one block of *source*; the calls of a *group* go on in it."""
         here = self._here
         here.enter(source, block)
-        data, has_processes = block.data, collector.has_processes
+        data, process_of = block.data, collector.process
         stream, process = self._stream(group, b""), b""
         hits = self._find(data)
-        for position, event in hits:
+        for position, event, response in hits:
             here.position = position
-            if has_processes and (name := collector.process(data, position)) != process:
+            if process_of is not None and (name := process_of(data, position)) is not process:
                 stream, process = self._stream(group, name), name
-            marker = event.marker
-            call = self._run if marker.phase == "run" else stream.route(event)
+            kind, marker, ids, _, _ = event
+            if ids or marker.phase == "run" or marker.role is not None:
+                call = self._run if marker.phase == "run" else stream.route(event, response)
+            elif response is None:
+                call = stream.only[marker.phase] or stream.route(event, response)
+            else:
+                call = stream.responses.get(response) or stream.route(event, response)
             if call is None:
                 self._note_alarm(event, here)
                 continue
-            steps = call.steps.get(marker.kind)
-            if steps is None:
-                steps = self._meet(call, marker)
-            for step in steps:
+            steps = call.steps.get(kind)
+            for step in self._meet(call, marker) if steps is None else steps:
                 step(event, here)
         self.events += len(hits)
         here.leave()
@@ -125,7 +128,8 @@ class Auditor:
 
     def _steps(self, call: Call, kind: str) -> tuple[Step, ...]:
         checks = self._run_checks if call is self._run else self._call_checks
-        steps = [self._step(call, each, kind) for each in checks if kind in each.watches]
+        makes = dict.fromkeys(each.make for each in checks if kind in each.watches)
+        steps = [self._step(call, make, kind) for make in makes]
         if kind == "timings":
             steps.append(lambda event, _here: _note_ghost(call, event))
         if self._timelines:
@@ -133,10 +137,10 @@ class Auditor:
             steps += call.timeline.steps(kind)
         return tuple(steps)
 
-    def _step(self, call: Call, check: Check, kind: str) -> Step:
-        machine = call.machines.get(check.id)
+    def _step(self, call: Call, make: type[Machine], kind: str) -> Step:
+        machine = call.machines.get(make)
         if machine is None:
-            machine = call.machines[check.id] = check.make(self._profile.limits)
+            machine = call.machines[make] = make(self._profile.limits)
         step: Step = getattr(machine, f"on_{kind}")
         return step
 

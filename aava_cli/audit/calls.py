@@ -60,7 +60,7 @@ class Call:
         self.ids: dict[str, list[bytes]] = {}
         self.channels: set[str] = set()
         self.ambiguous: Counter[str] = Counter()
-        self.machines: dict[str, Any] = {}
+        self.machines: dict[type, Any] = {}
         self.steps: dict[str, tuple[Callable[[Event, Here], None], ...]] = {}
         self.timeline: Any = None
         self.closed = self.closed_tick = self.live_kinds = 0
@@ -90,23 +90,23 @@ class Stream:
         self._open: list[Call] = []
         self._closing: list[Call] = []
         self._by_id: dict[tuple[str, bytes], Call] = {}
-        self._responses: OrderedDict[bytes, Call] = OrderedDict()
+        self.responses: OrderedDict[bytes, Call] = OrderedDict()
         self._ended_ids: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._clock = count(1)
         self._tick = 0
         self.unattributed: Counter[str] = Counter()
         # The one call that a line without a name belongs to, by the line's phase.
-        self._only: dict[str, Call | None] = {"live": None, "end": None}
+        self.only: dict[str, Call | None] = {"live": None, "end": None}
 
-    def route(self, event: Event) -> Call | None:
+    def route(self, event: Event, response: bytes | None) -> Call | None:
         """Return the call that *event* belongs to, and follow what it says of that call's life."""
         marker = event.marker
         if event.ids:
             call = self._named(event)
-        elif event.response is not None:
-            call = self._responses.get(event.response) or self._of_response(event)
+        elif response is not None:
+            call = self.responses.get(response) or self._of_response(event, response)
         else:
-            call = self._only[marker.phase] or self._guess(event)
+            call = self.only[marker.phase] or self._guess(event)
         if marker.role is not None and call is not None:
             call = self._live_on(call, event)
         return call
@@ -164,16 +164,13 @@ class Stream:
                     self._note(call, kind, value)
         return call
 
-    def _of_response(self, event: Event) -> Call | None:
-        call = self._only[event.marker.phase] or self._guess(event)
-        if call is not None and event.response is not None:
-            self._remember_response(event.response, call)
+    def _of_response(self, event: Event, response: bytes) -> Call | None:
+        call = self.only[event.marker.phase] or self._guess(event)
+        if call is not None:
+            self.responses[response] = call
+            if len(self.responses) > _MOST_RESPONSES:
+                self.responses.popitem(last=False)
         return call
-
-    def _remember_response(self, key: bytes, call: Call) -> None:
-        self._responses[key] = call
-        if len(self._responses) > _MOST_RESPONSES:
-            self._responses.popitem(last=False)
 
     def _of_id(self, kind: str, value: bytes, event: Event) -> Call | None:
         call = self._by_id.get((kind, value))
@@ -280,6 +277,5 @@ class Stream:
     def _settle(self) -> None:
         # With calls of both kinds, whose a late line is changes from line to line.
         live, both = self._open or self._closing, (*self._open, *self._closing)
-        self._only["live"] = live[0] if len(live) == 1 else None
-        self._only["end"] = both[0] if len(both) == 1 else None
-
+        self.only["live"] = live[0] if len(live) == 1 else None
+        self.only["end"] = both[0] if len(both) == 1 else None

@@ -34,18 +34,26 @@ class Unwrapper(Protocol):
 
 
 class Prefixed:
-    """A collector whose lines begin with the process: *skip* bytes, the process, *until*."""
+    """A collector whose lines begin with the process: *skip* bytes, the process, *until*.
+
+    What follows the process is one byte of *until*, so that no name begins like another.
+    """
 
     def __init__(self, pattern: bytes, skip: int, until: bytes) -> None:
         self.pattern = re.compile(pattern)
         self._skip = skip
         self._until = until
+        self._last = b""
 
     def process(self, data: bytes, position: int) -> bytes:
         """Return the process that printed the line in which *position* is."""
         start = data.rfind(b"\n", 0, position) + 1 + self._skip
+        # Most lines are of the same process as the one before.
+        if self._last and data.startswith(self._last, start):
+            return self._last
         end = data.find(self._until, start, position)
-        return data[start:end] if end >= 0 else b""
+        self._last = data[start : end + 1] if end >= 0 else b""
+        return self._last
 
 
 _PREFIXED = {
@@ -86,14 +94,10 @@ class Collector:
         """Return what the collector left unfinished, if it is one that can."""
         return None if self._unwrapper is None else _clean(self._unwrapper.rest())
 
-    def process(self, data: bytes, position: int) -> bytes:
-        """Return the process that printed the line in which *position* is; empty for the only."""
-        return self._prefix.process(data, position) if self._prefix is not None else b""
-
     @property
-    def has_processes(self) -> bool:
-        """Whether lines of several processes can be told apart."""
-        return self._prefix is not None
+    def process(self) -> Callable[[bytes, int], bytes] | None:
+        """What tells the process of a line; None where there is only one."""
+        return self._prefix.process if self._prefix is not None else None
 
     def _recognise(self, data: bytes) -> None:
         lines = [line for line in data[: 1 << 16].split(b"\n")[:_SAMPLE_LINES] if line.strip()]

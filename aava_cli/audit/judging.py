@@ -50,8 +50,8 @@ def judge_all(
 
 
 def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
-    machine = call.machines.get(check.id) or check.make(profile.limits)
-    verdict: Verdict = machine.verdict(known)
+    machine = call.machines.get(check.make) or check.make(profile.limits)
+    verdict: Verdict = getattr(machine, check.verdict)(known)
     if verdict.status not in _RESTS_ON_SILENCE and not verdict.by_absence:
         return verdict
     if (doubt := _doubt(call, check, profile)) is not None:

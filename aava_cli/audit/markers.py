@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping  # noqa: TC003 - a field of a named tuple
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,13 +22,17 @@ Phase: TypeAlias = Literal["live", "end", "run"]
 """When a marker comes: while the call goes on, while it is taken down, or of no call at all."""
 Role: TypeAlias = Literal["open", "close", "done"]
 """What a marker says of the call's life: it begins, it ends, nothing comes behind."""
-Hit: TypeAlias = "tuple[int, Event]"
+Hit: TypeAlias = "tuple[int, Event, bytes | None]"
+"""Where a tag stands, what it says, and the beginning of the name of the response it is about."""
 
 NAMES = ("call", "stream", "session")
 IDENTITIES = (*NAMES, "response")
 # Log lines shorten the name of a response to 20 characters, or to 15.
 _RESPONSE_BYTES = 15
-_NO_FIELDS: Mapping[str, bytes] = MappingProxyType({})
+_NAME = re.compile(rb"[\w-]+")
+# No tag is shorter.
+DISTINCT_BYTES = 4
+_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 # A marker's fields are near its tag; a line of megabytes is not read again for each tag in it.
 _REACH_BYTES = 4096
@@ -50,33 +54,20 @@ class Marker:
     phase: Phase
     role: Role | None = None
     is_alarm: bool = False
-    # Where the pattern's groups are: of the names, of the response's name, of everything else.
-    ids: tuple[tuple[str, int], ...] = field(init=False)
-    response: int | None = field(init=False)
-    names: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        groups = self.pattern.groupindex
-        ids = tuple((kind, groups[kind] - 1) for kind in NAMES if kind in groups)
-        response = groups.get("response")
-        # A group without a name is nobody's; the names stand in the order of the groups.
-        names = {index: name for name, index in groups.items()}
-        ordered = tuple(names.get(index, "") for index in range(1, self.pattern.groups + 1))
-        object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "response", None if response is None else response - 1)
-        object.__setattr__(self, "names", ordered)
 
 
 class Event(NamedTuple):
     """A marker with what its fields said, as printed.
 
-    *ids* name the call, and *response* is the beginning of the name of one of its responses.
+    *ids* name the call, and *response* is the beginning of the name of one of its responses. A
+    field is bytes, or None where it may be missing.
     """
 
+    kind: str
     marker: Marker
     ids: tuple[tuple[str, bytes], ...]
     response: bytes | None
-    fields: Mapping[str, bytes | None]
+    fields: Mapping[str, Any]
 
     def number(self, name: str) -> float | None:
         """Return the field *name* as a number; None where the line has none."""
@@ -85,10 +76,6 @@ class Event(NamedTuple):
             return None if value is None else float(value)
         except ValueError:
             return None
-
-    def required(self, name: str) -> float:
-        """Return the field *name*, without which the line would not be this marker."""
-        return float(self.fields[name] or 0)
 
     def text(self, name: str) -> str:
         """Return the field *name* as text, without marks that nobody sees; empty for none."""
@@ -99,21 +86,26 @@ class Event(NamedTuple):
 class Finder:
     """Finds the events of a set of markers in blocks of lines."""
 
-    def __init__(self, markers: Iterable[Marker], elsewhere: re.Pattern[bytes] | None) -> None:
+    def __init__(
+        self,
+        markers: Iterable[Marker],
+        elsewhere: re.Pattern[bytes] | None = None,
+        response_key: bytes | None = None,
+    ) -> None:
         self._by_tag: dict[bytes, list[Marker]] = defaultdict(list)
         for marker in markers:
             self._by_tag[marker.tag].append(marker)
         self._searches = tuple(_searches(self._by_tag))
-        longest_first = sorted(self._by_tag, key=len, reverse=True)
-        self._any_tag = re.compile(b"|".join(map(re.escape, longest_first)))
+        self._readers = _readers(self._by_tag)
         self._elsewhere = elsewhere
+        self._response_key = response_key
         self._remembered: dict[bytes, Event | None] = {}
 
     def find(self, data: bytes) -> list[Hit]:
-        """Return the events in *data* in their order, each with where its tag stands."""
+        """Return the events in *data* in their order."""
         hits: list[Hit] = []
         end = -1
-        remembered = self._remembered
+        remembered, key = self._remembered, self._response_key
         for position in self._positions(data):
             if position > end:
                 end = data.find(b"\n", position)
@@ -121,11 +113,14 @@ class Finder:
                     end = len(data)
             reach = end if end - position < _REACH_BYTES else position + _REACH_BYTES
             said = data[position:reach]
+            response = None
+            if key is not None and (found := said.find(key)) >= 0:
+                response, said = _without_response(said, found + len(key))
             event = remembered[said] if said in remembered else self._read(said)
             if event is not None:
-                hits.append((position, event))
+                hits.append((position, event, response or event.response))
         if self._elsewhere is not None:
-            return [(position, self._named(data, position, event)) for position, event in hits]
+            return [(at, self._named(data, at, event), named) for at, event, named in hits]
         return hits
 
     def _positions(self, data: bytes) -> list[int]:
@@ -135,12 +130,7 @@ class Finder:
     def _read(self, said: bytes) -> Event | None:
         if len(self._remembered) >= _REMEMBERED:
             self._remembered.clear()
-        event = None
-        tag = self._any_tag.match(said)
-        for marker in self._by_tag[tag[0]] if tag else ():
-            if found := marker.pattern.match(said):
-                event = _event(marker, found)
-                break
+        event = self._readers[said[:DISTINCT_BYTES]].read(said)
         self._remembered[said] = event
         return event
 
@@ -154,14 +144,63 @@ class Finder:
         return event._replace(ids=(("call", found[1]),)) if found else event
 
 
-def _event(marker: Marker, found: re.Match[bytes]) -> Event:
-    values = found.groups()
-    if not values:
-        return Event(marker, (), None, _NO_FIELDS)
-    ids = tuple((kind, values[slot]) for kind, slot in marker.ids) if marker.ids else ()
-    response = None if marker.response is None else values[marker.response]
-    fields = dict(zip(marker.names, values, strict=True))
-    return Event(marker, ids, response and response[:_RESPONSE_BYTES], fields)
+def _without_response(said: bytes, begin: int) -> tuple[bytes, bytes]:
+    """Return the beginning of the name at *begin*, and *said* without the name.
+
+    Hardly a line would be like another with the name in it.
+    """
+    found = _NAME.match(said, begin)
+    end = found.end() if found else begin
+    return said[begin : min(end, begin + _RESPONSE_BYTES)], said[:begin] + said[end:]
+
+
+class _Group(NamedTuple):
+    """Where one marker's fields are among all groups of a pattern."""
+
+    marker: Marker
+    begin: int
+    end: int
+    names: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+class _Reader:
+    """Reads the markers whose tags begin alike: one pattern, of which a group is one marker."""
+
+    def __init__(self, markers: Iterable[Marker]) -> None:
+        parts: list[bytes] = []
+        self._groups: dict[int, _Group] = {}
+        count = 0
+        for number, marker in enumerate(markers):
+            # The names of groups have to differ between markers.
+            pattern = marker.pattern.pattern.replace(b"(?P<", b"(?P<m%d_" % number)
+            parts.append(b"(?P<m%d>%b)" % (number, pattern))
+            begin, count = count + 1, count + 1 + marker.pattern.groups
+            names = tuple(marker.pattern.groupindex)
+            ids = tuple(kind for kind in NAMES if kind in names)
+            self._groups[begin] = _Group(marker, begin, count, names, ids)
+        self._pattern = re.compile(b"|".join(parts))
+
+    def read(self, said: bytes) -> Event | None:
+        """Return the event that *said* begins with; None where it is no marker."""
+        found = self._pattern.match(said)
+        if found is None:
+            return None
+        # The group around a marker is closed last.
+        marker, begin, end, names, ids = self._groups[found.lastindex or 0]
+        if begin == end:
+            return Event(marker.kind, marker, (), None, _NO_FIELDS)
+        fields = dict(zip(names, found.groups()[begin:end], strict=False))
+        named = tuple((kind, fields[kind]) for kind in ids) if ids else ()
+        response = fields.get("response")
+        return Event(marker.kind, marker, named, response and response[:_RESPONSE_BYTES], fields)
+
+
+def _readers(by_tag: Mapping[bytes, list[Marker]]) -> dict[bytes, _Reader]:
+    alike: dict[bytes, list[Marker]] = defaultdict(list)
+    for tag in sorted(by_tag, key=len, reverse=True):
+        alike[tag[:DISTINCT_BYTES]] += by_tag[tag]
+    return {begin: _Reader(markers) for begin, markers in alike.items()}
 
 
 class _Bracketed:

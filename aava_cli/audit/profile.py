@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.audit.markers import IDENTITIES, Finder, Marker
+from aava_cli.audit.markers import DISTINCT_BYTES, IDENTITIES, Finder, Marker
 from aava_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ class Profile:
     limits: Limits
     full_ids: Mapping[str, re.Pattern[bytes]]
     elsewhere: re.Pattern[bytes] | None
+    response_key: bytes | None
     names_first: tuple[str, ...]
 
     def finder(self) -> Finder:
         """Return what finds this profile's events."""
-        return Finder(self.markers, self.elsewhere)
+        return Finder(self.markers, self.elsewhere, self.response_key)
 
 
 def parse_profile(text: str, *, name: str) -> Profile:
@@ -92,7 +93,7 @@ def _parse(found: dict[str, Any]) -> Profile:
     if unknown:
         raise ValueError(f"no channel is called {', '.join(sorted(unknown))}")
     identity = found["identity"]
-    elsewhere = identity.get("anywhere")
+    elsewhere, response_key = identity.get("anywhere"), identity.get("response")
     return Profile(
         name=found["name"],
         title=found["title"],
@@ -105,20 +106,24 @@ def _parse(found: dict[str, Any]) -> Profile:
         ),
         full_ids={kind: re.compile(each.encode()) for kind, each in identity["full"].items()},
         elsewhere=re.compile(elsewhere.encode()) if elsewhere else None,
+        response_key=response_key.encode() if response_key else None,
         names_first=tuple(identity["full"]),
     )
 
 
 def _marker(kind: str, found: dict[str, Any]) -> Marker:
     tag = found["tag"].encode()
-    if not tag or _CHANGED_IN_JSON.search(tag):
-        raise ValueError(f"the tag of `{kind}` is empty, or a collector would write it otherwise")
+    if len(tag) < DISTINCT_BYTES or _CHANGED_IN_JSON.search(tag):
+        raise ValueError(f"the tag of `{kind}` is short, or a collector would write it otherwise")
     whole = found.get("pattern")
-    pattern = whole.encode() if whole else re.escape(tag) + found.get("then", "").encode()
+    text = whole.encode() if whole else re.escape(tag) + found.get("then", "").encode()
+    pattern = re.compile(text + b"".join(_lookaheads(found)))
+    if len(pattern.groupindex) != pattern.groups:
+        raise ValueError(f"a group of `{kind}` has no name")
     return Marker(
         kind=kind,
         tag=tag,
-        pattern=re.compile(pattern + b"".join(_lookaheads(found))),
+        pattern=pattern,
         channel=found["channel"],
         phase=found.get("phase", "live"),
         role=found.get("role"),

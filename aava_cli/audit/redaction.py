@@ -20,8 +20,8 @@ _PERSON = re.compile(
 # Behind these, a line is what somebody said.
 _SAID = re.compile(r"((?:AI|User) said: |preview=|text_preview=|Request from AI: )(?=\S).*")
 _QUOTED = re.compile(
-    r"(?<!\w)((?:text|Current|Previous|transcript(?:ion)?|phrase|goodbye|utterance|AI said|"
-    r"User said)\W{0,3}[:=]?\s*)('(?:[^'\n]*'?)|\"(?:[^\"\n]*\"?))",
+    r"(?<!\w)((?:text|Current|Previous|transcript(?:ion)?|phrase|goodbye|said)[:=]? ?)"
+    r"('(?:[^'\n]*'?)|\"(?:[^\"\n]*\"?))",
     re.IGNORECASE,
 )
 _OTHER_SCRIPT = re.compile(

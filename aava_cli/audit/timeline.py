@@ -29,6 +29,7 @@ MARKS = {
     "flush": "f",
     "b3_violation": "!",
 }
+_GRAVITY = ("candidate", "not_confirmed", "flush", "cancelled", "confirmed", "b3_violation")
 TITLES = {
     "candidate": "candidate",
     "confirmed": "barge-in",
@@ -86,7 +87,8 @@ def in_terminal(drawn: Drawn) -> Iterator[str]:
         columns = range(begin, min(begin + _WIDTH, len(drawn.fps) + 1))
         yield f"fps    {_bars(drawn.fps[begin : begin + _WIDTH], _FPS_MOST)}"
         yield f"gap    {_bars(drawn.gap_ms[begin : begin + _WIDTH], _GAP_MOST_MS)}"
-        marks = dict(drawn.marks)
+        # Of several in one second the gravest is drawn: they stand in that order.
+        marks = dict(sorted(drawn.marks, key=lambda mark: _GRAVITY.index(mark[1])))
         yield f"events {''.join(MARKS.get(marks.get(each, ''), ' ') for each in columns)}".rstrip()
     yield "marks  " + ", ".join(f"{sign} {TITLES[kind]}" for kind, sign in MARKS.items())
 

@@ -125,7 +125,7 @@ class EarlyBargeIn:
     def on_since_ai_start(self, event: Event, here: Here) -> None:
         """Note how early a candidate came."""
         del here
-        self._earliest_ms = min(self._earliest_ms, event.required("ms"))
+        self._earliest_ms = min(self._earliest_ms, float(event.fields["ms"]))
         self._blocked = []
 
     def on_candidate(self, event: Event, here: Here) -> None:
@@ -135,7 +135,7 @@ class EarlyBargeIn:
 
     def on_blocking(self, event: Event, here: Here) -> None:
         """Note a voice that is held back, line after line."""
-        if event.required("vad_frames") < self._vad_frames:
+        if float(event.fields["vad_frames"]) < self._vad_frames:
             return
         if len(self._blocked) < self._most:
             self._blocked.append(here.place())

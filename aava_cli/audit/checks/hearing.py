@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from aava_cli.audit.verdicts import Known, Verdict
 
 
-class _Heard:
-    """What a caller's voice led to while the AI spoke."""
+_BOTH = ("prints", "logger")
+
+
+@check("C3", "half duplex holds back noise, not a voice", needs=_BOTH, verdict="half_duplex")
+@check("A2", "a voice becomes a candidate while the AI speaks", needs=_BOTH)
+class CallerIsHeard:
+    """Sound with a voice in it is never held back while the AI speaks."""
 
     __slots__ = ("_blocked", "_candidates", "_ignored", "_most_frames", "_vad_frames")
 
@@ -33,25 +38,12 @@ class _Heard:
 
     def on_blocking(self, event: Event, here: Here) -> None:
         """Count sound that was held back; a voice of that length must not be."""
-        frames = event.required("vad_frames")
+        frames = float(event.fields["vad_frames"])
         self._blocked += 1
-        self._most_frames = max(self._most_frames, frames)
+        if frames > self._most_frames:  # noqa: PLR1730 - as in `sound.py`
+            self._most_frames = frames
         if frames >= self._vad_frames:
             self._ignored.add(here)
-
-    def _figures(self) -> dict[str, float]:
-        return {
-            "candidates": self._candidates,
-            "blocked": self._blocked,
-            "vad_frames_most": self._most_frames,
-        }
-
-
-@check("A2", "a voice becomes a candidate while the AI speaks", needs=("prints", "logger"))
-class VoiceIsHeard(_Heard):
-    """Sound with a voice in it is never held back."""
-
-    __slots__ = ()
 
     def verdict(self, known: Known) -> Verdict:
         """Return whether every voice became a candidate."""
@@ -64,15 +56,8 @@ class VoiceIsHeard(_Heard):
             return passed("a voice, or faint noise, became a candidate", figures)
         return not_triggered("nobody spoke while the AI did", figures)
 
-
-@check("C3", "half duplex holds back noise and lets a voice through", needs=("prints", "logger"))
-class HalfDuplex(_Heard):
-    """Both are in the log: what was held back and what was let through."""
-
-    __slots__ = ()
-
-    def verdict(self, known: Known) -> Verdict:
-        """Return whether both were seen, and no voice was held back."""
+    def half_duplex(self, known: Known) -> Verdict:
+        """Return whether noise was held back and a voice let through."""
         del known
         figures = self._figures()
         if self._ignored.count:
@@ -80,6 +65,13 @@ class HalfDuplex(_Heard):
         if self._candidates and self._blocked:
             return passed("noise was held back, and a voice let through", figures)
         return not_triggered("only one of the two was needed", figures)
+
+    def _figures(self) -> dict[str, float]:
+        return {
+            "candidates": self._candidates,
+            "blocked": self._blocked,
+            "vad_frames_most": self._most_frames,
+        }
 
 
 @check("A3", "what was cancelled stays silent", needs=("prints", "logger"))

@@ -268,7 +268,7 @@ class Latency:
 
     def on_llm_result(self, event: Event, here: Here) -> None:
         """Count one answer by how long it took."""
-        milliseconds = event.required("ms")
+        milliseconds = float(event.fields["ms"])
         self._quantiles.add(milliseconds)
         self._slow += milliseconds > self._limits["median_most_ms"]
         if milliseconds > self._limits["p95_most_ms"]:

@@ -35,7 +35,8 @@ MachineType = TypeVar("MachineType", bound=type[Machine])
 class Check:
     """A requirement: *needs* are the channels without which its absence means nothing.
 
-    Its *subject* is one call, or the run as a whole.
+    Its *subject* is one call, or the run as a whole. Checks that see the same may share a machine,
+    each with a *verdict* of its own.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Check:
     watches: frozenset[str]
     needs: frozenset[str]
     subject: Subject
+    verdict: str
 
 
 CHECKS: dict[str, Check] = {}
@@ -51,7 +53,12 @@ _PREFIX = "on_"
 
 
 def check(
-    name: str, title: str, *, needs: tuple[str, ...] = (), subject: Subject = "call"
+    name: str,
+    title: str,
+    *,
+    needs: tuple[str, ...] = (),
+    subject: Subject = "call",
+    verdict: str = "verdict",
 ) -> Callable[[MachineType], MachineType]:
     """Register a machine as the check *name*."""
 
@@ -59,7 +66,7 @@ def check(
         watches = frozenset(
             each.removeprefix(_PREFIX) for each in dir(make) if each.startswith(_PREFIX)
         )
-        CHECKS[name] = Check(name, title, make, watches, frozenset(needs), subject)
+        CHECKS[name] = Check(name, title, make, watches, frozenset(needs), subject, verdict)
         return make
 
     return register

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aava_cli.audit.verdicts import Known, Verdict
 
 
+@check("A1+", "no gap within a long turn of the AI", needs=("prints",), verdict="long_turns")
 @check("A1", "sound goes out steadily", needs=("prints",))
 class SteadySound:
     """Every steady second has enough frames, no long gap, and loses nothing.
@@ -37,13 +38,20 @@ class SteadySound:
         "_gap_below_ms",
         "_highest_fps",
         "_is_crossing",
+        "_long_turn_ms",
         "_longest_gap_ms",
         "_longest_row",
         "_lost",
         "_lowest_fps",
         "_row",
         "_skipped",
+        "_spike",
+        "_spike_fail_ms",
+        "_spike_warn_ms",
+        "_turns",
         "_windows",
+        "_worst",
+        "_worst_ms",
     )
 
     def __init__(self, limits: Limits) -> None:
@@ -56,6 +64,15 @@ class SteadySound:
         self._lowest_fps, self._highest_fps, self._longest_gap_ms = float("inf"), 0.0, 0.0
         self._bad, self._lost = Sightings(), Sightings()
         self._blocked_frames = 0.0
+        self._spike_warn_ms, self._spike_fail_ms = (
+            numbers["spike_warn_ms"],
+            numbers["spike_fail_ms"],
+        )
+        self._long_turn_ms = numbers["long_turn_ms"]
+        # The longest gap of this turn, or None before its first steady second; where it was.
+        self._spike: tuple[float | None, Place | None] = (None, None)
+        self._turns, self._worst_ms = 0, 0.0
+        self._worst = Sightings()
 
     def on_tx_metrics(self, event: Event, here: Here) -> None:
         """Judge one second."""
@@ -65,7 +82,7 @@ class SteadySound:
             self._is_crossing = False
             self._skipped += 1
             return
-        fps, gap_ms = event.required("fps"), event.required("max_gap_ms")
+        fps, gap_ms = float(event.fields["fps"]), float(event.fields["max_gap_ms"])
         self._windows += 1
         # These are the most of all lines, and calls of `min` and `max` would take half of the time.
         if fps < self._lowest_fps:  # noqa: PLR1730
@@ -74,6 +91,8 @@ class SteadySound:
             self._highest_fps = fps
         if gap_ms > self._longest_gap_ms:  # noqa: PLR1730
             self._longest_gap_ms = gap_ms
+        if self._spike[0] is None or gap_ms > self._spike[0]:
+            self._spike = (gap_ms, here.place() if gap_ms >= self._spike_warn_ms else None)
         if self._fps_least <= fps <= self._fps_most and gap_ms < self._gap_below_ms:
             self._row += 1
             if self._row > self._longest_row:  # noqa: PLR1730
@@ -86,7 +105,23 @@ class SteadySound:
         del event, here
         self._is_crossing = True
 
-    on_tx_start = on_tx_end = on_flush = on_flushed = on_cancelled = _cross
+    def on_tx_start(self, event: Event, here: Here) -> None:
+        """Begin a turn."""
+        del event, here
+        self._is_crossing = True
+        self._spike = (None, None)
+
+    def on_tx_end(self, event: Event, here: Here) -> None:
+        """Judge the turn, if it was long."""
+        gap_ms, place = self._spike
+        if gap_ms is not None and (event.number("duration_ms") or 0.0) >= self._long_turn_ms:
+            self._turns += 1
+            self._worst_ms = max(self._worst_ms, gap_ms)
+            if place is not None:
+                self._worst.add_place(place)
+        self.on_tx_start(event, here)
+
+    on_flush = on_flushed = on_cancelled = _cross
     on_response_created = on_response_done = on_ai_starts = _cross
 
     def on_call_metrics(self, event: Event, here: Here) -> None:
@@ -125,55 +160,14 @@ class SteadySound:
             return warned(reason, None, {"frames_dropped": self._blocked_frames})
         return passed(f"{self._windows} steady seconds", figures)
 
-
-@check("A1+", "no gap within a long turn of the AI", needs=("prints",))
-class LongTurn:
-    """A turn of ten seconds or more has no spike."""
-
-    __slots__ = ("_is_first", "_limits", "_spike", "_turns", "_windows", "_worst", "_worst_ms")
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits.numbers
-        self._is_first, self._windows = True, 0
-        self._spike: tuple[float, Place | None] = (0.0, None)
-        self._turns, self._worst_ms = 0, 0.0
-        self._worst = Sightings()
-
-    def on_tx_start(self, event: Event, here: Here) -> None:
-        """Begin a turn."""
-        del event, here
-        self._is_first, self._windows, self._spike = True, 0, (0.0, None)
-
-    def on_tx_metrics(self, event: Event, here: Here) -> None:
-        """Note the worst gap of the turn; its first second crosses a bound."""
-        if self._is_first:
-            self._is_first = False
-            return
-        self._windows += 1
-        gap_ms = event.required("max_gap_ms")
-        if gap_ms > self._spike[0]:
-            is_spike = gap_ms >= self._limits["spike_warn_ms"]
-            self._spike = (gap_ms, here.place() if is_spike else None)
-
-    def on_tx_end(self, event: Event, here: Here) -> None:
-        """Judge the turn, if it was long."""
-        duration_ms = event.number("duration_ms") or 0.0
-        if duration_ms >= self._limits["long_turn_ms"] and self._windows:
-            self._turns += 1
-            gap_ms, place = self._spike
-            self._worst_ms = max(self._worst_ms, gap_ms)
-            if place is not None:
-                self._worst.add_place(place)
-        self.on_tx_start(event, here)
-
-    def verdict(self, known: Known) -> Verdict:
+    def long_turns(self, known: Known) -> Verdict:
         """Return how bad the worst gap of all long turns is."""
         del known
         if not self._turns:
             return not_triggered("no turn of the AI was long")
         figures = {"turns": self._turns, "gap_most_ms": self._worst_ms}
-        if self._worst_ms > self._limits["spike_fail_ms"]:
+        if self._worst_ms > self._spike_fail_ms:
             return failed("a gap that is heard", self._worst, figures)
-        if self._worst_ms >= self._limits["spike_warn_ms"]:
+        if self._worst_ms >= self._spike_warn_ms:
             return warned("a gap that may be heard", self._worst, figures)
         return passed("no gap in a long turn", figures)

@@ -88,6 +88,8 @@ class CallReport:
         return tuple(each for each in self.checks if each.status is status)
 
 
+# What needs no more words than that.
+_IN_A_LINE = {Status.NOT_TRIGGERED: "not triggered", Status.MANUAL: "for a person to judge"}
 _GRAVITY = (Status.FAIL, Status.WARN, Status.PASS, Status.UNDECIDABLE, Status.NOT_TRIGGERED)
 
 
@@ -210,7 +212,17 @@ def call_lines(call: CallReport) -> Iterator[str | Table]:
     scenario = f", {call.scenario}" if call.scenario else ""
     yield f"{call.call}: {call.status}{of_it}{scenario}"
     yield from call.notes
-    yield check_table(call.checks)
+    told = tuple(each for each in call.checks if each.status not in _IN_A_LINE)
+    if told:
+        yield check_table(told)
+    for status, words in _IN_A_LINE.items():
+        if names := [each.check for each in call.of(status)]:
+            yield f"{words}: {', '.join(names)}"
+
+
+def _gate_row(scenario: Scenario) -> tuple[str, ...]:
+    lacks = "; ".join(scenario.lacks)
+    return ("shown" if scenario.call else "missing", scenario.title, scenario.call or lacks)
 
 
 def check_table(checks: Iterable[CheckReport]) -> Table:
