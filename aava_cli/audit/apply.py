@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aava_cli.audit.auditing import RUN, Auditor
+from aava_cli.audit.auditing import Auditor
 from aava_cli.audit.blocks import LineCutter
 from aava_cli.audit.collectors import Collector
 from aava_cli.audit.plan import AUTO, AuditPlan, Source
@@ -111,16 +111,17 @@ class _Reading:
 
     def _take(self, source: Source) -> None:
         cutter, collector = LineCutter(), Collector()
-        name = RUN if source.kind == "stdin" else source.name
-        for chunk in read_source(source, follow=self._plan.follow):
-            self._feed(
-                source, collector, cutter.feed(chunk) if chunk else cutter.flush(everything=False)
-            )
-            if not chunk and self._auditor is not None:
-                self._auditor.pause()
-            self._report_progress(name, len(chunk))
-        self._feed(source, collector, cutter.flush())
-        self._lines += cutter.lines
+        try:
+            for chunk in read_source(source, follow=self._plan.follow):
+                blocks = cutter.feed(chunk) if chunk else cutter.flush(everything=False)
+                self._feed(source, collector, blocks)
+                if not chunk and self._auditor is not None:
+                    self._auditor.pause()
+                self._report_progress(source.name, len(chunk))
+        finally:
+            # Also what stands before the damage, or before whoever follows had enough.
+            self._feed(source, collector, cutter.flush())
+            self._lines += cutter.lines
         if (rest := collector.rest()) is not None:
             self._audit(source, collector, rest)
 

@@ -125,8 +125,13 @@ class Stream:
     def _candidates(self, phase: str) -> list[Call]:
         """Return the calls that an unnamed line may belong to."""
         if phase == "live":
-            return self._open or self._closing
+            return self._live()
         return [each for each in self._closing if not self._is_settled(each)] + self._open
+
+    def _live(self) -> list[Call]:
+        # Of calls whose names may be exchanged, one that has ended may be another that goes on.
+        mixed = [each for each in self._closing if each.is_mixed]
+        return self._open + mixed if self._open else self._closing
 
     def _is_settled(self, call: Call) -> bool:
         """Return whether nothing of *call* is to come: a later one is well under way."""
@@ -208,6 +213,7 @@ class Stream:
         if len(lacking) > 1:
             for call in lacking:
                 call.is_mixed = True
+            self._settle()
         return lacking[0]
 
     def _cut_unnamed(self) -> None:
@@ -276,6 +282,6 @@ class Stream:
 
     def _settle(self) -> None:
         # With calls of both kinds, whose a late line is changes from line to line.
-        live, both = self._open or self._closing, (*self._open, *self._closing)
+        live, both = self._live(), (*self._open, *self._closing)
         self.only["live"] = live[0] if len(live) == 1 else None
         self.only["end"] = both[0] if len(both) == 1 else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aava_cli.audit.profile import Profile
 
 _RESTS_ON_SILENCE = frozenset({Status.PASS, Status.NOT_TRIGGERED})
-_EVERY_LINE = "its lines are mixed with another call's: both began before either had its names"
+_MIXED = "this may be another call that began at the same time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ def judge_all(
 def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
     machine = call.machines.get(check.make) or check.make(profile.limits)
     verdict: Verdict = getattr(machine, check.verdict)(known)
+    if call.is_mixed and verdict.status is not Status.MANUAL:
+        return undecidable(f"{verdict.reason}, but {_MIXED}", verdict.figures)
     if verdict.status not in _RESTS_ON_SILENCE and not verdict.by_absence:
         return verdict
     if (doubt := _doubt(call, check, profile)) is not None:
@@ -61,8 +63,6 @@ def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
 
 def _doubt(call: Call, check: Check, profile: Profile) -> str | None:
     """Return why the silence of *call* may mean nothing to *check*."""
-    if call.is_mixed:
-        return _EVERY_LINE
     absent = sorted(check.needs - call.channels)
     if absent:
         titles = " and ".join(profile.channels[each].title for each in absent)

@@ -7,16 +7,17 @@ import re
 import subprocess
 import sys
 import zlib
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from aava_cli.audit.following import follow_file, follow_pipe
 from aava_cli.audit.problems import Damaged, Unreadable
 from aava_cli.errors import NotPossible, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aava_cli.audit.plan import Source
 
@@ -27,6 +28,9 @@ _HEAD_BYTES = 8192
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BINARY_SHARE = 0.1
 _WINDOW_BYTES = 128 << 20
+_GZIP_BITS = 31
+# What the two decoders raise: `zlib.error` and `zstandard.ZstdError`, which may be missing.
+_DAMAGE = ("error", "ZstdError")
 _END_S = 2.0
 
 
@@ -73,9 +77,10 @@ def _unpacked(file: IO[bytes], name: str, *, follow: bool) -> Iterator[bytes]:
         return
     head = _read_up_to(file, _HEAD_BYTES)
     if head.startswith(_GZIP):
-        yield from _checked(_gunzipped(head, file, name), name)
+        start = partial(zlib.decompressobj, wbits=_GZIP_BITS)
+        yield from _checked(_unpack(start, _chunks(head, file), name), name)
     elif head.startswith(_ZSTD):
-        yield from _checked(_from_zstd(head, file, name), name)
+        yield from _checked(_unpack(_zstd_start(name), _chunks(head, file), name), name)
     else:
         yield from _checked(_chunks(head, file), name)
 
@@ -111,39 +116,48 @@ def _require_text(chunk: bytes, name: str) -> None:
         raise Unreadable(f"`{name}` is binary, not a log", hint="name a log in text, or packed")
 
 
-def _gunzipped(head: bytes, file: IO[bytes], name: str) -> Iterator[bytes]:
-    decoder, data = zlib.decompressobj(wbits=31), head
-    while data:
-        try:
-            yield decoder.decompress(data, _READ_BYTES)
-        except zlib.error as error:
-            raise _damaged(name, "is damaged") from error
-        data = decoder.unconsumed_tail or decoder.unused_data or file.read(_READ_BYTES)
-        if decoder.eof and data:
-            # Rotated logs may be several members, one behind the other.
-            decoder = zlib.decompressobj(wbits=31)
-    yield decoder.flush()
+class _Decoder(Protocol):
+    """Decodes one gzip member, or one zstd frame."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether its end was read."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was read behind its end."""
+
+    def decompress(self, data: bytes, /) -> bytes:
+        """Return what *data* holds."""
+
+
+def _unpack(start: Callable[[], _Decoder], packed: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """Yield what *packed* holds: members or frames, one behind the other."""
+    decoder = start()
+    for chunk in packed:
+        for begin in range(0, len(chunk), _HEAD_BYTES):
+            data = chunk[begin : begin + _HEAD_BYTES]
+            while data:
+                if decoder.eof:
+                    decoder = start()
+                try:
+                    yield decoder.decompress(data)
+                except Exception as error:
+                    if type(error).__name__ not in _DAMAGE:
+                        raise
+                    raise _damaged(name, "is damaged") from error
+                data = decoder.unused_data if decoder.eof else b""
     if not decoder.eof:
         raise _damaged(name, "ends too early")
 
 
-def _from_zstd(head: bytes, file: IO[bytes], name: str) -> Iterator[bytes]:
+def _zstd_start(name: str) -> Callable[[], _Decoder]:
     if not find_spec("zstandard"):
         message = f"`{name}` is packed with zstd, which this Python cannot read"
         raise NotPossible(message, hint="install the extra: `pip install 'aava[zst]'`")
     import zstandard
 
-    decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).decompressobj(
-        read_across_frames=True
-    )
-    try:
-        for chunk in _chunks(head, file):
-            for begin in range(0, len(chunk), _HEAD_BYTES):
-                yield decoder.decompress(chunk[begin : begin + _HEAD_BYTES])
-    except zstandard.ZstdError as error:
-        raise _damaged(name, "is damaged") from error
-    if not decoder.eof:
-        raise _damaged(name, "ends too early")
+    return zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).decompressobj
 
 
 def _damaged(name: str, how: str) -> Damaged:

@@ -105,7 +105,7 @@ def _cancel(*after: Line, flushed: bool = True) -> Callable[[Names], Lines]:
 DELTA: Line = ("P", "🔊 [REALTIME] response.audio.delta: 3200 bytes")
 DROP_ECHO: Line = (
     "L",
-    "[STT_FILTER] drop reason=echo_window value=180 threshold=200 text='תודה'",
+    "[STT_FILTER] drop reason=echo_window value=180 threshold=200 text='מה קורה'",
 )
 BYPASS: Line = (
     "L",
