@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-audit clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -80,6 +80,9 @@ bench-download: $(VENV)/.run
 
 bench-switch: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.switch.run
+
+bench-audit: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.audit.run
 
 bench-unpack: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.unpack.run
