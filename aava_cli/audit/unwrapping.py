@@ -115,7 +115,7 @@ class JournalJson:
     """`journalctl -o json`: a record a line, whose message may be an array of bytes.
 
     Fields that are no text come as arrays of numbers, and too large ones as null
-    (systemd.io/JOURNAL_EXPORT_FORMATS).
+    (systemd, JOURNAL_EXPORT_FORMATS).
     """
 
     def unwrap(self, block: Block) -> Block:
@@ -166,7 +166,7 @@ class Export:
     """`journalctl -o export`: fields a line, records parted by an empty one.
 
     A field that is no text is its name alone, then its length in eight bytes, little end first,
-    then its bytes and a line end (systemd.io/JOURNAL_EXPORT_FORMATS).
+    then its bytes and a line end (systemd, JOURNAL_EXPORT_FORMATS).
     """
 
     def __init__(self) -> None:

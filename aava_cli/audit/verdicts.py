@@ -36,8 +36,8 @@ DECIDED = frozenset({Status.PASS, Status.FAIL, Status.WARN})
 class Verdict:
     """A status with its reason; what was *seen* is where the log says so.
 
-    A verdict *by_absence* rests on a line that did not come, and holds only where every line of
-    the call would have been seen.
+    A verdict *by_absence* rests on a line that did not come, such as one that would excuse what
+    was seen: it holds only where every line of the call would have been seen.
     """
 
     status: Status

@@ -109,8 +109,10 @@ DROP_ECHO: Line = (
 )
 BYPASS: Line = (
     "L",
-    "[C1 STT_GUARD] Accepted (echo_window bypass: candidate_user_speaking, "
-    "sustained_vad_9frames, new_content, fast_response_240ms) text='כן...'",
+    (
+        "[C1 STT_GUARD] Accepted (echo_window bypass: candidate_user_speaking, "
+        "sustained_vad_9frames, new_content, fast_response_240ms) text='כן...'"
+    ),
 )
 SHORT: Line = ("L", "[STT_GUARD] Accepted short phrase: 'כן' (valid Hebrew phrase in whitelist)")
 DROP_SHORT: Line = ("L", "[STT_FILTER] dropped filler/short utterance text='כן'")
@@ -121,15 +123,19 @@ def enabled(tools: int = 2, goal: str = "appointment") -> Line:
     """Return that the tools of an appointment are on."""
     return (
         "L",
-        f"[D1 TOOLS ENABLED] business_id=7, call_goal={goal}, enable_calendar_scheduling=True, "
-        f"tools_count={tools} (check_availability + book_appointment)",
+        (
+            f"[D1 TOOLS ENABLED] business_id=7, call_goal={goal}, enable_calendar_scheduling=True, "
+            f"tools_count={tools} (check_availability + book_appointment)"
+        ),
     )
 
 
 DISABLED: Line = (
     "L",
-    "[D1 TOOLS DISABLED] business_id=7, call_goal=info (need='appointment'), "
-    "enable_calendar_scheduling=False (need=True), tools_count=0",
+    (
+        "[D1 TOOLS DISABLED] business_id=7, call_goal=info (need='appointment'), "
+        "enable_calendar_scheduling=False (need=True), tools_count=0"
+    ),
 )
 CHECK: Line = ("P", "📅 [CHECK_AVAIL] Request from AI: {'date': '2025-12-15'}")
 FOUND: Line = ("P", "📅 [CHECK_AVAIL] ✅ RESPONSE: Found 3 available slot(s)")
@@ -311,8 +317,10 @@ CASES = (
             created(names, 1),
             (
                 "L",
-                "⚠️ [B3 VIOLATION] OpenAI turn_detected cancellation WITHOUT "
-                f"confirmed barge-in! response_id={names.response(1)[:20]}",
+                (
+                    "⚠️ [B3 VIOLATION] OpenAI turn_detected cancellation WITHOUT "
+                    f"confirmed barge-in! response_id={names.response(1)[:20]}"
+                ),
             ),
             done(),
         ),
@@ -418,8 +426,10 @@ CASES = (
             *ending(names)[:-1],
             (
                 "O",
-                "RuntimeError: Unexpected ASGI message 'websocket.close', "
-                "after sending 'websocket.close'.",
+                (
+                    "RuntimeError: Unexpected ASGI message 'websocket.close', "
+                    "after sending 'websocket.close'."
+                ),
             ),
             ending(names)[-1],
         ),
@@ -447,8 +457,10 @@ CASES = (
             ai_said("באיזו עיר אתה גר?"),
             (
                 "L",
-                "⚠️ [G ANTI-LOOP] Duplicate question detected! Similarity=92% | Current: 'x...' | "
-                "Previous: 'x...'",
+                (
+                    "⚠️ [G ANTI-LOOP] Duplicate question detected! Similarity=92% | "
+                    "Current: 'x...' | Previous: 'x...'"
+                ),
             ),
             ai_said("באיזו עיר אתה גר?"),
         ),

@@ -48,8 +48,10 @@ def opening(names: Names) -> Lines:
         ("O", f"🎯 [REALTIME] START EVENT RECEIVED! session={names.session} (delay=12ms)"),
         (
             "P",
-            f"🎯 [T0=1765746725.1] WS_START sid={names.stream} call_sid={names.call} "
-            "from=+972541234567 to=+97233763805 mode=AI",
+            (
+                f"🎯 [T0=1765746725.1] WS_START sid={names.stream} call_sid={names.call} "
+                "from=+972541234567 to=+97233763805 mode=AI"
+            ),
         ),
         ("L", "[STT_GUARD] Accepted utterance: 900ms, rms=512"),
     )
@@ -102,8 +104,10 @@ def created(names: Names, turn: int) -> Line:
     """Return that the server begins a response."""
     return (
         "O",
-        f"🎯 [RESPONSE.CREATED] id={names.response(turn)[:20]}... status=in_progress "
-        "modalities=['audio', 'text'] output_format=g711_ulaw",
+        (
+            f"🎯 [RESPONSE.CREATED] id={names.response(turn)[:20]}... status=in_progress "
+            "modalities=['audio', 'text'] output_format=g711_ulaw"
+        ),
     )
 
 
@@ -129,8 +133,10 @@ def turn(names: Names, number: int, windows: tuple[Line, ...], *, duration_ms: i
         *windows,
         (
             "P",
-            f"[TX_RESPONSE] end response_id={response}..., frames_sent=200, "
-            f"duration_ms={duration_ms}, avg_fps=50.0",
+            (
+                f"[TX_RESPONSE] end response_id={response}..., frames_sent=200, "
+                f"duration_ms={duration_ms}, avg_fps=50.0"
+            ),
         ),
         done(),
     )
@@ -140,8 +146,10 @@ def candidate(frames: int = 8) -> Line:
     """Return that a voice was found while the AI spoke."""
     return (
         "L",
-        f"🔶 [LOCAL_VAD] CANDIDATE barge-in detected: {frames} voice_frames → enabling forward "
-        "+ flush_preroll",
+        (
+            f"🔶 [LOCAL_VAD] CANDIDATE barge-in detected: {frames} voice_frames → enabling forward "
+            "+ flush_preroll"
+        ),
     )
 
 
@@ -149,8 +157,10 @@ def blocking(names: Names, turn_number: int, frames: int) -> Line:
     """Return that sound was held back."""
     return (
         "P",
-        "🎤 [HALF-DUPLEX] Blocking audio to OpenAI - AI speaking "
-        f"(response_id={names.response(turn_number)[:15]}, vad_frames={frames})",
+        (
+            "🎤 [HALF-DUPLEX] Blocking audio to OpenAI - AI speaking "
+            f"(response_id={names.response(turn_number)[:15]}, vad_frames={frames})"
+        ),
     )
 
 
@@ -176,8 +186,10 @@ def flush() -> Line:
     """Return that the queues were emptied."""
     return (
         "P",
-        "🧹 [BARGE-IN FLUSH] OpenAI queue: 0/12 frames | TX queue: 0/44 frames | "
-        "reason=BARGE_IN_CONFIRMED",
+        (
+            "🧹 [BARGE-IN FLUSH] OpenAI queue: 0/12 frames | TX queue: 0/44 frames | "
+            "reason=BARGE_IN_CONFIRMED"
+        ),
     )
 
 
@@ -191,8 +203,10 @@ def barge_in(names: Names, turn_number: int) -> Lines:
         flush(),
         (
             "P",
-            "🪓 [BARGE-IN] Dropping response.audio.delta for cancelled response "
-            f"{names.response(turn_number)[:20]}...",
+            (
+                "🪓 [BARGE-IN] Dropping response.audio.delta for cancelled response "
+                f"{names.response(turn_number)[:20]}..."
+            ),
         ),
     )
 

@@ -6,6 +6,7 @@ from tests.audit.auditor import audit
 from tests.audit.gate_cases import normal
 from tests.audit.logs import (
     Line,
+    Lines,
     Names,
     ai_said,
     call_metrics,
@@ -115,7 +116,7 @@ def test_two_prints_on_one_line_are_both_read() -> None:
 
 def test_marker_in_a_document_is_none() -> None:
     """A tag counts only with its values."""
-    quoted = (
+    quoted: Lines = (
         ("O", "[TX_METRICS] fps=N, max_gap_ms=N should be steady  # FAIL"),
         ("O", 'logger.info(f"[BOOK_APPT] Request from {who}")'),
     )
@@ -124,7 +125,7 @@ def test_marker_in_a_document_is_none() -> None:
 
 def test_fields_are_read_in_any_order() -> None:
     """Older builds print them otherwise."""
-    old = ("P", "[TX_METRICS] last_1s: frames=50, fps=30, max_gap_ms=21.0, q=0")
+    old: Line = ("P", "[TX_METRICS] last_1s: frames=50, fps=30, max_gap_ms=21.0, q=0")
     found = audit(log(*opening(ONE), window(), old, *ending(ONE)))
     assert 30 == found.calls[ONE.call]["A1"].figures["fps_least"]
 

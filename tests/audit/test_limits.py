@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from aava_cli.audit.checks import CHECKS
 from aava_cli.audit.gate import Gate
 from aava_cli.audit.judging import Judged
-from aava_cli.audit.profile import Profile
 from aava_cli.audit.verdicts import Known, Status
 from tests.audit.auditor import audit, monitor, moved, pipeline
 from tests.audit.cases import BOUNDARIES, CASES
 from tests.audit.gate_cases import normal
 from tests.audit.monitor_cases import MONITOR_CASES
 from tests.audit.wrapping import plain
+
+if TYPE_CHECKING:
+    from aava_cli.audit.profile import Profile
 
 _KNOWN = Known(frozenset(), started=True, ended=True, done=True)
 

@@ -32,7 +32,7 @@ def test_check_watches_only_markers_that_exist(check: str) -> None:
 
 
 def test_colours_of_the_console_change_nothing() -> None:
-    """structlog colours key and value apart; the call is still named."""
+    """The console colours key and value apart; the call is still named."""
     line = (
         "\x1b[2m2026-07-06T21:31:04Z\x1b[0m [\x1b[32minfo\x1b[0m] "
         "\x1b[1mLocal tool gateway result\x1b[0m "

@@ -17,7 +17,7 @@ from aava_cli.audit.redaction import without_people, without_secrets
         ("[BARGE-IN] CONFIRMED: word_count=2 text='wait a second...'",
          "[BARGE-IN] CONFIRMED: word_count=2 text=***"),
         ("{'customer_name': 'Dana Cohen', 'slots': 3}", "{'customer_name': ***, 'slots': 3}"),
-        ("drop reason=echo_window text=תודה רבה value=1", "drop reason=echo_window text=*** value=1"),
+        ("drop reason=echo text=תודה רבה value=1", "drop reason=echo text=*** value=1"),
         ("STT FINAL - Emitting transcript call_id=17.1 preview=my name is Dana",
          "STT FINAL - Emitting transcript call_id=17.1 preview=***"),
         ("[TX_METRICS] fps=50.0, max_gap_ms=22.1, frames=50, q=3/1000",

@@ -62,7 +62,7 @@ class Tools:
         del known
         figures = {"lines": self._lines, "enabled": int(self._is_enabled)}
         if self._wrong.count:
-            return failed("the tools do not fit the call", self._wrong, figures)
+            return failed("the tools do not fit the call", self._wrong, figures, by_absence=True)
         if not self._lines:
             return undecidable("which tools were on is not in the log")
         return passed("the tools fit the call", figures)

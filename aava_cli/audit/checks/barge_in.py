@@ -153,7 +153,7 @@ class EarlyBargeIn:
         """Return whether an early voice was let through, or one held back for long."""
         del known
         if self._held.count:
-            return failed("a voice was held back for a whole turn", self._held)
+            return failed("a voice was held back for a whole turn", self._held, by_absence=True)
         if self._earliest_ms < self._early_ms:
             return passed("a voice was let through at once", {"earliest_ms": self._earliest_ms})
         return not_triggered("nobody spoke in the first moment of a turn")
@@ -200,8 +200,9 @@ class Murmur:
     def verdict(self, known: Known) -> Verdict:
         """Return whether a murmur had an effect."""
         del known
+        figures = {"murmurs": self._murmurs}
         if self._cut.count:
-            return failed("a murmur cut the AI off", self._cut, {"murmurs": self._murmurs})
+            return failed("a murmur cut the AI off", self._cut, figures, by_absence=True)
         if self._murmurs:
             return passed("murmurs were ignored", {"murmurs": self._murmurs})
         return not_triggered("nobody murmured")
@@ -266,7 +267,8 @@ class ServerCancels:
         if self._violations.count:
             is_logged = "logger" in known.channels
             reason = "" if is_logged else "; the logger, which would confirm it, is absent"
-            return failed(f"the server cancelled a response{reason}", self._violations, figures)
+            reason = f"the server cancelled a response{reason}"
+            return failed(reason, self._violations, figures, by_absence=True)
         if not self._done:
             return undecidable("the end of no response is in the log", figures)
         return passed("the server cancelled nothing by itself", figures)

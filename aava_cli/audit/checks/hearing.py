@@ -124,6 +124,7 @@ class CancelledIsSilent:
         """Return whether sound came late."""
         del known
         self._settle()
+        figures = {"cancelled": self._cancelled}
         if self._late.count:
             return failed(
                 "sound of a cancelled response", self._late, {"cancelled": self._cancelled}

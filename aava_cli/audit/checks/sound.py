@@ -150,7 +150,9 @@ class SteadySound:
             "crossing": self._skipped,
         }
         if self._bad.count:
-            return failed(f"{self._bad.count} unsteady seconds", self._bad, figures)
+            return failed(
+                f"{self._bad.count} unsteady seconds", self._bad, figures, by_absence=True
+            )
         if self._lost.count:
             return failed("frames were lost", self._lost, figures)
         if self._blocked_frames:
@@ -167,7 +169,7 @@ class SteadySound:
             return not_triggered("no turn of the AI was long")
         figures = {"turns": self._turns, "gap_most_ms": self._worst_ms}
         if self._worst_ms > self._spike_fail_ms:
-            return failed("a gap that is heard", self._worst, figures)
+            return failed("a gap that is heard", self._worst, figures, by_absence=True)
         if self._worst_ms >= self._spike_warn_ms:
             return warned("a gap that may be heard", self._worst, figures)
         return passed("no gap in a long turn", figures)

@@ -119,7 +119,8 @@ class Repetition:
         del known
         figures = {"sentences": self._said, "row": self._longest, "warnings": self._warned}
         if self._seen.count:
-            return failed(f"said {self._longest} times in a row", self._seen, figures)
+            reason = f"said {self._longest} times in a row"
+            return failed(reason, self._seen, figures, by_absence=True)
         if not self._said:
             return undecidable("nothing that the AI said is in the log", figures)
         if self._longest == _TWICE and not self._warned:
