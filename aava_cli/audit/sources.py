@@ -168,8 +168,12 @@ def _damaged(name: str, how: str) -> Damaged:
 
 def _read_container(name: str, *, follow: bool) -> Iterator[bytes]:
     from aava_cli.docker.engine import inspect_container
+    from aava_cli.docker.problems import ContainerMissing
 
-    container = inspect_container(name)
+    try:
+        container = inspect_container(name)
+    except ContainerMissing as error:
+        raise Unreadable(error.message, hint=error.hint) from error
     options = ("--follow",) if follow else ()
     yield from _read_program(
         ("docker", "logs", "--timestamps", *options, container.id), follow=follow

@@ -126,9 +126,8 @@ class CancelledIsSilent:
         self._settle()
         figures = {"cancelled": self._cancelled}
         if self._late.count:
-            return failed(
-                "sound of a cancelled response", self._late, {"cancelled": self._cancelled}
-            )
+            reason = "sound of a cancelled response"
+            return failed(reason, self._late, figures, by_absence=True)
         if self._cancelled:
-            return passed("no sound of a cancelled response", {"cancelled": self._cancelled})
+            return passed("no sound of a cancelled response", figures)
         return not_triggered("no response was cancelled")
