@@ -50,7 +50,8 @@ class LineCutter:
     """Cuts a stream into blocks that end where a line ends; their bounds depend on no chunk."""
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        self._parts: list[bytes] = []
+        self._size = 0
         self._line = 1
         self._offset = 0
         self._is_skipping = False
@@ -62,28 +63,39 @@ class LineCutter:
 
     def feed(self, chunk: bytes) -> Iterator[Block]:
         """Yield every block that *chunk* completes."""
-        self._rest += chunk
-        while len(self._rest) >= BLOCK_BYTES:
-            end = self._rest.rfind(b"\n", 0, BLOCK_BYTES) + 1
-            if end:
-                yield self._take(end)
-            else:
-                yield self._take(BLOCK_BYTES, is_cut=True)
+        self._parts.append(chunk)
+        self._size += len(chunk)
+        if self._size < BLOCK_BYTES:
+            return
+        data, begin = self._joined(), 0
+        while len(data) - begin >= BLOCK_BYTES:
+            end = data.rfind(b"\n", begin, begin + BLOCK_BYTES) + 1
+            is_cut = not end
+            end = end or begin + BLOCK_BYTES
+            yield self._block(data[begin:end], is_cut=is_cut)
+            begin = end
+        self._keep(data[begin:])
 
     def flush(self, *, everything: bool = True) -> Iterator[Block]:
         """Yield what is there; unless *everything*, only lines that are whole."""
-        end = len(self._rest) if everything else self._rest.rfind(b"\n") + 1
+        data = self._joined()
+        end = len(data) if everything else data.rfind(b"\n") + 1
+        self._keep(data[end:])
         if end:
-            yield self._take(end)
+            yield self._block(data[:end])
 
-    def _take(self, end: int, *, is_cut: bool = False) -> Block:
-        raw = bytes(self._rest[:end])
-        del self._rest[:end]
+    def _joined(self) -> bytes:
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    def _keep(self, rest: bytes) -> None:
+        self._parts, self._size = [rest], len(rest)
+
+    def _block(self, raw: bytes, *, is_cut: bool = False) -> Block:
         skipped = self._skipped_bytes(raw)
         kept = raw[skipped : skipped + _KEPT_OF_LONG_LINE] if is_cut else raw[skipped:]
         line, offset = self._line, self._offset + skipped
         self._line += raw.count(b"\n")
-        self._offset += end
+        self._offset += len(raw)
         self._is_skipping = is_cut
         return Block(cleaned(kept), kept, line, offset)
 

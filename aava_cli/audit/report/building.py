@@ -87,8 +87,10 @@ class Builder:
         """Return whether a call is kept; a failed one takes the place of one that is not."""
         if len(self._kept) < _MOST_CALLS:
             return True
+        if status is not Status.FAIL:
+            return False
         spare = next((each for each in self._kept if each.status is not Status.FAIL), None)
-        if status is not Status.FAIL or spare is None:
+        if spare is None:
             return False
         self._kept.remove(spare)
         return True
