@@ -19,7 +19,8 @@ _ESCAPES = re.compile(
     rb"|\^\[\[[0-?]*[ -/]*[@-~]"
 )
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r") + b"\x7f"
-_SIGNS_OF_CONTROLS = (b"\x1b", b"^[[", b"\0", b"\x08", b"\x07")
+# One byte each: they are found at the speed of memory, and are in hardly any block.
+_SIGNS_OF_CONTROLS = (b"\x1b", b"^", b"\0", b"\x08", b"\x07")
 
 
 @dataclass(frozen=True, slots=True)
