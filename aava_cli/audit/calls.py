@@ -25,6 +25,8 @@ _MOST_ENDED = 1024
 _GRACE = 8
 # A call of which that many kinds of lines were heard has gone on for longer than a tail lasts.
 _UNDER_WAY = 4
+# Later calls that ended, after which a call that never did is given up: its end is lost.
+_MOST_OVERTAKEN = 32
 UNNAMED = "unnamed"
 
 
@@ -44,6 +46,8 @@ class Call:
         "live_kinds",
         "machines",
         "opened",
+        "overtaken",
+        "responses",
         "source",
         "started",
         "steps",
@@ -63,7 +67,8 @@ class Call:
         self.machines: dict[type, Any] = {}
         self.steps: dict[str, tuple[Callable[[Event, Here], None], ...]] = {}
         self.timeline: Any = None
-        self.closed = self.closed_tick = self.live_kinds = 0
+        self.closed = self.closed_tick = self.live_kinds = self.overtaken = 0
+        self.responses: list[bytes] = []
 
     def name(self, kinds: tuple[str, ...]) -> str:
         """Return the call's first name, in the order of *kinds*."""
@@ -164,6 +169,7 @@ class Stream:
         for kind, value in event.ids:
             call = call or self._of_id(kind, value, event)
         if call is not None:
+            call.overtaken = 0
             for kind, value in event.ids:
                 if self._is_full(kind, value):
                     self._note(call, kind, value)
@@ -173,6 +179,7 @@ class Stream:
         call = self.only[event.marker.phase] or self._guess(event)
         if call is not None:
             self.responses[response] = call
+            call.responses.append(response)
             if len(self.responses) > _MOST_RESPONSES:
                 self.responses.popitem(last=False)
         return call
@@ -263,6 +270,10 @@ class Stream:
         over = [each for each in self._closing if each.done or self._is_over(each, call)]
         self._open.remove(call)
         self._closing.append(call)
+        for each in self._open:
+            each.overtaken += each.opened < call.opened
+            if each.overtaken > _MOST_OVERTAKEN:
+                over.append(each)
         for each in over:
             self._drop(each)
         self._settle()
@@ -275,6 +286,8 @@ class Stream:
             for value in values:
                 self._by_id.pop((kind, value), None)
                 self._ended_ids[kind, value] = None
+        for response in call.responses:
+            self.responses.pop(response, None)
         while len(self._ended_ids) > _MOST_ENDED:
             self._ended_ids.popitem(last=False)
         self._settle()

@@ -176,3 +176,13 @@ def test_calls_that_begin_together_are_open() -> None:
     assert {"UNDECIDABLE", "MANUAL"} == {
         verdict.status for verdicts in found.calls.values() for verdict in verdicts.values()
     }
+
+
+def test_call_whose_end_is_lost_is_given_up() -> None:
+    """A restart cut it off: it does not keep every later call's lines from being theirs."""
+    calls = [line for number in range(2, 60) for line in normal(number)]
+    found = audit(plain(("", line) for line in (*printed(opening(ONE)), *calls)))
+    first, last = Names(3).call, Names(59).call
+    assert ("UNDECIDABLE", "PASS") == tuple(
+        found.calls[call]["A1"].status for call in (first, last)
+    )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Tell: TypeAlias = Callable[[str, Status, tuple[str, ...]], None]
 
-_MOST_CALLS = 500
+_MOST_CALLS = 200
 _MOST_CONTEXTS = 100
 _MOST_NAMES = 8
 _MIXED = "another call began at the same time: their names may be exchanged"
