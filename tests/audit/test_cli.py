@@ -26,7 +26,7 @@ from tests.audit.cases import (
     Case,
 )
 from tests.audit.gate_cases import appointment, edge, normal
-from tests.audit.logs import Names, ending, only, opening, printed, turn, window
+from tests.audit.logs import Lines, Names, ending, only, opening, printed, turn, window
 from tests.audit.monitor_cases import GATEWAY, answers
 from tests.audit.wrapping import compose, plain
 
@@ -289,3 +289,46 @@ def test_marker_packs_come_with_the_program() -> None:
     assert ("aava", "prosaasil-2025-12-14") == shipped_profiles()
     with pytest.raises(UsageError, match="nearest"):
         load_profile("aavaa")
+
+
+def test_failed_call_is_told_among_very_many(log: Path, aava: Aava) -> None:
+    """All are counted; one that failed takes the place of one that did not."""
+    calls = [Case("E2", FAILING.status, "", lambda _names: ()).printed(n) for n in range(1, 203)]
+    done = aava("audit", written(log, *calls, FAILING.printed(900)), "--json")
+    result = json.loads(done.stdout)["result"]
+    assert (203, 200, 3) == (
+        result["coverage"]["calls"],
+        len(result["calls"]),
+        result["calls_left_out"],
+    )
+    assert Names(900).call in [each["call"] for each in result["calls"]]
+    assert "3 more calls are counted" in aava("audit", str(log)).stdout
+
+
+def test_what_went_wrong_in_one_of_two_calls_is_told(log: Path, aava: Aava) -> None:
+    """It fails neither, and is not lost."""
+    one, two = Names(1), Names(2)
+    middle: Lines = (("L", "❌ Failed to cancel response: gone"),)
+    lines = (*opening(one), *opening(two), *middle, *ending(one), *ending(two))
+    word = written(log, printed(lines))
+    done = aava("audit", word)
+    assert "of a call that cannot be told" in done.stdout
+    assert "cancel_failed" in done.stdout
+    assert "Of a call that cannot be told" in aava("audit", word, "--markdown", "-").stdout
+
+
+def test_run_is_in_every_form(log: Path, aava: Aava) -> None:
+    """As a suite, and as a section."""
+    log.write_text("\n".join((GATEWAY, *answers(*(900.0,) * 30))) + "\n")
+    assert '<testsuite name="run"' in aava("audit", str(log), "--junit", "-").stdout
+    assert "## The whole run" in aava("audit", str(log), "--markdown", "-").stdout
+
+
+def test_marker_pack_that_cannot_be_read_is_told(log: Path, aava: Aava, tmp_path: Path) -> None:
+    """A file that is not there, and one that is no text."""
+    word = written(log, normal())
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    for pack in (str(tmp_path / "gone.toml"), str(binary)):
+        done = aava("audit", word, "--profile", pack)
+        assert (2, True) == (done.exit_code, "cannot read the marker pack" in done.stderr)
