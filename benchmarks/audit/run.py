@@ -130,7 +130,7 @@ def main() -> int:
     # A busy neighbour slows a processor down as well as it takes it away; this tells how much.
     print(f"a turn of the plainest loop takes {loop_ns():.0f} ns of CPU")
     for title, others, least in (("one line in ten", 9, 200.0), ("every line", 0, 40.0)):
-        with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+        with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "calls.log"
             # In a process of its own: a child begins with as much memory as its parent has.
             made = multiprocessing.get_context("spawn").Process(
