@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
 
-.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-fit bench-serve fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-preflight clean
+.PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-fit bench-serve fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-preflight bench-audit clean
 
 help:
 	@echo "make demo    a bare folder becomes a voice agent that listens, thinks and speaks"
@@ -92,6 +92,9 @@ bench-serve: $(VENV)/.dev
 
 bench-fit: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.fit.run
+
+bench-audit: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.audit.run
 
 bench-unpack: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.unpack.run

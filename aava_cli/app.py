@@ -79,6 +79,7 @@ _COMMANDS = {
     "history": ("switch.cli",),
     "undo": ("switch.cli",),
     "jobs": ("jobs.cli",),
+    "audit": ("audit.cli",),
     "catalog": ("download.cataloguing.cli",),
 }
 

@@ -49,7 +49,16 @@ class Item:
     command: str | None = None
 
 
-Event: TypeAlias = Progress | Log | Item
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a command found out of *subject* while it goes on, with what makes it so."""
+
+    subject: str
+    status: str
+    reasons: tuple[str, ...] = ()
+
+
+Event: TypeAlias = Progress | Log | Item | Finding
 Emit: TypeAlias = Callable[[Event], None]
 
 

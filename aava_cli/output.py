@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from aava_cli.errors import AavaError
-    from aava_cli.events import Event, Log, Progress
+    from aava_cli.events import Event, Finding, Log, Progress
     from aava_cli.watching import Watcher
 
 Form: TypeAlias = Literal["text", "json", "events"]
@@ -110,13 +110,15 @@ class Output:
 
     def emit(self, event: Event) -> None:
         """Show *event* to whoever watches."""
-        from aava_cli.events import Log, Progress
+        from aava_cli.events import Finding, Log, Progress
 
         with self._guard:
             if self.form == "events":
                 self._write_line({"event": type(event).__name__.lower(), **plain(event)})
             elif isinstance(event, Log):
                 self._log(event)
+            elif isinstance(event, Finding):
+                self._log(Log(_told(event)))
             elif isinstance(event, Progress) and self.form == "text" and not self.quiet:
                 self._watch(event)
 
@@ -243,6 +245,11 @@ def human_time(seconds: float) -> str:
             rest = whole % size // smaller_size
             return f"{whole // size} {name}" + (f" {rest} {smaller}" if rest else "")
     return f"{whole} s"
+
+
+def _told(finding: Finding) -> str:
+    reasons = f" ({', '.join(finding.reasons)})" if finding.reasons else ""
+    return f"{finding.subject}: {finding.status}{reasons}"
 
 
 def _error_fields(error: AavaError) -> dict[str, Any]:

@@ -32,7 +32,9 @@ TYPER_FILES = frozenset({"app.py", "cli.py"})
 PRINTERS = frozenset({"output.py", "watching.py", "__main__.py"})
 HOST = re.compile(r"\b(?:[a-z0-9-]+\.)*([a-z0-9-]+\.(?:org|com|net|dev|io|co|ai))\b(?!\()")
 # Each of these is a name in a format or in a protocol, or a link for the reader.
-NAMES_THAT_LOOK_LIKE_HOSTS = frozenset({"github.com", "kroko.ai", "nvidia.com", "yaml.org"})
+NAMES_THAT_LOOK_LIKE_HOSTS = frozenset(
+    {"github.com", "kroko.ai", "nvidia.com", "w3.org", "yaml.org"}
+)
 MACHINE_PATH = re.compile(r"(?<![\w.*~])/(?:home|root|Users|mnt|media)/\w+")
 
 

@@ -1,0 +1,206 @@
+"""Read the logs and judge what is in them."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aava_cli.audit.auditing import Auditor
+from aava_cli.audit.blocks import LineCutter
+from aava_cli.audit.collectors import Collector
+from aava_cli.audit.plan import AUTO, AuditPlan, Source
+from aava_cli.audit.problems import Damaged, Unreadable
+from aava_cli.audit.profile import Profile, parse_profile
+from aava_cli.audit.report.building import Builder
+from aava_cli.audit.report.results import Audited, CheckReport
+from aava_cli.audit.sources import read_source
+from aava_cli.errors import NotFound, Terminated, UsageError, with_nearest
+from aava_cli.events import Finding, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aava_cli.audit.blocks import Block
+    from aava_cli.audit.verdicts import Status
+    from aava_cli.events import Emit
+
+_PROFILES = "profiles"
+_REPORTED_BYTES = 32 << 20
+# Blocks of a log without any marker of the pack in which others' are looked for.
+_SNIFFED_BLOCKS = 8
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    """Return the names of the marker packs that come with the program."""
+    folder = resources.files("aava_cli.audit") / _PROFILES
+    return tuple(sorted(each.name.removesuffix(".toml") for each in folder.iterdir()))
+
+
+def load_profile(name: str) -> Profile:
+    """Return the marker pack *name*, or the one in the file that *name* is.
+
+    Raises:
+        UsageError: there is neither.
+        ConfigError: the file is no marker pack.
+    """
+    if name in shipped_profiles():
+        shipped = resources.files("aava_cli.audit") / _PROFILES / f"{name}.toml"
+        return parse_profile(shipped.read_text(encoding="utf-8"), name=f"{name}.toml")
+    if os.sep not in name and not name.endswith(".toml"):
+        message = with_nearest(f"no marker pack named `{name}`", name, shipped_profiles())
+        raise UsageError(message, hint="give one of these, `auto`, or a file")
+    try:
+        return parse_profile(Path(name).read_text(encoding="utf-8"), name=name)
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot read the marker pack `{name}`: {error}"
+        raise Unreadable(message, hint="name a file in TOML") from error
+
+
+def apply_audit(plan: AuditPlan, emit: Emit, *, tell_calls: bool) -> Audited:
+    """Return what *plan*'s logs say; with *tell_calls*, each call is told as it ends.
+
+    Raises:
+        Unreadable: a log cannot be read at all.
+        NotFound: a log is empty, or is not the marker pack's.
+    """
+    reading = _Reading(plan, emit, tell_calls=tell_calls)
+    for source in plan.sources:
+        reading.read(source)
+    return reading.result()
+
+
+class _Reading:
+    """One run: chooses the marker pack at the first marker, and follows calls from there on."""
+
+    def __init__(self, plan: AuditPlan, emit: Emit, *, tell_calls: bool) -> None:
+        self._plan = plan
+        self._emit = emit
+        self._tell_calls = tell_calls
+        names = shipped_profiles() if plan.profile == AUTO else (plan.profile,)
+        self._choice = [load_profile(name) for name in names]
+        self._builder: Builder | None = None
+        self._auditor: Auditor | None = None
+        if len(self._choice) == 1 or plan.gate:
+            self._start(self._choice[0] if len(self._choice) == 1 else self._with_gate())
+        self._sniffed = 0
+        self._looks_like: Profile | None = None
+        self._lines = self._size_bytes = 0
+        self._problems: list[str] = []
+
+    def _with_gate(self) -> Profile:
+        from aava_cli.audit.gate import NEEDED
+
+        return next(each for each in self._choice if set(each.checks) >= NEEDED)
+
+    def read(self, source: Source) -> None:
+        """Take all of *source*; a damaged one counts as far as it can be read."""
+        before = self._size_bytes
+        try:
+            self._take(source)
+        except Damaged as problem:
+            self._problems.append(problem.message)
+        except (KeyboardInterrupt, Terminated):
+            # Who follows a log says so when it is enough.
+            if not self._plan.follow:
+                raise
+        if self._size_bytes == before and not self._problems and not self._plan.follow:
+            message = f"`{source.name}` is empty: no calls found"
+            raise NotFound(message, hint="check where the log goes: see `docs/audit.md`")
+
+    def _take(self, source: Source) -> None:
+        cutter, collector = LineCutter(), Collector()
+        try:
+            for chunk in read_source(source, follow=self._plan.follow):
+                blocks = cutter.feed(chunk) if chunk else cutter.flush(everything=False)
+                self._feed(source, collector, blocks)
+                if not chunk and self._auditor is not None:
+                    self._auditor.pause()
+                self._report_progress(source.name, len(chunk))
+        finally:
+            # Also what stands before the damage, or before whoever follows had enough.
+            self._feed(source, collector, cutter.flush())
+            self._lines += cutter.lines
+        if (rest := collector.rest()) is not None:
+            self._audit(source, collector, rest)
+
+    def _feed(self, source: Source, collector: Collector, blocks: Iterator[Block]) -> None:
+        for block in blocks:
+            self._audit(source, collector, collector.unwrap(block))
+
+    def _report_progress(self, name: str, chunk_bytes: int) -> None:
+        before = self._size_bytes
+        self._size_bytes += chunk_bytes
+        if before // _REPORTED_BYTES != self._size_bytes // _REPORTED_BYTES:
+            self._emit(Progress(name, self._size_bytes, None))
+
+    def _audit(self, source: Source, collector: Collector, block: Block) -> None:
+        if self._auditor is None and (profile := _likeliest(self._choice, block)) is not None:
+            self._start(profile)
+        if self._auditor is None:
+            return
+        self._auditor.feed(source.name, source.group, collector, block)
+        if not self._auditor.events and self._sniffed < _SNIFFED_BLOCKS:
+            self._sniffed += 1
+            self._looks_like = self._looks_like or _likeliest(_others(self._plan.profile), block)
+
+    def _start(self, profile: Profile) -> None:
+        self._builder = Builder(self._plan, profile, self._tell)
+        self._auditor = Auditor(
+            profile, self._plan.context_lines, self._plan.scenarios, self._builder.take
+        )
+        if self._plan.timeline is not None:
+            self._auditor.keep_timelines()
+
+    def _tell(self, name: str, status: Status, checks: tuple[str, ...]) -> None:
+        if self._tell_calls:
+            self._emit(Finding(name, status, checks))
+
+    def result(self) -> Audited:
+        """Return the answer: nothing more is to come."""
+        if self._auditor is None or self._builder is None:
+            self._start(self._choice[0])
+        auditor, builder = self._auditor, self._builder
+        if auditor is None or builder is None:
+            raise RuntimeError("an audit that was started has an auditor")
+        if not auditor.events and self._looks_like is not None:
+            message = f"no line is of `{self._choice[0].name}`: no calls found"
+            raise NotFound(message, hint=f"try `--profile {self._looks_like.name}`")
+        run = auditor.finish() if auditor.events else None
+        if self._plan.timeline is not None and builder.drawn is None:
+            message = f"no call has a name that begins with `{self._plan.timeline}`"
+            raise NotFound(message, hint="run `aava audit` without `--timeline` to see the calls")
+        return self._answer(auditor, builder, builder.run(run.verdicts) if run else ())
+
+    def _answer(self, auditor: Auditor, builder: Builder, run: tuple[CheckReport, ...]) -> Audited:
+        kept = builder.kept()
+        return Audited(
+            profile=auditor.profile_name,
+            sources=tuple(each.name for each in self._plan.sources),
+            lines=self._lines,
+            size_bytes=self._size_bytes,
+            events=auditor.events,
+            coverage=builder.coverage(),
+            counts=dict(builder.counts),
+            calls=kept,
+            calls_left_out=builder.calls - len(kept),
+            run=run,
+            unattributed=dict(auditor.unattributed()),
+            alarms=builder.alarms(auditor.alarms),
+            gate=builder.gate(),
+            drawn=builder.drawn,
+            problems=tuple(self._problems),
+            strict=self._plan.strict,
+        )
+
+
+def _others(name: str) -> list[Profile]:
+    return [load_profile(each) for each in shipped_profiles() if each != name]
+
+
+def _likeliest(profiles: list[Profile], block: Block) -> Profile | None:
+    """Return the marker pack of which most lines are in *block*, if any are."""
+    counted = [(len(each.finder().find(block.data)), each) for each in profiles]
+    most, likeliest = max(counted, key=lambda pair: pair[0], default=(0, None))
+    return likeliest if most else None

@@ -1,0 +1,154 @@
+"""Blocks of lines in, calls with their verdicts out, each as soon as it is over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from aava_cli.audit.calls import Call, Stream
+from aava_cli.audit.checks import CHECKS
+from aava_cli.audit.judging import Judged, judge_all, scenario_of
+from aava_cli.audit.places import Here, Sightings
+from aava_cli.audit.timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aava_cli.audit.blocks import Block
+    from aava_cli.audit.checks import Machine
+    from aava_cli.audit.collectors import Collector
+    from aava_cli.audit.markers import Event, Marker
+    from aava_cli.audit.profile import Profile
+
+    Step = Callable[[Event, Here], None]
+
+RUN = "run"
+
+
+class Auditor:
+    """Follows every call of a log, and hands each to *report* when it is over.
+
+    What it holds is bounded: the calls that go on, and a few places of each.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        context_lines: int,
+        scenarios: Mapping[str, str],
+        report: Callable[[Call, Judged], None],
+    ) -> None:
+        self._profile = profile
+        self._scenarios = scenarios
+        self._report = report
+        self.profile_name = profile.name
+        self._find = profile.finder().find
+        checks = [CHECKS[name] for name in profile.checks]
+        self._call_checks = [each for each in checks if each.subject == "call"]
+        self._run_checks = [each for each in checks if each.subject == "run"]
+        self._here = Here(context_lines)
+        self._streams: dict[tuple[str, bytes], Stream] = {}
+        self._run = Call(RUN, 0, started=True)
+        self._timelines = False
+        self.events = 0
+        self.alarms: dict[str, Sightings] = {}
+
+    def keep_timelines(self) -> None:
+        """Keep what a drawing of each call needs."""
+        self._timelines = True
+
+    def feed(self, source: str, group: str, collector: Collector, block: Block) -> None:
+        """Take the lines of one block of *source*; the calls of a *group* go on in it."""
+        here = self._here
+        here.enter(source, block)
+        data, process_of = block.data, collector.process
+        stream, process = self._stream(group, b""), b""
+        hits = self._find(data)
+        for position, event, response in hits:
+            here.position = position
+            if process_of is not None and (name := process_of(data, position)) is not process:
+                stream, process = self._stream(group, name), name
+            kind, marker, ids, _, _ = event
+            if ids or marker.phase == "run" or marker.role is not None:
+                call = self._run if marker.phase == "run" else stream.route(event, response)
+            elif response is None:
+                call = stream.only[marker.phase] or stream.route(event, response)
+            else:
+                call = stream.responses.get(response) or stream.route(event, response)
+            if call is None:
+                self._note_alarm(event, here)
+                continue
+            steps = call.steps.get(kind)
+            for step in self._meet(call, marker) if steps is None else steps:
+                step(event, here)
+        self.events += len(hits)
+        here.leave()
+        self.pause()
+
+    def _note_alarm(self, event: Event, here: Here) -> None:
+        if event.marker.is_alarm:
+            self.alarms.setdefault(event.marker.kind, Sightings()).add(here)
+
+    def _meet(self, call: Call, marker: Marker) -> tuple[Step, ...]:
+        """Return what takes lines of this kind in *call*, which had none so far."""
+        call.channels.add(marker.channel)
+        self._run.channels.add(marker.channel)
+        call.live_kinds += marker.phase == "live" and marker.role is None
+        steps = call.steps[marker.kind] = self._steps(call, marker.kind)
+        return steps
+
+    def pause(self) -> None:
+        """Let time pass: calls that are over for long are reported."""
+        for stream in self._streams.values():
+            stream.tick()
+
+    def finish(self) -> Judged | None:
+        """Report every call that is left, and return the verdicts on the run, if there are any."""
+        for stream in self._streams.values():
+            stream.finish()
+        if not self._run_checks:
+            return None
+        self._run.ended = self._run.done = True
+        return judge_all(self._run, self._run_checks, self._profile)
+
+    def unattributed(self) -> Counter[str]:
+        """Return how many lines belong to no call that can be told, by kind."""
+        total: Counter[str] = Counter()
+        for stream in self._streams.values():
+            total.update(stream.unattributed)
+        return total
+
+    def _stream(self, group: str, process: bytes) -> Stream:
+        key = (group, process)
+        found = self._streams.get(key)
+        if found is None:
+            found = Stream(group, self._profile, self._finish)
+            self._streams[key] = found
+        return found
+
+    def _steps(self, call: Call, kind: str) -> tuple[Step, ...]:
+        checks = self._run_checks if call is self._run else self._call_checks
+        makes = dict.fromkeys(each.make for each in checks if kind in each.watches)
+        steps = [self._step(call, make, kind) for make in makes]
+        if kind == "timings":
+            steps.append(lambda event, _here: _note_ghost(call, event))
+        if self._timelines:
+            call.timeline = call.timeline or Timeline()
+            steps += call.timeline.steps(kind)
+        return tuple(steps)
+
+    def _step(self, call: Call, make: type[Machine], kind: str) -> Step:
+        machine = call.machines.get(make)
+        if machine is None:
+            machine = call.machines[make] = make(self._profile.limits)
+        step: Step = getattr(machine, f"on_{kind}")
+        return step
+
+    def _finish(self, call: Call) -> None:
+        scenario = scenario_of(call, self._scenarios)
+        self._report(call, judge_all(call, self._call_checks, self._profile, scenario))
+
+
+def _note_ghost(call: Call, event: Event) -> None:
+    # A session that nobody spoke in: nothing was ever sent.
+    call.is_ghost = event.text("is_ghost") == "True" or event.number("tx") == 0

@@ -1,0 +1,280 @@
+"""D: appointments are made with the right tools, at the right time, and never only in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from aava_cli.audit.checks.registry import check
+from aava_cli.audit.places import Sightings
+from aava_cli.audit.verdicts import failed, manual, not_triggered, passed, undecidable
+
+if TYPE_CHECKING:
+    from aava_cli.audit.markers import Event
+    from aava_cli.audit.places import Here
+    from aava_cli.audit.profile import Limits
+    from aava_cli.audit.verdicts import Known, Verdict
+
+
+@check("D1", "tools are on exactly where appointments are", needs=("prints", "logger"))
+class Tools:
+    """Both tools for an appointment with scheduling on, and none otherwise."""
+
+    __slots__ = ("_is_disabled", "_is_enabled", "_lines", "_tools", "_wrong")
+
+    def __init__(self, limits: Limits) -> None:
+        self._tools = limits.numbers["tools"]
+        self._is_enabled = self._is_disabled = False
+        self._lines = 0
+        self._wrong = Sightings()
+
+    def on_tools_enabled(self, event: Event, here: Here) -> None:
+        """Compare with the goal of the call."""
+        self._lines += 1
+        self._is_enabled, self._is_disabled = True, False
+        if event.number("tools_count") != self._tools or self._is_wanted(event) is False:
+            self._wrong.add(here)
+
+    def on_tools_disabled(self, event: Event, here: Here) -> None:
+        """Compare with the goal of the call."""
+        self._lines += 1
+        self._is_disabled = True
+        if event.number("tools_count") or self._is_wanted(event) is True:
+            self._wrong.add(here)
+
+    def on_book_request(self, event: Event, here: Here) -> None:
+        """Note a tool that is used although it is off."""
+        del event
+        if self._is_disabled:
+            self._wrong.add(here)
+
+    on_check_request = on_book_request
+
+    @staticmethod
+    def _is_wanted(event: Event) -> bool | None:
+        goal, scheduling = event.text("call_goal"), event.text("enable_calendar_scheduling")
+        if not goal or not scheduling:
+            return None
+        return goal == "appointment" and scheduling == "True"
+
+    def verdict(self, known: Known) -> Verdict:
+        """Return whether the tools fit the call."""
+        del known
+        figures = {"lines": self._lines, "enabled": int(self._is_enabled)}
+        if self._wrong.count:
+            return failed("the tools do not fit the call", self._wrong, figures, by_absence=True)
+        if not self._lines:
+            return undecidable("which tools were on is not in the log")
+        return passed("the tools fit the call", figures)
+
+
+@check("D2", "nothing is booked before a free slot was found", needs=("prints",))
+class BookingOrder:
+    """A booking is asked for only after a free slot was found."""
+
+    __slots__ = ("_booked", "_early", "_found", "_requests")
+
+    def __init__(self, limits: Limits) -> None:
+        del limits
+        self._found = self._requests = self._booked = 0
+        self._early = Sightings()
+
+    def on_check_found(self, event: Event, here: Here) -> None:
+        """Count free slots."""
+        del here
+        if event.number("slots"):
+            self._found += 1
+
+    def on_book_request(self, event: Event, here: Here) -> None:
+        """Note a booking out of turn."""
+        del event
+        self._requests += 1
+        if not self._found:
+            self._early.add(here)
+
+    def on_book_success(self, event: Event, here: Here) -> None:
+        """Count appointments."""
+        del event, here
+        self._booked += 1
+
+    def verdict(self, known: Known) -> Verdict:
+        """Return whether a booking came out of turn."""
+        figures = {"found": self._found, "requests": self._requests, "booked": self._booked}
+        if self._early.count:
+            if not known.started:
+                return undecidable("the log begins after what may have been found", figures)
+            reason = "booked before a free slot was found"
+            return failed(reason, self._early, figures, by_absence=True)
+        if self._requests:
+            return passed("booked what was found", figures)
+        return not_triggered("nothing was to be booked", figures)
+
+
+@check("D2+", "no appointment is claimed that was not made", needs=("prints",))
+class BookingClaims:
+    """The AI says that an appointment is made only when one is."""
+
+    __slots__ = ("_booked", "_claims", "_failures", "_words")
+
+    def __init__(self, limits: Limits) -> None:
+        self._words = limits.words.get("claims", frozenset())
+        self._booked = self._failures = 0
+        self._claims = Sightings()
+
+    def on_book_success(self, event: Event, here: Here) -> None:
+        """Count appointments."""
+        del event, here
+        self._booked += 1
+
+    def _fail(self, event: Event, here: Here) -> None:
+        del event, here
+        self._failures += 1
+
+    on_book_failed = on_book_tool_failed = on_check_failed = on_check_none = _fail
+
+    def on_ai_said(self, event: Event, here: Here) -> None:
+        """Note a claim; the appointment may have been made already, or be printed late."""
+        said = event.text("text").lower()
+        if any(word in said for word in self._words):
+            self._claims.add(here)
+
+    def verdict(self, known: Known) -> Verdict:
+        """Return whether a claim has nothing behind it."""
+        figures = {
+            "claims": self._claims.count,
+            "booked": self._booked,
+            "failures": self._failures,
+        }
+        if self._claims.count and not self._booked:
+            if not known.started:
+                return undecidable("the log begins after what may have been booked", figures)
+            reason = "an appointment was claimed and not made"
+            return failed(reason, self._claims, figures, by_absence=True)
+        if self._failures:
+            return passed("a failure was not called a success", figures)
+        return not_triggered("nothing failed", figures)
+
+
+@check("D3", "the AI speaks on after a tool", needs=())
+class SpeaksAfterTool:
+    """What is sent to the server is not in the log; a person has to look."""
+
+    __slots__ = ("_is_waiting", "_tools", "_with_response")
+
+    def __init__(self, limits: Limits) -> None:
+        del limits
+        self._tools = self._with_response = 0
+        self._is_waiting = False
+
+    def _use(self, event: Event, here: Here) -> None:
+        del event, here
+        self._tools += 1
+        self._is_waiting = True
+
+    on_book_request = on_check_request = _use
+
+    def on_response_created(self, event: Event, here: Here) -> None:
+        """Count tools behind which a response came."""
+        del event, here
+        self._with_response += self._is_waiting
+        self._is_waiting = False
+
+    def verdict(self, known: Known) -> Verdict:
+        """Return what hints at it."""
+        del known
+        reason = "what the tool answered is not logged: listen to the call"
+        return manual(reason, {"tools": self._tools, "followed_by_response": self._with_response})
+
+
+@check("D4", "appointments are in the zone's own time", needs=("logger",))
+class TimeZone:
+    """The offset of every time is that of its zone on that day."""
+
+    __slots__ = ("_times", "_unknown", "_wrong")
+
+    def __init__(self, limits: Limits) -> None:
+        del limits
+        self._times = 0
+        self._unknown = 0
+        self._wrong = Sightings()
+
+    def on_timezone(self, event: Event, here: Here) -> None:
+        """Compare one time with the time zone database."""
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        self._times += 1
+        try:
+            time = datetime.fromisoformat(event.text("time"))
+            zone = ZoneInfo(event.text("zone"))
+        except (ValueError, ZoneInfoNotFoundError):
+            self._unknown += 1
+            return
+        if time.utcoffset() != time.replace(tzinfo=zone).utcoffset():
+            self._wrong.add(here)
+
+    def verdict(self, known: Known) -> Verdict:
+        """Return whether an offset is wrong."""
+        del known
+        if self._wrong.count:
+            return failed("the offset is not the zone's on that day", self._wrong)
+        if self._unknown:
+            reason = "no such zone in this host's database, or no time"
+            return undecidable(reason, {"times": self._times, "unknown": self._unknown})
+        if self._times:
+            return passed("every offset is the zone's", {"times": self._times})
+        return not_triggered("no time was converted")
+
+
+@check("D5", "a failed booking leaves a lead", needs=("logger",))
+class Fallback:
+    """Where booking fails, the caller's wish is kept as a lead."""
+
+    __slots__ = ("_exceptions", "_fallbacks", "_lost", "_saved", "_waiting")
+
+    def __init__(self, limits: Limits) -> None:
+        del limits
+        self._exceptions = self._fallbacks = self._saved = 0
+        self._waiting = Sightings()
+        self._lost = Sightings()
+
+    def on_tool_exception(self, event: Event, here: Here) -> None:
+        """Expect a lead."""
+        del event
+        self._exceptions += 1
+        self._waiting.add(here)
+
+    def on_fallback(self, event: Event, here: Here) -> None:
+        """Count the ways around."""
+        del event, here
+        self._fallbacks += 1
+        self._waiting = Sightings()
+
+    def on_lead_saved(self, event: Event, here: Here) -> None:
+        """Count leads."""
+        del event, here
+        self._saved += 1
+
+    def on_lead_unverified(self, event: Event, here: Here) -> None:
+        """Note a lead of which nobody knows whether it is kept."""
+        del event
+        self._lost.add(here)
+
+    def verdict(self, known: Known) -> Verdict:
+        """Return whether every failed booking left a lead."""
+        figures = {
+            "failures": self._exceptions,
+            "fallbacks": self._fallbacks,
+            "leads": self._saved,
+        }
+        if self._lost.count:
+            return failed("a lead could not be verified", self._lost, figures)
+        if self._waiting.count:
+            if not known.ended:
+                return undecidable("the log ends before the lead would come", figures)
+            reason = "booking failed, and no lead was made"
+            return failed(reason, self._waiting, figures, by_absence=True)
+        if self._saved:
+            return passed("a lead was kept", figures)
+        if self._fallbacks:
+            return undecidable("whether the lead was kept is not in the log", figures)
+        return not_triggered("no booking failed")

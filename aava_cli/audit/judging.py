@@ -1,0 +1,73 @@
+"""A call's verdicts: what its checks say, as far as the log can be believed to be whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aava_cli.audit.verdicts import Known, Status, Verdict, undecidable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aava_cli.audit.calls import Call
+    from aava_cli.audit.checks import Check
+    from aava_cli.audit.profile import Profile
+
+_RESTS_ON_SILENCE = frozenset({Status.PASS, Status.NOT_TRIGGERED})
+_MIXED = "this may be another call that began at the same time"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdicts of one call, by check, and its scenario, if the operator said it."""
+
+    verdicts: Mapping[str, Verdict]
+    scenario: str | None
+    known: Known
+
+
+def scenario_of(call: Call, scenarios: Mapping[str, str]) -> str | None:
+    """Return what the caller did, as *scenarios* say by the beginning of one of its names."""
+    names = [name.decode("ascii", "replace") for values in call.ids.values() for name in values]
+    return next(
+        (
+            scenario
+            for start, scenario in scenarios.items()
+            if any(name.startswith(start) for name in names)
+        ),
+        None,
+    )
+
+
+def judge_all(
+    call: Call, checks: Iterable[Check], profile: Profile, scenario: str | None = None
+) -> Judged:
+    """Return the verdicts of *checks* on *call*."""
+    known = Known(frozenset(call.channels), call.started, call.ended, call.done, scenario)
+    verdicts = {each.id: _judge(call, each, profile, known) for each in checks}
+    return Judged(verdicts, scenario, known)
+
+
+def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
+    machine = call.machines.get(check.make) or check.make(profile.limits)
+    verdict: Verdict = getattr(machine, check.verdict)(known)
+    if call.is_mixed and verdict.status is not Status.MANUAL:
+        return undecidable(f"{verdict.reason}, but {_MIXED}", verdict.figures)
+    if verdict.status not in _RESTS_ON_SILENCE and not verdict.by_absence:
+        return verdict
+    if (doubt := _doubt(call, check, profile)) is not None:
+        return undecidable(doubt, verdict.figures)
+    return verdict
+
+
+def _doubt(call: Call, check: Check, profile: Profile) -> str | None:
+    """Return why the silence of *call* may mean nothing to *check*."""
+    absent = sorted(check.needs - call.channels)
+    if absent:
+        titles = " and ".join(profile.channels[each].title for each in absent)
+        return f"absent from the log: {titles}"
+    ambiguous = sum(call.ambiguous[kind] for kind in check.watches)
+    if ambiguous:
+        return f"{ambiguous} lines may be of another call that went on at the same time"
+    return None

@@ -1,0 +1,1 @@
+"""What an audit answers: coverage first, then each call with its verdicts."""

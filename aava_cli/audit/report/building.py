@@ -1,0 +1,231 @@
+"""Build the answer while calls come in, and hold no more of them than it will show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from aava_cli.audit.checks import CHECKS
+from aava_cli.audit.gate import NEEDED, Gate
+from aava_cli.audit.places import excerpts
+from aava_cli.audit.redaction import without_people, without_secrets
+from aava_cli.audit.report.results import (
+    CallReport,
+    CheckReport,
+    Context,
+    Coverage,
+    Sighting,
+    gravest,
+)
+from aava_cli.audit.verdicts import DECIDED, Status, warned
+from aava_cli.errors import NotPossible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from aava_cli.audit.calls import Call
+    from aava_cli.audit.gate import Scenario
+    from aava_cli.audit.judging import Judged
+    from aava_cli.audit.places import Place, Sightings
+    from aava_cli.audit.plan import AuditPlan
+    from aava_cli.audit.profile import Profile
+    from aava_cli.audit.timeline import Drawn
+    from aava_cli.audit.verdicts import Verdict
+
+    Tell: TypeAlias = Callable[[str, Status, tuple[str, ...]], None]
+
+_MOST_CALLS = 200
+_MOST_CONTEXTS = 100
+_MOST_NAMES = 8
+_MIXED = "another call began at the same time: their names may be exchanged"
+_NO_START = "its beginning is not in the log"
+_NO_END = "its end is not in the log"
+_GHOST = "a ghost session: nothing was sent"
+
+
+class Builder:
+    """Takes calls as they end; counts all, and keeps some, failed ones before others."""
+
+    def __init__(self, plan: AuditPlan, profile: Profile, tell: Tell) -> None:
+        self._plan = plan
+        self._profile = profile
+        self._tell = tell
+        self._gate = self._new_gate()
+        self._kept: list[CallReport] = []
+        self._contexts = 0
+        self._absent: Counter[str] = Counter()
+        self._unnamed = 0
+        self.counts: Counter[str] = Counter({str(status): 0 for status in Status})
+        self.calls = 0
+        self.drawn: Drawn | None = None
+
+    def _new_gate(self) -> Gate | None:
+        if not self._plan.gate:
+            return None
+        if not set(self._profile.checks) >= NEEDED:
+            message = f"the marker pack `{self._profile.name}` has no gate"
+            raise NotPossible(message, hint="leave `--gate` out, or choose another `--profile`")
+        return Gate(self._profile.limits)
+
+    def take(self, call: Call, judged: Judged) -> None:
+        """Count one call, and keep it while there is room."""
+        self.calls += 1
+        name = self._name(call)
+        self._count(judged.verdicts)
+        for channel in self._profile.channels:
+            self._absent[channel] += channel not in call.channels
+        if self._gate is not None and not call.is_ghost:
+            self._gate.see(name, judged)
+        self._draw(call, name)
+        status = gravest(each.status for each in judged.verdicts.values())
+        self._tell(name, status, _checks_of(status, judged.verdicts))
+        if self._has_room(status):
+            self._kept.append(self._call_report(call, name, judged))
+
+    def _has_room(self, status: Status) -> bool:
+        """Return whether a call is kept; a failed one takes the place of one that is not."""
+        if len(self._kept) < _MOST_CALLS:
+            return True
+        if status is not Status.FAIL:
+            return False
+        spare = next((each for each in self._kept if each.status is not Status.FAIL), None)
+        if spare is None:
+            return False
+        self._kept.remove(spare)
+        return True
+
+    def _call_report(self, call: Call, name: str, judged: Judged) -> CallReport:
+        return CallReport(
+            call=name,
+            ids=_told_ids(call),
+            source=call.source,
+            is_whole=call.started and call.ended,
+            is_ghost=call.is_ghost,
+            scenario=judged.scenario,
+            notes=tuple(_notes(call)),
+            checks=self._reports(judged.verdicts),
+        )
+
+    def run(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
+        """Return the verdicts on the whole run as they are shown, and count them."""
+        self._count(verdicts)
+        return self._reports(verdicts)
+
+    def _count(self, verdicts: Mapping[str, Verdict]) -> None:
+        for verdict in verdicts.values():
+            self.counts[verdict.status] += 1
+
+    def _reports(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
+        return tuple(
+            self._report(CHECKS[name].title, name, each) for name, each in verdicts.items()
+        )
+
+    def alarms(self, seen: Mapping[str, Sightings]) -> tuple[CheckReport, ...]:
+        """Return what went wrong in a call that cannot be told; it fails none."""
+        reason = "several calls went on, or none"
+        return tuple(
+            self._report("went wrong in one of the calls", kind, warned(reason, each))
+            for kind, each in seen.items()
+        )
+
+    def coverage(self) -> Coverage:
+        """Return how much could be decided."""
+        return Coverage(
+            calls=self.calls,
+            checks=sum(self.counts.values()),
+            decided=sum(self.counts[status] for status in DECIDED),
+            undecidable=self.counts[Status.UNDECIDABLE],
+            absent=tuple(filter(None, map(self._told_absent, self._profile.channels))),
+        )
+
+    def kept(self) -> tuple[CallReport, ...]:
+        """Return the calls that are shown, in their order."""
+        return tuple(self._kept)
+
+    def gate(self) -> tuple[Scenario, ...] | None:
+        """Return how the gate stands, if it was asked for."""
+        return None if self._gate is None else self._gate.result()
+
+    def _name(self, call: Call) -> str:
+        name = call.name(self._profile.names_first)
+        if call.ids:
+            return name
+        self._unnamed += 1
+        return f"{name}-{self._unnamed}"
+
+    def _told_absent(self, channel: str) -> str | None:
+        if not self._absent[channel]:
+            return None
+        checks = sum(channel in CHECKS[name].needs for name in self._profile.checks)
+        found = self._profile.channels[channel]
+        where = "" if self._absent[channel] == self.calls else f" in {self._absent[channel]} calls"
+        return f"{found.title} absent{where}, needed by {checks} checks: {found.remedy}"
+
+    def _draw(self, call: Call, name: str) -> None:
+        wanted = self._plan.timeline
+        if wanted is None or call.timeline is None or self.drawn is not None:
+            return
+        names = [name, *(each for values in _told_ids(call).values() for each in values)]
+        if any(each.startswith(wanted) for each in names):
+            self.drawn = call.timeline.drawn(name)
+
+    def _report(self, title: str, name: str, verdict: Verdict) -> CheckReport:
+        seen = verdict.seen
+        places = seen.places if seen is not None else []
+        return CheckReport(
+            check=name,
+            title=title,
+            status=verdict.status,
+            reason=verdict.reason,
+            figures=dict(verdict.figures),
+            times=seen.count if seen is not None else 0,
+            seen=tuple(self._sighting(place) for place in places),
+            contexts=self._around(places) if verdict.status is Status.FAIL else (),
+        )
+
+    def _sighting(self, place: Place) -> Sighting:
+        text = self._shown(place.text.decode("utf-8", "replace"))
+        return Sighting(place.source, place.line, place.offset, place.time, text)
+
+    def _around(self, places: list[Place]) -> tuple[Context, ...]:
+        if self._contexts >= _MOST_CONTEXTS:
+            return ()
+        self._contexts += 1
+        return tuple(
+            Context(
+                each.source,
+                each.line,
+                tuple(self._shown(line.decode("utf-8", "replace")) for line in each.lines),
+            )
+            for each in excerpts(places)
+        )
+
+    def _shown(self, line: str) -> str:
+        line = without_secrets("".join(_printable(line)))
+        return without_people(line) if self._plan.redact else line
+
+
+def _printable(line: str) -> list[str]:
+    return [letter if letter.isprintable() or letter == "\t" else "\ufffd" for letter in line]
+
+
+def _told_ids(call: Call) -> dict[str, tuple[str, ...]]:
+    return {
+        kind: tuple(value.decode("ascii", "replace") for value in values[:_MOST_NAMES])
+        for kind, values in call.ids.items()
+    }
+
+
+def _notes(call: Call) -> list[str]:
+    told = (
+        (not call.started, _NO_START),
+        (not call.ended, _NO_END),
+        (call.is_mixed, _MIXED),
+        (call.is_ghost, _GHOST),
+    )
+    return [note for holds, note in told if holds]
+
+
+def _checks_of(status: Status, verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
+    return tuple(name for name, each in verdicts.items() if each.status is status)

@@ -1,0 +1,267 @@
+"""The answer as data: what is shown, stored and judged by exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aava_cli.audit.problems import Damaged
+from aava_cli.audit.verdicts import DECIDED, Status
+from aava_cli.errors import EXIT_CHECK_FAILED, AavaError, NotFound
+from aava_cli.output import Result, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from aava_cli.audit.gate import Scenario
+    from aava_cli.audit.timeline import Drawn
+    from aava_cli.audit.verdicts import Figure
+
+
+class AuditFailed(AavaError):
+    """A requirement is broken in a call that was audited."""
+
+    code = "audit-failed"
+
+
+class NotShown(AavaError):
+    """Nothing failed, and still the log does not show that the pipeline is fit."""
+
+    exit_code = EXIT_CHECK_FAILED
+    code = "not-shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One line that a verdict rests on."""
+
+    source: str
+    line: int
+    offset: int
+    time: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Lines around, as they follow each other; the first is number *line*."""
+
+    source: str
+    line: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """One verdict; *times* is how often what is *seen* was seen in all."""
+
+    check: str
+    title: str
+    status: Status
+    reason: str
+    figures: Mapping[str, Figure]
+    times: int = 0
+    seen: tuple[Sighting, ...] = ()
+    contexts: tuple[Context, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """One call: its names, what of it the log has, and its verdicts."""
+
+    call: str
+    ids: Mapping[str, tuple[str, ...]]
+    source: str
+    is_whole: bool
+    is_ghost: bool
+    scenario: str | None
+    notes: tuple[str, ...]
+    checks: tuple[CheckReport, ...]
+
+    @property
+    def status(self) -> Status:
+        """The gravest of its verdicts."""
+        return gravest(each.status for each in self.checks)
+
+    def of(self, status: Status) -> tuple[CheckReport, ...]:
+        """Return the verdicts that are *status*."""
+        return tuple(each for each in self.checks if each.status is status)
+
+
+# What needs no more words than that.
+_IN_A_LINE = {Status.NOT_TRIGGERED: "not triggered", Status.MANUAL: "for a person to judge"}
+_GRAVITY = (Status.FAIL, Status.WARN, Status.PASS, Status.UNDECIDABLE, Status.NOT_TRIGGERED)
+
+
+def gravest(statuses: Iterable[Status]) -> Status:
+    """Return the status that stands for all of *statuses*."""
+    found = set(statuses)
+    return next((each for each in _GRAVITY if each in found), Status.MANUAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much could be decided, and what is missing for the rest."""
+
+    calls: int
+    checks: int
+    decided: int
+    undecidable: int
+    absent: tuple[str, ...]
+
+    def line(self) -> str:
+        """Return it as the first line of every report."""
+        head = (
+            f"coverage: {self.calls} call{'s' * (self.calls != 1)}, "
+            f"{self.decided} of {self.checks} checks decided, {self.undecidable} undecidable"
+        )
+        return "; ".join((head, *self.absent))
+
+
+@dataclass(frozen=True, slots=True)
+class Audited(Result):
+    """The whole answer. Only so many *calls* are told, failed ones first; all are counted."""
+
+    profile: str
+    sources: tuple[str, ...]
+    lines: int
+    size_bytes: int
+    events: int
+    coverage: Coverage
+    counts: Mapping[str, int]
+    calls: tuple[CallReport, ...]
+    calls_left_out: int
+    run: tuple[CheckReport, ...]
+    unattributed: Mapping[str, int]
+    alarms: tuple[CheckReport, ...]
+    gate: tuple[Scenario, ...] | None
+    drawn: Drawn | None = None
+    problems: tuple[str, ...] = ()
+    strict: bool = False
+
+    def text(self) -> Iterable[str | Table]:
+        """Yield coverage, calls, what belongs to none, and the gate."""
+        yield self.coverage.line()
+        if self.drawn is not None:
+            from aava_cli.audit.timeline import in_terminal
+
+            yield from in_terminal(self.drawn)
+            return
+        for call in self.calls:
+            yield from call_lines(call)
+        if self.calls_left_out:
+            yield f"{self.calls_left_out} more calls are counted and not shown"
+        yield from self._beside()
+
+    def _beside(self) -> Iterator[str | Table]:
+        if self.run:
+            yield ""
+            yield "the whole run"
+            yield check_table(self.run)
+        if self.alarms:
+            yield ""
+            yield "of a call that cannot be told"
+            yield check_table(self.alarms)
+        if self.gate is not None:
+            yield ""
+            rows = tuple(
+                (
+                    "shown" if each.call else "missing",
+                    each.title,
+                    each.call or "; ".join(each.lacks),
+                )
+                for each in self.gate
+            )
+            yield Table(("gate", "scenario", "call, or what the nearest lacks"), rows)
+
+    def failure(self) -> AavaError | None:
+        """Return what keeps this from being a release, the gravest first."""
+        if self.problems:
+            return Damaged("; ".join(self.problems), hint="copy the log once more")
+        if self.counts[Status.FAIL]:
+            return AuditFailed(self._failed(), hint="see the lines around with `--json`")
+        if not self.coverage.calls and not self.run:
+            message = f"no calls found in {self.lines} lines"
+            return NotFound(message, hint="check `--profile`, or log more: see `docs/audit.md`")
+        return self._not_shown()
+
+    def _failed(self) -> str:
+        names = [each.call for each in self.calls if each.status is Status.FAIL]
+        where = ", ".join(f"`{name}`" for name in names[:3]) or "the run"
+        return f"{self.counts[Status.FAIL]} checks failed: {where}"
+
+    def _not_shown(self) -> AavaError | None:
+        if self.gate is not None and any(each.call is None for each in self.gate):
+            missing = ", ".join(each.title for each in self.gate if each.call is None)
+            return NotShown(f"the gate is not met: {missing}", hint="place the calls that lack")
+        if not any(self.counts[status] for status in DECIDED):
+            return NotShown("nothing could be decided", hint=self._remedy())
+        if self.strict and self.counts[Status.UNDECIDABLE]:
+            message = f"{self.counts[Status.UNDECIDABLE]} checks are undecidable"
+            return NotShown(message, hint=self._remedy())
+        return None
+
+    def _remedy(self) -> str:
+        return next(iter(self.coverage.absent), "see `docs/audit.md` for how to collect logs")
+
+
+def call_lines(call: CallReport) -> Iterator[str | Table]:
+    """Yield one call for people."""
+    yield ""
+    of_it = "" if call.is_whole else ", not whole"
+    scenario = f", {call.scenario}" if call.scenario else ""
+    yield f"{call.call}: {call.status}{of_it}{scenario}"
+    yield from call.notes
+    told = tuple(each for each in call.checks if each.status not in _IN_A_LINE)
+    if told:
+        yield check_table(told)
+    for status, words in _IN_A_LINE.items():
+        if names := [each.check for each in call.of(status)]:
+            yield f"{words}: {', '.join(names)}"
+
+
+def _gate_row(scenario: Scenario) -> tuple[str, ...]:
+    lacks = "; ".join(scenario.lacks)
+    return ("shown" if scenario.call else "missing", scenario.title, scenario.call or lacks)
+
+
+def check_table(checks: Iterable[CheckReport]) -> Table:
+    """Return the verdicts of *checks* with their reasons, figures and first places."""
+    rows = tuple(
+        (each.check, each.status, each.title, each.reason, _figures(each), _first(each))
+        for each in checks
+    )
+    return Table(("check", "verdict", "requirement", "reason", "figures", "first seen"), rows)
+
+
+def _figures(check: CheckReport) -> str:
+    return ", ".join(f"{name}={_number(value)}" for name, value in check.figures.items())
+
+
+def _number(value: Any) -> str:  # noqa: ANN401 - a figure is a number or a word
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _first(check: CheckReport) -> str:
+    if not check.seen:
+        return ""
+    more = f" and {check.times - 1} more" if check.times > 1 else ""
+    return f"{check.seen[0].source}:{check.seen[0].line}{more}"
+
+
+class Document(Result):
+    """An answer that is written as a document of its own form."""
+
+    __slots__ = ("_audited", "_document")
+
+    def __init__(self, document: str, audited: Audited) -> None:
+        self._document = document
+        self._audited = audited
+
+    def text(self) -> Iterable[str]:
+        """Yield the document."""
+        yield self._document.removesuffix("\n")
+
+    def failure(self) -> AavaError | None:
+        """Return what keeps the audited from being a release."""
+        return self._audited.failure()

@@ -1,0 +1,86 @@
+"""Run the audit over bytes, without a command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aava_cli.audit.apply import load_profile
+from aava_cli.audit.auditing import Auditor
+from aava_cli.audit.blocks import LineCutter
+from aava_cli.audit.collectors import Collector
+from aava_cli.audit.profile import Limits, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aava_cli.audit.calls import Call
+    from aava_cli.audit.judging import Judged
+    from aava_cli.audit.verdicts import Status, Verdict
+
+PIPELINE = "prosaasil-2025-12-14"
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What came out: verdicts by call, and of the run."""
+
+    calls: dict[str, dict[str, Verdict]]
+    run: Mapping[str, Verdict]
+    unattributed: int
+
+    def statuses(self) -> dict[str, dict[str, Status]]:
+        """Return the statuses alone."""
+        return {
+            call: {check: each.status for check, each in verdicts.items()}
+            for call, verdicts in self.calls.items()
+        }
+
+
+@cache
+def pipeline() -> Profile:
+    """Return the pipeline's marker pack."""
+    return load_profile(PIPELINE)
+
+
+def moved(profile: Profile, limit: str, step: float) -> Profile:
+    """Return *profile* with one limit moved."""
+    numbers = {**profile.limits.numbers, limit: profile.limits.numbers[limit] + step}
+    return replace(profile, limits=Limits(numbers, profile.limits.words))
+
+
+def audit(
+    log: bytes,
+    *,
+    profile: Profile | None = None,
+    chunk_bytes: int = 1 << 20,
+    scenarios: Mapping[str, str] | None = None,
+) -> Audit:
+    """Return what the log says."""
+    profile = profile or pipeline()
+    calls: dict[str, dict[str, Verdict]] = {}
+
+    def take(call: Call, judged: Judged) -> None:
+        name = call.name(profile.names_first)
+        while name in calls:
+            name += "'"
+        calls[name] = dict(judged.verdicts)
+
+    auditor = Auditor(profile, 40, scenarios or {}, take)
+    cutter, collector = LineCutter(), Collector()
+    for begin in range(0, len(log), chunk_bytes):
+        for block in cutter.feed(log[begin : begin + chunk_bytes]):
+            auditor.feed("log", "log", collector, collector.unwrap(block))
+    for block in cutter.flush():
+        auditor.feed("log", "log", collector, collector.unwrap(block))
+    if (rest := collector.rest()) is not None:
+        auditor.feed("log", "log", collector, rest)
+    run = auditor.finish()
+    return Audit(calls, run.verdicts if run else {}, auditor.unattributed().total())
+
+
+@cache
+def monitor() -> Profile:
+    """Return the marker pack of AAVA's engine and daemon."""
+    return load_profile("aava")

@@ -1,0 +1,188 @@
+"""Lines find their call: by its names, by a response, or because there is no other."""
+
+from __future__ import annotations
+
+from tests.audit.auditor import audit
+from tests.audit.gate_cases import normal
+from tests.audit.logs import (
+    Line,
+    Lines,
+    Names,
+    ai_said,
+    call_metrics,
+    created,
+    done,
+    ending,
+    only,
+    opening,
+    printed,
+    turn,
+    window,
+)
+from tests.audit.wrapping import plain
+
+ONE, TWO = Names(1), Names(2)
+
+
+def log(*lines: Line) -> bytes:
+    """Return a log of *lines*, of one process."""
+    return plain(("", line) for line in printed(lines))
+
+
+def test_call_has_all_its_names() -> None:
+    """Session, stream and call are one, in whichever order they come."""
+    begin = opening(ONE)
+    for lines in (begin, (begin[1], begin[0], begin[2])):
+        assert [ONE.call] == list(audit(log(*lines, *ending(ONE))).calls)
+
+
+def test_session_alone_names_a_call() -> None:
+    """Without debug prints there is no other name until the end."""
+    lines = only("O", (*opening(ONE), created(ONE, 1), done(), *ending(ONE)))
+    assert [ONE.call] == list(audit(log(*lines)).calls)
+    assert [ONE.session] == list(audit(log(*lines[:-1])).calls)
+
+
+def test_log_that_begins_in_the_middle_has_a_call() -> None:
+    """Its end names it; without an end it has no name."""
+    middle = turn(ONE, 1, (window(), window(), window()))
+    cut = audit(log(*middle, *ending(ONE)))
+    assert [ONE.call] == list(cut.calls)
+    assert "PASS" == cut.calls[ONE.call]["A1"].status
+    assert ["unnamed"] == list(audit(log(*middle)).calls)
+
+
+def test_cut_call_is_not_the_next_one() -> None:
+    """A call without an end is over when the next begins."""
+    bad = turn(ONE, 1, (window(), window(20), window(20)))
+    found = audit(log(*bad, *opening(TWO), *turn(TWO, 1, (window(), window())), *ending(TWO)))
+    assert ["FAIL", "PASS"] == [each["A1"].status for each in found.calls.values()]
+
+
+def test_same_stream_again_is_another_call() -> None:
+    """The caller was connected anew."""
+    found = audit(plain(("", line) for line in normal(1) + normal(1)))
+    assert [ONE.call, f"{ONE.call}'"] == list(found.calls)
+
+
+def test_response_names_its_call() -> None:
+    """Two calls at once: the response was made while there was only one."""
+    lines = (
+        *opening(ONE),
+        created(ONE, 1),
+        *opening(TWO),
+        ("L", f"[BARGE-IN] Cancelled AI response: {ONE.response(1)[:20]}..."),
+        *ending(TWO),
+        *ending(ONE),
+    )
+    found = audit(log(*lines))
+    counts = [each["A3"].figures.get("cancelled", 0) for each in found.calls.values()]
+    assert {ONE.call: 1, TWO.call: 0} == dict(zip(found.calls, counts, strict=True))
+
+
+def test_short_name_is_enough_where_it_is_the_only_one() -> None:
+    """Sixteen characters of a call's name, or eight."""
+    lines = (
+        *opening(ONE),
+        *opening(TWO),
+        ("P", "[USER GOODBYE] User said goodbye: 'x'"),
+        ("L", f"[BUILD 163] Auto hang-up: call={ONE.call[:10]}, reason=goodbye"),
+    )
+    found = audit(log(*lines))
+    assert 2 == found.unattributed
+    assert {ONE.call, TWO.call} == set(found.calls)
+
+
+def test_line_of_two_calls_is_nobodys() -> None:
+    """Neither passes nor fails by it, and it is counted."""
+    lines = (
+        *opening(ONE),
+        *opening(TWO),
+        ai_said("שלום"),
+        *ending(ONE),
+        *ending(TWO),
+    )
+    found = audit(log(*lines))
+    assert ["UNDECIDABLE"] * 2 == [each["G"].status for each in found.calls.values()]
+    assert found.unattributed
+
+
+def test_two_prints_on_one_line_are_both_read() -> None:
+    """A print without a line end is followed by the next one."""
+    text = "intent...[USER GOODBYE] User said goodbye: 'x' [HANGUP BLOCKED] AI said closing phrase"
+    found = audit(log(*opening(ONE), ("P", text), *ending(ONE)))
+    assert "FAIL" == found.calls[ONE.call]["End"].status
+
+
+def test_marker_in_a_document_is_none() -> None:
+    """A tag counts only with its values."""
+    quoted: Lines = (
+        ("O", "[TX_METRICS] fps=N, max_gap_ms=N should be steady  # FAIL"),
+        ("O", 'logger.info(f"[BOOK_APPT] Request from {who}")'),
+    )
+    assert {} == audit(log(*quoted)).calls
+
+
+def test_fields_are_read_in_any_order() -> None:
+    """Older builds print them otherwise."""
+    old: Line = ("P", "[TX_METRICS] last_1s: frames=50, fps=30, max_gap_ms=21.0, q=0")
+    found = audit(log(*opening(ONE), window(), old, *ending(ONE)))
+    assert 30 == found.calls[ONE.call]["A1"].figures["fps_least"]
+
+
+def test_frames_lost_in_a_queue_fail() -> None:
+    """A later build says which frames were dropped where."""
+    lost = call_metrics().replace("frames_dropped=0", "frames_dropped_queue=3")
+    lines = (*opening(ONE), window(), window(), ("L", lost), *ending(ONE))
+    assert "FAIL" == audit(log(*lines)).calls[ONE.call]["A1"].status
+
+
+def test_mojibake_changes_nothing() -> None:
+    """Emoji that were read in another code page; tags are ASCII."""
+    text = plain(("", line) for line in normal()).decode()
+    broken = text.encode().decode("cp1254", "replace").encode()
+    assert audit(text.encode()).statuses() == audit(broken).statuses()
+
+
+def test_ghost_session_is_told() -> None:
+    """Nothing was sent: it is no call of the gate."""
+    lines = list(ending(ONE))
+    lines[-2] = ("O", f"[METRICS] REALTIME_TIMINGS: call_sid={ONE.call}, tx=0, is_ghost=True")
+    assert [ONE.call] == list(audit(log(*opening(ONE), *lines)).calls)
+
+
+def test_many_calls_at_once_are_bounded() -> None:
+    """The oldest is ended when there are too many."""
+    lines = [line for number in range(1, 101) for line in opening(Names(number))]
+    assert 100 == len(audit(log(*lines)).calls)
+
+
+def test_call_that_is_over_for_long_is_final() -> None:
+    """Millions of bytes behind its end it is reported, and its name is remembered."""
+    noise = b"INFO: nothing\n" * 100_000
+    late = log(("P", f"WS_DONE sid={ONE.stream} rx=1 tx=1"))
+    first = plain(("", line) for line in normal())
+    found = audit(first + noise * 9 + late)
+    assert [ONE.call] == list(found.calls)
+    assert 1 == found.unattributed
+
+
+def test_calls_that_begin_together_are_open() -> None:
+    """Which session is which stream cannot be told; what went wrong is in one of them."""
+    one, two = opening(ONE), opening(TWO)
+    lines = (one[0], two[0], two[1], one[1], ai_said("x?"), *ending(TWO), *ending(ONE))
+    found = audit(log(*lines, *turn(TWO, 1, (window(), window(20)))))
+    assert 2 == len(found.calls)
+    assert {"UNDECIDABLE", "MANUAL"} == {
+        verdict.status for verdicts in found.calls.values() for verdict in verdicts.values()
+    }
+
+
+def test_call_whose_end_is_lost_is_given_up() -> None:
+    """A restart cut it off: it does not keep every later call's lines from being theirs."""
+    calls = [line for number in range(2, 60) for line in normal(number)]
+    found = audit(plain(("", line) for line in (*printed(opening(ONE)), *calls)))
+    first, last = Names(3).call, Names(59).call
+    assert ("UNDECIDABLE", "PASS") == tuple(
+        found.calls[call]["A1"].status for call in (first, last)
+    )
