@@ -144,6 +144,23 @@ def test_what_does_not_fit_is_shown_and_fails(models: Models, tmp_path: Path) ->
     assert (0, 2) == (both.exit_code, both.stdout.count("GPU of 24 GiB"))
 
 
+def test_context_that_is_cut_is_said_and_fails_where_asked(models: Models, tmp_path: Path) -> None:
+    """A model that sees fewer tokens than were asked for is judged at what it sees."""
+    path = write_header(tmp_path / "small.gguf", SMALL, "Q4_K_M")
+    words = ("fit", str(path), "--gpus", "8GB,1GB", "--context", "1000000")
+    ran = models(*words)
+    assert 0 == ran.exit_code, ran.stderr
+    assert "- a context of 1,000,000 was asked for" in ran.stdout
+    strict = models(*words, "--strict", "--json")
+    answered = json.loads(strict.stdout)
+    assert (9, "does-not-fit") == (strict.exit_code, answered["error"]["code"])
+    assert 1_000_000 == answered["result"]["cut"]["asked"]
+    assert [0] == answered["result"]["gpus"]
+    trained = answered["result"]["cut"]["trained"]
+    assert f"--context {trained}" in answered["error"]["hint"]
+    assert 0 == models(*words[:-1], str(trained), "--strict").exit_code
+
+
 def test_answer_for_people(models: Models, project: Path) -> None:
     """A row for each model and each device, then what follows."""
     write_whisper(project / "models/stt/ggml-tiny.bin", "hello")
