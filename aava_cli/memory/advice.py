@@ -73,7 +73,7 @@ def _on_gpus(plan: FitPlan, terms: FitTerms) -> Iterator[str]:
     if terms.native and plan.gpus != every:
         shown = ",".join(map(str, plan.gpus))
         start = f"CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={shown} aava serve"
-        yield f"spread over all GPUs it would have less room: start it so: `{start}`"
+        yield f"the model has more room without the other GPUs: run `{start}`"
     elif not terms.native and plan.gpus != every[:1]:
         ids = ", ".join(f'"{gpu}"' for gpu in plan.gpus)
         instead = "count: all" if plan.gpus == every else f"device_ids: [{ids}]"
