@@ -179,10 +179,19 @@ def check_extent(file: BinaryIO, size_bytes: int, *, name: str) -> GgufHeader:
     header = read_header(file, name=name)
     if not header.tensors:
         raise damaged(name, "has no tensors")
+    check_end(header, size_bytes, name=name)
+    return header
+
+
+def check_end(header: GgufHeader, size_bytes: int, *, name: str) -> None:
+    """Check that all tensors of *header* lie within *size_bytes*; there may be none.
+
+    Raises:
+        IntegrityError: the file ends before its last tensor does.
+    """
     if header.end > size_bytes:
         problem = f"ends before its last tensor: {size_bytes:,} of {header.end:,} bytes are there"
         raise damaged(name, problem)
-    return header
 
 
 def _parse_version(cursor: Cursor) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aava_cli.gguf import read_header
+from aava_cli.errors import NotFound
+from aava_cli.gguf import check_end, read_header
 from aava_cli.gguf_cursor import damaged
 from aava_cli.memory.describing import checkpoint_need, gguf_need, sized_need
 from aava_cli.memory.shape import Unreadable
@@ -36,8 +37,9 @@ def need_on_disk(path: Path, role: Role, backend: str, name: str) -> ModelNeed:
     """Return what the model in *path* needs.
 
     Raises:
-        IntegrityError: its header is damaged.
-        OSError: a file of it is not there.
+        IntegrityError: its header is damaged, or a file ends before its tensors do.
+        NotFound: a part of it is not there.
+        OSError: it cannot be read.
     """
     if path.suffix == ".gguf":
         return need_of_headers(
@@ -88,5 +90,12 @@ def size_of(path: Path) -> int:
 
 
 def _header(path: Path) -> GgufHeader:
-    with path.open("rb") as file:
-        return read_header(file, name=path.name)
+    try:
+        with path.open("rb") as file:
+            # The first of several parts may have no tensors.
+            header = read_header(file, name=path.name)
+    except FileNotFoundError as error:
+        hint = f"put it into `{path.parent}`, or pull the model again"
+        raise NotFound(f"`{path.name}` is missing", hint=hint) from error
+    check_end(header, path.stat().st_size, name=path.name)
+    return header

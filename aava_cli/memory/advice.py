@@ -19,7 +19,14 @@ _GIB = 1 << 30
 def advise(plan: FitPlan, terms: FitTerms) -> tuple[str, ...]:
     """Return what follows from *plan*, the most urgent first."""
     language = _on_layers(plan, plan.language, terms) if plan.language else ()
-    return (*_on_lack(plan), *language, *_on_chain(plan), *_on_reload(plan, terms))
+    return (
+        *_on_lack(plan),
+        *_on_cut(plan),
+        *language,
+        *_on_gpus(plan, terms),
+        *_on_chain(plan),
+        *_on_reload(plan, terms),
+    )
 
 
 def _on_lack(plan: FitPlan) -> Iterator[str]:
@@ -32,6 +39,14 @@ def _on_lack(plan: FitPlan) -> Iterator[str]:
             )
         elif device.verdict == "tight":
             yield f"{device.name} may run out of memory: leave it more room, or a shorter context"
+
+
+def _on_cut(plan: FitPlan) -> Iterator[str]:
+    if plan.cut is not None:
+        yield (
+            f"a context of {plan.cut.asked:,} was asked for, but the model was trained to see"
+            f" {plan.cut.trained:,} tokens: only those were counted"
+        )
 
 
 def _on_layers(plan: FitPlan, language: LanguageFit, terms: FitTerms) -> Iterator[str]:
@@ -47,9 +62,22 @@ def _on_layers(plan: FitPlan, language: LanguageFit, terms: FitTerms) -> Iterato
         )
     if language.tier_layers is not None and terms.gpu_layers == EVERY_LAYER:
         yield from _on_tier(language, terms)
-    used = [device.name for device in plan.devices[:-1] if device.layers]
-    if len(used) > 1 and not terms.native:
-        yield "the project's GPU overlay gives the daemon one GPU: set `count: all` in it"
+
+
+def _on_gpus(plan: FitPlan, terms: FitTerms) -> Iterator[str]:
+    """Yield how to show programs the GPUs of *plan*, where they see others as things are."""
+    *gpus, _ = plan.devices
+    every = tuple(range(len(gpus)))
+    if plan.language is None or not any(gpu.used.likely_bytes for gpu in gpus):
+        return
+    if terms.native and plan.gpus != every:
+        shown = ",".join(map(str, plan.gpus))
+        start = f"CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={shown} aava serve"
+        yield f"the model has more room without the other GPUs: run `{start}`"
+    elif not terms.native and plan.gpus != every[:1]:
+        ids = ", ".join(f'"{gpu}"' for gpu in plan.gpus)
+        instead = "count: all" if plan.gpus == every else f"device_ids: [{ids}]"
+        yield f"the project's GPU overlay gives the daemon one GPU: set `{instead}` in it"
 
 
 def _on_tier(language: LanguageFit, terms: FitTerms) -> Iterator[str]:

@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, cast
 from aava_cli.errors import UsageError
 from aava_cli.memory.advice import advise
 from aava_cli.memory.amounts import total
-from aava_cli.memory.fitted import DeviceFit, FitPlan, ReloadFit
-from aava_cli.memory.laying import Ground, lay_checkpoint, lay_language, lay_speech
+from aava_cli.memory.fitted import ContextCut, DeviceFit, FitPlan, ReloadFit
+from aava_cli.memory.laying import (
+    Ground,
+    lay_checkpoint,
+    lay_language,
+    lay_speech,
+    trained_context,
+)
 from aava_cli.memory.needs import Language, Speech
 from aava_cli.memory.room import room_for, verdict_of
 from aava_cli.memory.spreading import Beside
+from aava_cli.memory.visible import gpu_sets
 
 if TYPE_CHECKING:
     from aava_cli.memory.amounts import Amount
@@ -41,13 +48,33 @@ def plan_fit(needs: tuple[ModelNeed, ...], host: HostMemory, terms: FitTerms) ->
         UsageError: two models are of one role.
     """
     _check_roles(needs)
-    ground = Ground(host, room_for(needs, host, terms), terms)
+    room = room_for(needs, host, terms)
+    sets = gpu_sets(room, native=terms.native)
+    if not any(isinstance(need.kind, Language) for need in needs):
+        sets = (tuple(range(len(host.gpus))),)
+    plans = (_plan(needs, Ground(host, room, terms, gpus)) for gpus in sets)
+    best = max(plans, key=lambda plan: _worth(plan, native=terms.native))
+    return replace(best, advice=advise(best, terms))
+
+
+def _worth(plan: FitPlan, *, native: bool) -> tuple[int, ...]:
+    """Return what makes one plan better than another; a container is to be given few GPUs."""
+    language = plan.language
+    layers, context = (language.layers, language.largest_context) if language else (0, 0)
+    thrift = 0 if native else -len(plan.gpus)
+    return (_WORST_FIRST.index(plan.verdict), layers, thrift, context)
+
+
+def _plan(needs: tuple[ModelNeed, ...], ground: Ground) -> FitPlan:
     laid = _lay(needs, ground)
     on_host = total(each.host for each in laid)
-    on_gpus = tuple(total(each.gpus[index] for each in laid) for index in range(len(host.gpus)))
+    every = range(len(ground.host.gpus))
+    on_gpus = tuple(total(each.gpus[gpu] for each in laid) for gpu in every)
     devices = (*_gpus(laid, on_gpus, ground), _host(on_host, on_gpus, ground))
-    plan = FitPlan(
+    return FitPlan(
         verdict=_verdict(devices, laid),
+        gpus=ground.gpus,
+        cut=_cut(needs, ground.terms),
         models=tuple(each.fit for each in laid),
         devices=devices,
         language=next((each.language for each in laid if each.language), None),
@@ -55,7 +82,12 @@ def plan_fit(needs: tuple[ModelNeed, ...], host: HostMemory, terms: FitTerms) ->
         reload=_reload(on_host, on_gpus, ground),
         advice=(),
     )
-    return replace(plan, advice=advise(plan, terms))
+
+
+def _cut(needs: tuple[ModelNeed, ...], terms: FitTerms) -> ContextCut | None:
+    asked = terms.context or 0
+    trained = filter(None, map(trained_context, needs))
+    return next((ContextCut(asked, each) for each in trained if each < asked), None)
 
 
 def _check_roles(needs: tuple[ModelNeed, ...]) -> None:
@@ -73,7 +105,7 @@ def _lay(needs: tuple[ModelNeed, ...], ground: Ground) -> tuple[Laid, ...]:
     }
     beside = Beside(
         total(each.host for each in speaking.values()),
-        total(each.gpus[0] for each in speaking.values() if each.gpus),
+        total(each.gpus[gpu] for each in speaking.values() for gpu in ground.gpus[:1]),
     )
     return tuple(speaking.get(need) or _lay_thinking(need, ground, beside) for need in needs)
 

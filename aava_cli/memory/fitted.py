@@ -80,10 +80,24 @@ class ReloadFit:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextCut:
+    """More tokens were asked for than the model was trained to see, which is what counts."""
+
+    asked: int
+    trained: int
+
+
+@dataclass(frozen=True, slots=True)
 class FitPlan:
-    """What is to be expected of a set of models on a host."""
+    """What is to be expected of a set of models on a host.
+
+    *gpus* are those that programs should see, by their place among *devices*; the plan is for
+    them alone. *cut* is None where the context is as asked.
+    """
 
     verdict: Verdict
+    gpus: tuple[int, ...]
+    cut: ContextCut | None
     models: tuple[ModelFit, ...]
     devices: tuple[DeviceFit, ...]
     language: LanguageFit | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aava_cli.memory.amounts import NOTHING, Amount, exactly, total
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aava_cli.memory.checkpoints import Chain
     from aava_cli.memory.course import Course
     from aava_cli.memory.fitted import Place
-    from aava_cli.memory.host import HostMemory
+    from aava_cli.memory.host import GpuMemory, HostMemory
     from aava_cli.memory.needs import ModelNeed
     from aava_cli.memory.room import Room
     from aava_cli.memory.spreading import Beside
@@ -37,43 +37,55 @@ class Laid:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What models are laid onto, and on what terms."""
+    """What models are laid onto, and on what terms; *gpus* are those that programs see."""
 
     host: HostMemory
     room: Room
     terms: FitTerms
+    gpus: tuple[int, ...]
+
+    @property
+    def first(self) -> GpuMemory | None:
+        """The GPU that the daemon goes by, and on which models are that hear and speak."""
+        return self.host.gpus[self.gpus[0]] if self.gpus else None
 
 
 def context_for(need: ModelNeed, ground: Ground) -> int:
     """Return how many tokens *need* is to see: as asked, else as the daemon chooses."""
-    terms, gpus, kind = ground.terms, ground.host.gpus, need.kind
-    own = NATIVE_CONTEXT if terms.native or not gpus else tier_context(gpus[0].total_bytes)
+    terms, first = ground.terms, ground.first
+    own = NATIVE_CONTEXT if terms.native or first is None else tier_context(first.total_bytes)
     asked = own if terms.context is None else terms.context
+    return min(asked, trained_context(need) or asked)
+
+
+def trained_context(need: ModelNeed) -> int | None:
+    """Return how many tokens *need* was trained to see, if it sees tokens and says so."""
+    kind = need.kind
     if isinstance(kind, Language):
-        return min(asked, kind.shape.trained_context or asked)
-    trained = kind.trained_context if isinstance(kind, Checkpoint) else None
-    return min(asked, trained or asked)
+        return kind.shape.trained_context
+    return kind.trained_context if isinstance(kind, Checkpoint) else None
 
 
 def lay_speech(need: ModelNeed, kind: Speech, ground: Ground) -> Laid:
     """Return the model of *kind* on the first GPU if it was asked there, else on the host."""
     factor = ground.terms.factors.get(need.backend, 1.0)
-    wanted = need.role in ground.terms.speech_on_gpu and bool(ground.room.gpu_bytes)
+    wanted = need.role in ground.terms.speech_on_gpu and bool(ground.gpus)
     used = kind.gpu if wanted and kind.gpu is not None else kind.host
     is_there = used is kind.gpu
     used = used.scaled(min(factor, 1.0), factor, max(factor, 1.0))
     size = exactly(need.file_bytes)
     place: Place = "gpu" if is_there else "host"
     fit = _fit(need, place, size, NOTHING, _less(used, size), used)
-    elsewhere = (NOTHING,) * len(ground.room.gpu_bytes)
+    every = range(len(ground.room.gpu_bytes))
     if is_there:
-        return Laid(fit, NOTHING, (used, *elsewhere[1:]))
-    return Laid(fit, used, elsewhere)
+        gpus = tuple(used if gpu == ground.gpus[0] else NOTHING for gpu in every)
+        return Laid(fit, NOTHING, gpus)
+    return Laid(fit, used, (NOTHING,) * len(every))
 
 
 def lay_language(need: ModelNeed, kind: Language, ground: Ground, beside: Beside) -> Laid:
     """Return the layers of *kind* on as many GPUs as take them, the rest on the host."""
-    spreading = Spreading(kind, need.basis, ground.terms, ground.room, beside)
+    spreading = Spreading(kind, need.basis, ground.terms, ground.room, ground.gpus, beside)
     context = context_for(need, ground)
     course = spreading.course(context)
     count = spreading.chosen(course)
@@ -91,8 +103,10 @@ def lay_language(need: ModelNeed, kind: Language, ground: Ground, beside: Beside
 def _language_fit(
     spreading: Spreading, course: Course, context: int, count: int, ground: Ground
 ) -> LanguageFit:
-    sizes = [gpu.total_bytes for gpu in ground.host.gpus[:1]]
-    tier = min(tier_layers(sizes[0]), course.slots) if sizes else None
+    first = ground.first
+    tier = min(tier_layers(first.total_bytes), course.slots) if first else None
+    # A container has one GPU, unless somebody gives it more.
+    given = ground.gpus if ground.terms.native else ground.gpus[:1]
     largest = spreading.largest_context(count)
     whole = largest if count == course.slots else spreading.largest_context(course.slots)
     return LanguageFit(
@@ -103,8 +117,10 @@ def _language_fit(
         whole_context=whole if ground.host.gpus else None,
         trained_context=spreading.language.shape.trained_context,
         tier_layers=tier,
-        tier_context=tier_context(sizes[0]) if sizes else None,
-        tier_fits=None if tier is None else spreading.holds(course, tier, "likely"),
+        tier_context=tier_context(first.total_bytes) if first else None,
+        tier_fits=None
+        if tier is None
+        else replace(spreading, gpus=given).holds(course, tier, "likely"),
     )
 
 

@@ -40,12 +40,16 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Spreading:
-    """A language model to be spread over *room*, with others *beside* it."""
+    """A language model to be spread over the *gpus* of *room*, with others *beside* it.
+
+    Others are on the first of them.
+    """
 
     language: Language
     basis: Basis
     terms: FitTerms
     room: Room
+    gpus: tuple[int, ...]
     beside: Beside
 
     def course(self, context: int) -> Course:
@@ -53,15 +57,16 @@ class Spreading:
         return course_of(self.language, self.basis, self.terms, context)
 
     def budgets(self, course: Course, level: Level) -> tuple[int, ...]:
-        """Return what each GPU has left for the model."""
+        """Return what each GPU has left for the model; nothing where it is not seen."""
         room, beside = self.room, self.beside
         host = room.host_bytes - at(beside.host + on_host(course, course.slots), level)
         own = [
             min(free, host) if shares else free
             for free, shares in zip(room.gpu_bytes, room.shares, strict=True)
         ]
-        own[:1] = [each - at(beside.gpu, level) for each in own[:1]]
-        return tuple(max(0, each) for each in own)
+        for gpu in self.gpus[:1]:
+            own[gpu] -= at(beside.gpu, level)
+        return tuple(max(0, each) if gpu in self.gpus else 0 for gpu, each in enumerate(own))
 
     def spread(self, course: Course, count: int, level: Level) -> Spread:
         """Return how *count* layers lie on GPUs."""
@@ -85,7 +90,7 @@ class Spreading:
 
     def wanted(self, course: Course) -> int:
         """Return how many layers are to be on GPUs."""
-        if not self.room.gpu_bytes:
+        if not self.gpus:
             return 0
         asked = self.terms.gpu_layers
         return course.slots if asked == EVERY_LAYER else min(asked, course.slots)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import mmap
+import socket
 import struct
+import threading
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.download.fitting.headers import Fetched
+from aava_cli.download.sources.resolver import Resolver
+from aava_cli.errors import NetworkError
 from tests.download.apart import Hub, run_apart
 from tests.memory.real_models import LLAMA_70B, QWEN_7B, Real, write_header
 from tests.tiny_folders import faster_whisper
@@ -119,7 +126,11 @@ def test_all_parts_are_counted(
     ]
     assert sizes[0] == sizes[1] == sizes[2]
     (tmp_path / names[1]).unlink()
-    assert 1 == models("fit", str(tmp_path / names[0])).exit_code
+    ran = models("fit", str(tmp_path / names[0]))
+    assert (10, True) == (ran.exit_code, f"`{names[1]}` is missing" in ran.stderr), ran.stderr
+    del server.files[f"/{names[1]}"]
+    ran = models("fit", first)
+    assert (10, True) == (ran.exit_code, f"{names[1]}`: " in ran.stderr), ran.stderr
 
 
 def test_what_does_not_fit_is_shown_and_fails(models: Models, tmp_path: Path) -> None:
@@ -142,6 +153,23 @@ def test_what_does_not_fit_is_shown_and_fails(models: Models, tmp_path: Path) ->
     assert 9 == models(*words, "64GB", "--strict").exit_code
     both = models("fit", str(path), "--gpus", "24GB,24GB", "--memory", "64GB")
     assert (0, 2) == (both.exit_code, both.stdout.count("GPU of 24 GiB"))
+
+
+def test_context_that_is_cut_is_said_and_fails_where_asked(models: Models, tmp_path: Path) -> None:
+    """A model that sees fewer tokens than were asked for is judged at what it sees."""
+    path = write_header(tmp_path / "small.gguf", SMALL, "Q4_K_M")
+    words = ("fit", str(path), "--gpus", "8GB,1GB", "--context", "1000000")
+    ran = models(*words)
+    assert 0 == ran.exit_code, ran.stderr
+    assert "- a context of 1,000,000 was asked for" in ran.stdout
+    strict = models(*words, "--strict", "--json")
+    answered = json.loads(strict.stdout)
+    assert (9, "does-not-fit") == (strict.exit_code, answered["error"]["code"])
+    assert 1_000_000 == answered["result"]["cut"]["asked"]
+    assert [0] == answered["result"]["gpus"]
+    trained = answered["result"]["cut"]["trained"]
+    assert f"--context {trained}" in answered["error"]["hint"]
+    assert 0 == models(*words[:-1], str(trained), "--strict").exit_code
 
 
 def test_answer_for_people(models: Models, project: Path) -> None:
@@ -186,7 +214,9 @@ def test_project_says_how_models_run(models: Models, project: Path, tmp_path: Pa
     ("words", "code", "problem"),
     [
         (("nothing-like-it",), 10, "no model named `nothing-like-it`"),
-        (("http://127.0.0.1:9/a.gguf",), 6, ""),
+        (("http://127.0.0.1:9/a.gguf",), 6, "`http://127.0.0.1:9/a.gguf`: cannot be reached"),
+        (("http://127.0.0.1:9/ggml-a.bin",), 6, "`http://127.0.0.1:9/ggml-a.bin`: cannot be"),
+        (("http://127.0.0.1/",), 2, "`http://127.0.0.1/` names no file"),
         (("smollm2-135m", "qwen25-1-5b"), 2, "are both of the role `llm`"),
         (("smollm2-135m", "--gpus", "big"), 2, "`big` is no amount of memory"),
         (("smollm2-135m", "--memory", "much"), 2, "`much` is no amount of memory"),
@@ -210,12 +240,16 @@ def test_broken_headers(models: Models, server: Server, tmp_path: Path) -> None:
     cases = {
         "/page.gguf": (b"<html>" + bytes(500), "does not begin with `GGUF`"),
         "/nothing.gguf": (nothing, "says nothing of its architecture"),
-        "/cut.gguf": (whole[: len(whole) // 2], "has tensors up to byte"),
+        "/cut.gguf": (whole[: len(whole) // 2], "ends before its last tensor"),
         "/short.gguf": (whole[:1000], "ends before its header does"),
     }
     for path, (body, problem) in cases.items():
         ran = models("fit", server.serve(path, body))
         assert (7, True) == (ran.exit_code, problem in ran.stderr), (path, ran.stderr)
+        (tmp_path / "b.gguf").write_bytes(body)
+        ran = models("fit", str(tmp_path / "b.gguf"))
+        assert 7 == ran.exit_code, (path, ran.stderr)
+    assert "`b.gguf`" in ran.stderr
     (tmp_path / "b.gguf").write_bytes(b"GGUF" + bytes(20))
     assert 7 == models("fit", str(tmp_path / "b.gguf")).exit_code
 
@@ -227,8 +261,51 @@ def test_server_without_ranges(models: Models, server: Server, tmp_path: Path) -
     real = Real("llama", 1, 64, 4, 4, 64, 128_256)
     big = write_header(tmp_path / "c.gguf", real, "F16", words=True).read_bytes()
     ran = models("fit", server.serve("/c.gguf", big, ignores_range=True))
-    assert 6 == ran.exit_code
+    assert 1 == ran.exit_code
     assert "the header of `c.gguf` is not to be had" in ran.stderr
+    assert "pull the model first" in ran.stderr
+
+
+def test_what_no_engine_is_known_by(models: Models, server: Server, tmp_path: Path) -> None:
+    """The hints name what this command, or the one that is named, takes."""
+    (tmp_path / "g").write_bytes(b"?")
+    for word in (str(tmp_path / "g"), server.serve("/g", b"?")):
+        ran = models("fit", word)
+        assert (2, True) == (ran.exit_code, "could be for several engines" in ran.stderr)
+        assert "`aava models add SOURCE --backend NAME`" in ran.stderr
+
+
+def test_each_failure_names_its_model(models: Models, server: Server, tmp_path: Path) -> None:
+    """Of several that were asked for, the one that fails is told."""
+    there = str(write_piper(tmp_path / "tts/a.onnx"))
+    ran = models("fit", there, f"{server.root}/gone.gguf", "--gpus", "none")
+    assert (10, True) == (ran.exit_code, f"`{server.root}/gone.gguf`: answers 404" in ran.stderr)
+
+
+def test_server_that_drips() -> None:
+    """One that never stops, and never gets on, is left with a reason."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/a.gguf"
+        fetched = Fetched(Resolver(), limit_s=0.2)
+        with pytest.raises(NetworkError) as caught:
+            fetched.gguf(url, "a")
+    assert f"`{url}`: its server took longer than 0.2 s" in caught.value.message
+
+
+def drip(listening: socket.socket) -> None:
+    """Answer everybody with a byte now and then, for as long as they listen."""
+    head = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1048575/9999999\r\n"
+    head += b"Content-Length: 1048576\r\n\r\nGGUF"
+    with suppress(OSError):
+        while True:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                asked = connection.recv(4096)
+                connection.sendall(head)
+                while not asked.startswith(b"HEAD"):
+                    time.sleep(0.01)
+                    connection.sendall(b"\0")
 
 
 def test_models_of_the_catalog(

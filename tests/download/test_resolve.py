@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -15,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aava_cli.app import main
+from aava_cli.download.resolving.named import check_file
 from aava_cli.download.resolving.surroundings import hub_cache, libraries_are_offline
+from aava_cli.errors import IntegrityError
 from tests.conftest import Ran
 from tests.download.apart import COMMIT, Hub, run_apart
 from tests.download.server import Server
 from tests.tiny_folders import safetensors
+from tests.tiny_models import write_gguf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -219,8 +223,94 @@ def test_folder_that_was_named_is_all_that_is_looked_at(project: Path, tmp_path:
         (ran := resolve(project, "./nothing-there")).exit_code,
         "there is no folder" in ran.stderr,
     )
-    file = write(tmp_path, {"a.gguf": b"GGUF"}) / "a.gguf"
+    file = write_gguf(tmp_path / "a.gguf")
     assert "file" == answer(resolve(project, str(file), "--json"))["where"]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("passwd", b"root:x:0:0", "is no model's file: it ends with none of `.gguf`"),
+        ("a.gguf", b"<html>", "does not begin with `GGUF`"),
+        ("a.safetensors", b"<html>", ""),
+        ("a.onnx", b"<html>", ""),
+        ("model.bin", b"", "is empty"),
+        ("model.bin", b"x", None),
+    ],
+)
+def test_file_that_was_named_is_a_models(
+    project: Path, tmp_path: Path, name: str, body: bytes, said: str | None
+) -> None:
+    """One of another kind, or a damaged one, is 7 with the reason."""
+    path = write(tmp_path / "named", {name: body}) / name
+    ran = resolve(project, str(path), "--json")
+    if said is None:
+        assert (0, str(path)) == (ran.exit_code, answer(ran)["path"]), ran.stderr
+        return
+    assert (7, None) == (ran.exit_code, answer(ran)["where"])
+    assert said in str(reasons(ran)["file"])
+
+
+def test_file_that_cannot_be_read_is_no_model(tmp_path: Path) -> None:
+    """That is the reason, and not a crash: no descriptor is left to open it with."""
+    path = write_gguf(tmp_path / "a.gguf")
+    check_file(path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(IntegrityError, match="cannot be read: Too many open files"):
+            check_file(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_no_name_at_all(project: Path, name: str) -> None:
+    """It does not mean the current folder."""
+    ran = resolve(project, name)
+    assert (2, True) == (ran.exit_code, "name is empty" in ran.stderr)
+
+
+def test_revision_with_slashes(hub: Hub, project: Path, snapshot: Path) -> None:
+    """A pull request's branch is kept as the library keeps it, and asked for by its whole name."""
+    cache = snapshot.parents[2]
+    env = {"HF_HUB_CACHE": str(cache)}
+    name = "org/mini@refs/pr/1"
+    ran = resolve(project, name, "--offline", "--json", env=env)
+    assert (13, f"no snapshot of `refs/pr/1` is there, only of {COMMIT[:12]}") == (
+        ran.exit_code,
+        reasons(ran)["cache"],
+    )
+    assert "--revision refs/pr/1 " in json.loads(ran.stdout)["error"]["hint"]
+    serve_status(hub, "/api/models/org/mini/revision/refs/pr/1", 404, "RevisionNotFound")
+    ran = resolve(project, name, env=env | hub.env)
+    assert (10, True) == (ran.exit_code, "no such revision" in ran.stderr), ran.stderr
+    ref = snapshot.parents[1] / "refs" / "refs" / "pr" / "1"
+    ref.parent.mkdir(parents=True)
+    ref.write_text(COMMIT)
+    found = answer(resolve(project, name, "--offline", "--json", env=env))
+    assert ("cache", str(snapshot), COMMIT) == (found["where"], found["path"], found["commit"])
+    # A folder within a snapshot is no snapshot.
+    write(snapshot / "inner", MODEL)
+    assert 13 == resolve(project, f"org/mini@{COMMIT}/inner", "--offline", env=env).exit_code
+
+
+@pytest.mark.parametrize(
+    "revision", ["../x", "a/../../x", "/etc", "a//b", "refs/", "a/.", "..", "a\\b"]
+)
+def test_revision_that_leads_elsewhere(project: Path, revision: str) -> None:
+    """It is no revision's name."""
+    ran = resolve(project, f"org/mini@{revision}", "--offline")
+    assert (2, True) == (ran.exit_code, "is no name of a model" in ran.stderr)
+
+
+def test_names_without_an_organisation_are_ours(project: Path) -> None:
+    """Offline, one of the catalog is known but not here; another is nobody's."""
+    ran = resolve(project, "smollm2-135m", "--offline")
+    assert (13, True) == (ran.exit_code, "pull smollm2-135m` with a network" in ran.stderr)
+    for words in ((), ("--offline",)):
+        ran = resolve(project, "nothing-like-it", *words, "--json")
+        assert (10, False) == (ran.exit_code, "hub" in reasons(ran))
 
 
 def test_folder_in_the_models_folder_has_no_revision(project: Path) -> None:

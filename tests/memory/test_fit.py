@@ -168,6 +168,75 @@ def test_two_gpus() -> None:
     assert "partly" == alone.verdict
 
 
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    ("gpus", "alone", "seen"),
+    [
+        ((8, 1), 8, (0,)),
+        ((1, 8), 8, (1,)),
+        ((24, 2), 24, (0,)),
+        ((2, 24, 1), 24, (1,)),
+    ],
+)
+def test_smaller_gpu_beside_it_takes_nothing_away(
+    gpus: tuple[float, ...], alone: float, seen: tuple[int, ...], *, native: bool
+) -> None:
+    """Layers, context and the daemon's rule are those of the one GPU that programs should see."""
+    terms = FitTerms(4096, native=native)
+    one, more = (fit(llama(), on=host(*each), terms=terms) for each in ((alone,), gpus))
+    assert one.language is not None
+    assert more.language is not None
+    assert seen == more.gpus
+    assert one.language == more.language
+    assert [more.devices[seen[0]].layers] == [each.layers for each in more.devices if each.layers]
+    told = [each for each in more.advice if each not in one.advice]
+    if native:
+        assert len(told) == 1
+        assert f"CUDA_VISIBLE_DEVICES={seen[0]} aava serve" in told[0]
+    elif seen == (0,):
+        assert [] == told
+    else:
+        assert len(told) == 1
+        assert f'`device_ids: ["{seen[0]}"]`' in told[0]
+
+
+def test_largest_gpus_of_several() -> None:
+    """Where one is too small, those that are large enough share it, and the small one is out."""
+    plan = fit(llama(500), on=host(12, 1, 12))
+    assert plan.language is not None
+    assert ((0, 2), [17, 0, 16]) == (plan.gpus, [each.layers for each in plan.devices[:3]])
+    assert any('`device_ids: ["0", "2"]`' in each for each in plan.advice)
+    # The container has one of them: what the daemon would try there does not fit.
+    assert plan.language.tier_fits is False
+    native = fit(llama(500), on=host(12, 1, 12), terms=FitTerms(4096, native=True))
+    assert any("CUDA_VISIBLE_DEVICES=0,2 aava serve" in each for each in native.advice)
+
+
+def test_speech_goes_to_the_gpu_that_is_seen() -> None:
+    """What hears is on the GPU of the language model, where that is not the first."""
+    hears = sized_need("hears", "stt", "faster_whisper", 1_500_000_000)
+    terms = FitTerms(4096, speech_on_gpu=frozenset({"stt"}))
+    plan = fit(llama(), hears, on=host(1, 24), terms=terms)
+    assert ((1,), "fits", "gpu") == (plan.gpus, plan.verdict, plan.models[1].place)
+    assert Amount() == plan.devices[0].used
+    assert plan.devices[1].layers
+
+
+def test_context_beyond_what_the_model_knows() -> None:
+    """It is cut, and that is said; the daemon's own choice was nobody's wish."""
+    plan = fit(llama(trained=2048), on=host(24), terms=FitTerms(1_000_000))
+    assert plan.cut is not None
+    assert (1_000_000, 2048) == (plan.cut.asked, plan.cut.trained)
+    assert "a context of 1,000,000 was asked for" in plan.advice[0]
+    assert "trained to see 2,048 tokens" in plan.advice[0]
+    kind = Checkpoint(1_000_000, 1000, 100, "qwen2", 4096)
+    server = ModelNeed("qwen", "llm", "transformers", "header", 2_000_000, kind)
+    assert fit(server, on=host(24), terms=FitTerms(8192)).cut is not None
+    for terms in (FitTerms(), FitTerms(2048)):
+        assert fit(llama(trained=2048), on=host(24), terms=terms).cut is None
+    assert fit(HEARS, on=host(24), terms=FitTerms(1_000_000)).cut is None
+
+
 def test_models_beside_it_take_their_part() -> None:
     """What hears on the first GPU leaves less for layers; in the host's memory it does not."""
     hears = sized_need("hears", "stt", "faster_whisper", 1_500_000_000)

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from aava_cli.download.fitting.looking import Seen
     from aava_cli.memory.amounts import Amount
     from aava_cli.memory.checkpoints import Chain
-    from aava_cli.memory.fitted import DeviceFit, FitPlan, LanguageFit, ModelFit, ReloadFit, Verdict
+    from aava_cli.memory.fitted import (
+        ContextCut,
+        DeviceFit,
+        FitPlan,
+        LanguageFit,
+        ModelFit,
+        ReloadFit,
+        Verdict,
+    )
 
 _WORDS = {"fits": "fits", "tight": "fits, barely", "partly": "fits partly", "no": "does not fit"}
 _OF_MODELS = ("MODEL", "ROLE", "WEIGHTS", "CACHE", "COMPUTE", "TOTAL", "RANGE", "BY", "READ")
@@ -41,9 +49,15 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class Fitted(Result):
-    """Whether models fit together, and how; *strict* makes fitting partly a failure."""
+    """Whether models fit together, and how.
+
+    *gpus* are those that programs should see. *strict* makes fitting partly, and a context that
+    is cut, a failure.
+    """
 
     verdict: Verdict
+    gpus: tuple[int, ...]
+    cut: ContextCut | None
     models: tuple[ModelRow, ...]
     devices: tuple[DeviceFit, ...]
     language: LanguageFit | None
@@ -61,6 +75,8 @@ class Fitted(Result):
         )
         return cls(
             plan.verdict,
+            plan.gpus,
+            plan.cut,
             rows,
             plan.devices,
             plan.language,
@@ -71,11 +87,14 @@ class Fitted(Result):
         )
 
     def failure(self) -> AavaError | None:
-        """Return that the models do not fit, if they do not."""
-        if self.verdict != "no" and not (self.strict and self.verdict == "partly"):
-            return None
+        """Return that the models do not fit as asked, if they do not."""
         hint = self.advice[0] if self.advice else "choose smaller models"
-        return NotFitting(f"the set {_WORDS[self.verdict]}", hint=hint)
+        if self.verdict == "no" or (self.strict and self.verdict == "partly"):
+            return NotFitting(f"the set {_WORDS[self.verdict]}", hint=hint)
+        if self.strict and self.cut is not None:
+            message = f"no context of {self.cut.asked:,} tokens is to be had"
+            return NotFitting(message, hint=f"ask for `--context {self.cut.trained}`")
+        return None
 
     def text(self) -> Iterator[str | Table]:
         """Yield what each model takes, where it goes, and what follows."""

@@ -30,7 +30,7 @@ MemoryOption = Annotated[
     str | None, typer.Option("--memory", metavar="SIZE", help="`32GB`, else this host's.")
 ]
 StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Layers that stay off the GPU are a failure.")
+    bool, typer.Option("--strict", help="Layers off the GPU, or a cut context, are a failure.")
 ]
 
 _THIS_HOST = "auto"

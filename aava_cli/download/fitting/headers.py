@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli.download.cataloguing.drafting import file_name
 from aava_cli.download.sources.ranges import open_source
-from aava_cli.errors import IntegrityError, NetworkError
-from aava_cli.gguf import read_beginning
-from aava_cli.gguf_cursor import damaged
+from aava_cli.errors import AccessDenied, IntegrityError, NetworkError, NotFound, NotPossible
+from aava_cli.gguf import check_end, read_beginning
 from aava_cli.measuring.disk import need_of_config, need_of_headers, parts_of
+from aava_cli.redact import shown_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from aava_cli.download.sources.hub import Snapshot
     from aava_cli.download.sources.resolver import Resolver
@@ -23,24 +24,40 @@ if TYPE_CHECKING:
 
 # The first is more than most headers have, and none is larger than the last.
 BITES = tuple((1 << 20) << step for step in range(7))
+# Longer than eight million bytes take on a line of a few megabits.
+HEADER_S = 30.0
 _CONFIG, _INDEX = "config.json", "model.safetensors.index.json"
 _MAX_JSON_BYTES = 32 << 20
 _WEIGHT_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1}
 
 
+@contextmanager
+def naming(word: str) -> Iterator[None]:
+    """Have what fails in the block say that it was with the model *word*, where it does not."""
+    try:
+        yield
+    except (NetworkError, NotFound, AccessDenied, IntegrityError, NotPossible) as error:
+        shown, name = shown_source(word), file_name(word)
+        if shown not in error.message and (not name or f"{name}`" not in error.message):
+            error.message = f"`{shown}`: {error.message}"
+        raise
+
+
 @dataclass(slots=True)
 class Fetched:
-    """Reads from sources, and counts what came."""
+    """Reads from sources, each in at most *limit_s*, and counts what came."""
 
     resolver: Resolver
     bytes: int = 0
+    limit_s: float = HEADER_S
 
     def gguf(self, source: str, name: str) -> ModelNeed:
         """Return what the GGUF model of *source*, with all its parts, needs.
 
         Raises:
             IntegrityError: a header is damaged.
-            NetworkError: its server does not give parts of a file.
+            NetworkError: its server cannot be reached, or is too slow.
+            NotPossible: it does not give parts of a file.
             NotFound, AccessDenied: it does not give the file away.
         """
         return need_of_headers(name, [self._header(each) for each in _parts(source)])
@@ -54,7 +71,7 @@ class Fetched:
         download = self.resolver.resolve(source, digest_known=True).download
         if download.size_bytes is not None:
             return download.size_bytes
-        with open_source(download) as opened:
+        with open_source(download, limit_s=self.limit_s) as opened:
             self.bytes += len(opened.read_at(0, 1))
             return opened.size_bytes
 
@@ -76,23 +93,24 @@ class Fetched:
         return need_of_config(name, config, size // _weight_bytes(config), weights)
 
     def _header(self, source: str) -> GgufHeader:
-        download = self.resolver.resolve(source, digest_known=True).download
         name = file_name(source)
-        with open_source(download) as opened:
-            counted = _Counted(opened, self)
-            header = read_beginning(counted, name=name, bites=BITES).header
+        with naming(source):
+            download = self.resolver.resolve(source, digest_known=True).download
+            with open_source(download, limit_s=self.limit_s) as opened:
+                counted = _Counted(opened, self)
+                header = read_beginning(counted, name=name, bites=BITES).header
         if header is None:
-            hint = "pull it first, or name a server that gives parts of files"
-            raise NetworkError(f"the header of `{name}` is not to be had", hint=hint)
-        if counted.size_bytes is not None and header.end > counted.size_bytes:
-            problem = f"has tensors up to byte {header.end:,} of {counted.size_bytes:,}"
-            raise damaged(name, problem)
+            message = f"the header of `{name}` is not to be had: its server gives no parts of files"
+            hint = "pull the model first, `aava models pull`, then ask for it by its name"
+            raise NotPossible(message, hint=hint)
+        if counted.size_bytes is not None:
+            check_end(header, counted.size_bytes, name=name)
         return header
 
     def _json(self, snapshot: Snapshot, path: str) -> Mapping[str, object]:
         source = f"hf:{snapshot.repository}@{snapshot.commit}/{path}"
         download = self.resolver.resolve(source, digest_known=True).download
-        with open_source(download) as opened:
+        with open_source(download, limit_s=self.limit_s) as opened:
             data = opened.read_at(0, _MAX_JSON_BYTES)
         self.bytes += len(data)
         try:

@@ -15,10 +15,10 @@ from aava_cli.download.cataloguing.drafting import (
     file_name,
     is_address,
 )
-from aava_cli.download.fitting.headers import Fetched
+from aava_cli.download.fitting.headers import Fetched, naming
 from aava_cli.download.sources.hub import is_snapshot, list_snapshot, of_address
 from aava_cli.download.sources.resolver import Resolver
-from aava_cli.errors import NetworkError, NotFound, UsageError
+from aava_cli.errors import NetworkError, NotFound, NotPossible, UsageError
 from aava_cli.events import Log
 from aava_cli.measuring.disk import is_checkpoint, need_on_disk, size_of
 from aava_cli.memory.describing import catalog_need, sized_need
@@ -60,12 +60,15 @@ class Looker:
         """Return what the model *word* needs, by its header if that can be had.
 
         Raises:
-            NotFound: no model goes by that name.
+            NotFound: no model goes by that name, or a part of it is missing.
             NetworkError: its source cannot be asked.
+            NotPossible: its source does not give the header by itself.
             IntegrityError: its header is damaged.
+            UsageError: it is not clear for which engine it is.
         """
         before = self.fetched.bytes
-        need, source = self._find(word)
+        with naming(word):
+            need, source = self._find(word)
         return Seen(need, shown_source(source), self.fetched.bytes - before)
 
     def _find(self, word: str) -> tuple[ModelNeed, str]:
@@ -94,10 +97,10 @@ class Looker:
         return (self._told(model, source), source) if source else (catalog_need(model), "catalog")
 
     def _told(self, model: Model, source: str) -> ModelNeed:
-        """Return what *source* says of *model*; who cannot be reached leaves it to the catalog."""
+        """Return what *source* says of *model*; who does not tell leaves it to the catalog."""
         try:
             return self.fetched.gguf(source, model.id)
-        except NetworkError as error:
+        except (NetworkError, NotPossible) as error:
             if not model.approx_bytes:
                 raise
             message = f"`{model.id}` is judged by its size alone: {error.message}"
@@ -118,9 +121,12 @@ class Looker:
         if is_snapshot(source):
             return self._at_repository(source)
         name = file_name(source)
+        if not name:
+            message = f"`{shown_source(source)}` names no file"
+            raise UsageError(message, hint="name the file: `https://HOST/FILE`")
         if name.endswith(_GGUF):
             return self.fetched.gguf(source, name), source
-        drafted = draft_model(Wanted(source))
+        drafted = _draft(Wanted(source))
         size = self.fetched.size(source)
         return sized_need(name, drafted.role, drafted.backend, size or 0), source
 
@@ -129,7 +135,7 @@ class Looker:
         name = snapshot.repository.partition("/")[2]
         if _is_for_transformers(snapshot):
             return self.fetched.checkpoint(snapshot, name), source
-        return catalog_need(draft_model(Wanted(source), snapshot)), source
+        return catalog_need(_draft(Wanted(source), snapshot)), source
 
     def _on_disk(self, path: Path) -> tuple[ModelNeed, str]:
         if path.suffix == _GGUF or is_checkpoint(path):
@@ -152,8 +158,19 @@ def _engine_of(path: Path) -> tuple[Role, str]:
         placed = any(path.match(pattern.rstrip("/")) for pattern in backend.installed)
         if placed or (backend.files == "ctranslate2" and (path / "model.bin").is_file()):
             return backend.role, backend.name
-    drafted = draft_model(Wanted(f"file:{path.absolute()}"))
+    drafted = _draft(Wanted(f"file:{path.absolute()}"))
     return drafted.role, drafted.backend
+
+
+def _draft(wanted: Wanted, snapshot: Snapshot | None = None) -> Model:
+    try:
+        return draft_model(wanted, snapshot)
+    except UsageError as error:
+        if "`--" not in error.hint:
+            raise
+        # Options that only adding a model has.
+        hint = "add it with `aava models add SOURCE --backend NAME`, then ask for it by its id"
+        raise UsageError(error.message, hint=hint) from error
 
 
 def _is_for_transformers(snapshot: Snapshot) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli.download.resolving.wholeness import CONFIG, lacks_among
-from aava_cli.download.sources.hub import find_host, list_snapshot, resolve_file
+from aava_cli.download.sources.hub import find_host, list_repository, resolve_file
 from aava_cli.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def ask_hub(asked: Asked) -> OnHub:
         IntegrityError: what it has is not all that a model needs.
     """
     find_host()
-    named = f"@{asked.revision}" if asked.revision else ""
-    snapshot = list_snapshot(f"hf:{asked.repository}{named}")
+    snapshot = list_repository(asked.repository, asked.revision)
     names = {file.path for file in snapshot.files}
     lacks = tuple(lacks_among(names))
     if CONFIG in names:

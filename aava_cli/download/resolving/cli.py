@@ -30,9 +30,10 @@ def resolve(ctx: typer.Context, model: ModelArgument, *, offline: OfflineOption 
       aava models resolve ./my-model --json
 
     Places, in order: a folder of that name, LOCAL_MODELS_DIR, the hub's cache, the hub.
-    A place counts only where the model in it is whole.
+    A place counts only where the model in it is whole. A name without `/` is one of the catalog
+    or of the models folder, and the hub is not asked for it.
 
-    Exit codes: 0 found, 6 the hub cannot be reached, 7 incomplete, 10 no such model,
+    Exit codes: 0 found, 6 the hub cannot be reached, 7 incomplete or no model, 10 no such model,
     12 gated or refused, 13 offline and not on this host.
     """
     from aava_cli.download.resolving.locate import resolve_model

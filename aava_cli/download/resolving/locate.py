@@ -28,7 +28,7 @@ from aava_cli.download.resolving.surroundings import (
     offline_switches,
     warnings_of,
 )
-from aava_cli.errors import AavaError, NotFound
+from aava_cli.errors import AavaError, IntegrityError, NotFound, UsageError
 from aava_cli.events import Log
 
 if TYPE_CHECKING:
@@ -79,21 +79,34 @@ def resolve_model(name: str, session: Session, *, offline: bool) -> Located:
 
     Raises:
         UsageError: no model can have that name.
-        NotFound: there is no such folder.
+        NotFound: there is no such folder or file.
         ConfigError: `.env`, a catalog or a receipt does not parse.
     """
+    if not name.strip():
+        hint = "write it as `ORG/NAME`, `ORG/NAME@REVISION` or a folder; this one is `.`"
+        raise UsageError("a model's name is empty", hint=hint)
     around = Surroundings.of(session, offline=offline)
     path = _on_this_host(expanded(name), session.settings)
     mode = _mode_of(path)
     if S_ISREG(mode):
-        place = path.absolute()
-        return Located(name, "file", place, looked=(Looked("file", str(place), None),))
+        return _named_file(name, path.absolute())
     if S_ISDIR(mode):
         return _located(name, Asked(name), (look_at_folder("folder", path.absolute()),), around)
     if name.startswith(_PATH_STARTS):
-        message = f"there is no folder `{path.absolute()}`"
+        message = f"there is no folder or file `{path.absolute()}`"
         raise NotFound(message, hint="name the model as `ORG/NAME`, or a folder that is there")
     return _resolve_name(name, session, around)
+
+
+def _named_file(name: str, path: Path) -> Located:
+    from aava_cli.download.resolving.named import check_file
+
+    try:
+        check_file(path)
+    except IntegrityError as error:
+        looked = (Looked("file", str(path), error.message),)
+        return Located(name, None, None, looked=looked, failed=error)
+    return Located(name, "file", path, looked=(Looked("file", str(path), None),))
 
 
 def _mode_of(path: Path) -> int:
@@ -109,7 +122,7 @@ def _resolve_name(name: str, session: Session, around: Surroundings) -> Located:
     if "/" not in asked.repository:
         from aava_cli.download.resolving.owned import find_owned
 
-        owned = find_owned(name, session.catalog(), session.settings)
+        owned = find_owned(name, session.catalog(), session.settings, offline=around.offline)
         if isinstance(owned, Located):
             return owned
         unknown = owned
@@ -158,7 +171,8 @@ def _located(
 
 
 def _unasked(asked: Asked, around: Surroundings) -> Iterator[Looked]:
-    if around.offline:
+    # A name without an organisation is ours, and nobody would be asked for it.
+    if around.offline and "/" in asked.repository:
         yield Looked("hub", _on_hub(asked), "not asked: offline")
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from aava_cli.download.resolving.probe import Sight
 
 _PART = r"[\w.-]*\w"
-_ASKED = re.compile(rf"(?:hf:)?((?:{_PART}/)?{_PART})(?:@({_PART}))?")
+# A revision may be a branch with slashes, such as that of a pull request: `refs/pr/1`.
+_ASKED = re.compile(rf"(?:hf:)?((?:{_PART}/)?{_PART})(?:@({_PART}(?:/{_PART})*))?")
 MAIN = "main"
 
 

@@ -68,11 +68,14 @@ def look_at_cache(cache: Path, repository: str, revision: str) -> Sight:
     """
     folder = cache / "--".join(("models", *repository.split("/")))
     commit = _commit_of(folder / "refs" / revision) or revision
-    snapshot = folder / "snapshots" / commit
-    sight = _look(Sight("cache", snapshot, commit=commit))
-    if sight.absent != NO_FOLDER:
-        return sight
-    return Sight("cache", snapshot, absent=_other_snapshots(snapshot.parent, revision))
+    snapshots = folder / "snapshots"
+    snapshot = snapshots / commit
+    # One with slashes is no snapshot's name: it would lead into one.
+    if "/" not in commit:
+        sight = _look(Sight("cache", snapshot, commit=commit))
+        if sight.absent != NO_FOLDER:
+            return sight
+    return Sight("cache", snapshot, absent=_other_snapshots(snapshots, revision))
 
 
 def _commit_of(ref: Path) -> str | None:

@@ -122,6 +122,18 @@ def resolve_file(repository: str, revision: str | None, path: str) -> Resolved:
 def list_snapshot(source: str) -> Snapshot:
     """Return the files of the repository *source*, at the commit that it names now.
 
+    Raises:
+        AccessDenied, NotFound, NetworkError: as `list_repository`.
+    """
+    found = _SNAPSHOT.fullmatch(source)
+    if found is None:
+        raise NotFound(f"`{source}` is no repository", hint="write it as `hf:org/repo@revision`")
+    return list_repository(found[1], found[2])
+
+
+def list_repository(repository: str, revision: str | None) -> Snapshot:
+    """Return the files of *repository*, at the commit that *revision* names now.
+
     What only git and the web page need is left out.
 
     Raises:
@@ -131,10 +143,6 @@ def list_snapshot(source: str) -> Snapshot:
     """
     from huggingface_hub import HfApi
 
-    found = _SNAPSHOT.fullmatch(source)
-    if found is None:
-        raise NotFound(f"`{source}` is no repository", hint="write it as `hf:org/repo@revision`")
-    repository, revision = found[1], found[2]
     _check_proxy()
     try:
         info = HfApi().model_info(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from aava_cli.download.sources.http import check_status, open_client
+from aava_cli.download.sources.http import Transient, check_status, open_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,18 +24,18 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 @contextmanager
-def open_source(download: Download) -> Iterator[Source]:
+def open_source(download: Download, *, limit_s: float | None = None) -> Iterator[Source]:
     """Yield the bytes of *download*, of which only those travel that are asked for.
 
     Raises:
-        Transient: the server cannot be reached, or is busy.
+        Transient: the server cannot be reached, is busy, or takes longer than *limit_s* in all.
         NotFound, AccessDenied, NetworkError: it does not give the file away.
     """
     if download.url.startswith("file:"):
         yield OnDisk(Path(unquote(urlsplit(download.url).path)))
         return
     with open_client(download.access) as client:
-        yield _OnServer(client, download.url, download.size_bytes)
+        yield _OnServer(client, download.url, download.size_bytes, limit_s)
 
 
 class OnDisk:
@@ -64,8 +65,16 @@ class OnDisk:
 class _OnServer:
     """A file behind HTTP; where the server has no ranges, only its first bytes are to be had."""
 
-    def __init__(self, client: httpx.Client, url: str, size_bytes: int | None) -> None:
+    def __init__(
+        self,
+        client: httpx.Client,
+        url: str,
+        size_bytes: int | None,
+        limit_s: float | None,
+    ) -> None:
         self._client = client
+        self._limit_s = limit_s
+        self._began_s = time.monotonic()
         self._url = url
         self.size_bytes = size_bytes
         self._has_ranges = True
@@ -80,7 +89,7 @@ class _OnServer:
             if response.status_code == _RANGE_NOT_SATISFIABLE:
                 return b""
             check_status(response)
-            return _first(response, count) if self._fits(response, offset) else b""
+            return self._first(response, count) if self._fits(response, offset) else b""
 
     def _fits(self, response: httpx.Response, offset: int) -> bool:
         """Take note of what *response* says, and return whether it begins at *offset*."""
@@ -96,12 +105,17 @@ class _OnServer:
             self.size_bytes = int(length)
         return response.status_code != _PARTIAL_CONTENT and offset == 0
 
+    def _first(self, response: httpx.Response, count: int) -> bytes:
+        data = b""
+        for piece in response.iter_raw():
+            data += piece
+            if len(data) >= count:
+                # A server that ignores the range would send the whole file.
+                break
+            self._check_time()
+        return data[:count]
 
-def _first(response: httpx.Response, count: int) -> bytes:
-    data = b""
-    for piece in response.iter_raw():
-        data += piece
-        if len(data) >= count:
-            # A server that ignores the range would send the whole file.
-            break
-    return data[:count]
+    def _check_time(self) -> None:
+        # A server that gives a byte now and then never is too late for a single read.
+        if self._limit_s is not None and time.monotonic() - self._began_s > self._limit_s:
+            raise Transient(f"its server took longer than {self._limit_s:g} s for what was asked")
