@@ -127,7 +127,8 @@ def _folders(facts: Facts) -> Iterator[Repair]:
     except NotKnown:
         return
     rootless = isinstance(facts.docker, Docker) and facts.docker.is_rootless
-    for folder in owned:
+    # Whoever may write here can put a link to anything: what it leads to is not given away.
+    for folder in (each for each in owned if each.leads_to is None):
         if not folder.exists and folder.writable:
             owner = CONTAINER_USER if shared and user == 0 and not rootless else None
             yield MissingFolder(folder.path, _SHARED_MODE if shared else _OWN_MODE, owner)

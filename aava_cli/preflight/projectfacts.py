@@ -54,13 +54,15 @@ class Overlay:
 class Folder:
     """What files are written to; one that does not exist yet is judged by the folder above it.
 
-    *held* is None where it does not exist.
+    *held* is None where it does not exist. *leads_to* is where it really is, if a link is in it
+    that was not named by the user.
     """
 
     path: Path
     exists: bool
     writable: bool
     held: Ownership | None = None
+    leads_to: Path | None = None
 
     def is_open_to(self, user: int) -> bool:
         """Return whether *user*, whose group has the same number, can make files in it."""
@@ -77,6 +79,14 @@ class Label:
     path: Path
     is_enforced: bool
     type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Why every change is refused, and what ends that."""
+
+    problem: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)

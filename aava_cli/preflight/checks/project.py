@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from aava_cli.preflight.facts import Facts
     from aava_cli.preflight.findings import Finding
-    from aava_cli.preflight.projectfacts import EnvFile
+    from aava_cli.preflight.projectfacts import EnvFile, Folder
 
 CONTAINER_USER = 1000
 """As whom the containers of a Compose project work."""
@@ -21,6 +21,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What containers may read and write: container-selinux's own types.
 _CONTAINER_TYPES = ("container_file_t", "container_ro_file_t", "svirt_sandbox_file_t")
 _FIX = "run `aava preflight --fix`"
+_LINKED = "put a folder in place of the link; what a link leads to is left as it is"
 
 
 @check("recovery")
@@ -28,7 +29,7 @@ def no_change_is_pending(facts: Facts) -> Finding:
     """Expect no change that was interrupted: nothing else can be changed before it is undone."""
     pending = known(facts.pending)
     if pending is not None:
-        return Failed(pending, "run `aava recover` to bring the old state back")
+        return Failed(pending.problem, pending.fix)
     return Passed("no change was interrupted")
 
 
@@ -53,17 +54,24 @@ def containers_can_write(facts: Facts) -> Finding:
     if docker is not None and docker.is_rootless:
         return Skipped("the engine runs as a user, and gives user 1000 another number")
     owned = known(facts.owned)
-    missing = [folder.path for folder in owned if not folder.exists]
+    missing = [folder for folder in owned if not folder.exists]
     closed = [
-        folder.path for folder in owned if folder.exists and not folder.is_open_to(CONTAINER_USER)
+        folder for folder in owned if folder.exists and not folder.is_open_to(CONTAINER_USER)
     ]
     if closed:
-        names = ", ".join(map(str, closed))
-        command = f"sudo chown {CONTAINER_USER} {' '.join(map(str, closed))}"
-        return Warned(f"user {CONTAINER_USER} cannot write to {names}", f"run `{command}`")
+        evidence = f"user {CONTAINER_USER} cannot write to {_places(closed)}"
+        paths = " ".join(str(each.path) for each in closed if each.leads_to is None)
+        return Warned(evidence, f"run `sudo chown {CONTAINER_USER} {paths}`" if paths else _LINKED)
     if missing:
-        return Warned(f"{', '.join(map(str, missing))} does not exist", _FIX)
+        is_linked = all(each.leads_to for each in missing)
+        return Warned(f"{_places(missing)} does not exist", _LINKED if is_linked else _FIX)
     return Passed(f"user {CONTAINER_USER} can write to {len(owned)} folders")
+
+
+def _places(folders: Iterable[Folder]) -> str:
+    return ", ".join(
+        f"{each.path}{f', a link to {each.leads_to},' if each.leads_to else ''}" for each in folders
+    )
 
 
 @check("selinux")

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from aava_cli.errors import AavaError, ConfigError
 from aava_cli.folders import Ownership
 from aava_cli.gpu.facts import GPU_SETTINGS
 from aava_cli.preflight.probing.host import existing
-from aava_cli.preflight.projectfacts import EnvFile, Folder, Label, Overlay, Parsed
+from aava_cli.preflight.projectfacts import EnvFile, Folder, Label, Overlay, Parsed, Pending
 from aava_cli.session import read_text
 from aava_cli.settings import is_compose_project
 
@@ -135,7 +136,7 @@ def find_folder(path: Path) -> Folder:
     """Return whether *path* can be written to, or could be made."""
     there = existing(path)
     writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    held = Ownership.of(path) if path.is_dir() else None
+    held = Ownership.of(Path(os.path.realpath(path))) if path.is_dir() else None
     return Folder(path, exists=held is not None, writable=writable, held=held)
 
 
@@ -152,10 +153,19 @@ def find_written(settings: Settings) -> tuple[Folder, ...]:
 
 def find_owned(settings: Settings) -> tuple[Folder, ...]:
     """Return the folders that models go to, and those that containers of the project write to."""
-    folders = [settings.models_dir / name for name in _FOLDERS]
-    if is_compose_project(settings.project):
-        folders += [settings.project / name for name in _WRITTEN_BY_CONTAINERS]
-    return tuple(find_folder(folder) for folder in (settings.models_dir, *folders))
+    models, project = settings.models_dir, settings.project
+    top = project if models.is_relative_to(project) else models.parent
+    found = [_below(top, models / name) for name in ("", *_FOLDERS)]
+    if is_compose_project(project):
+        found += [_below(project, project / name) for name in _WRITTEN_BY_CONTAINERS]
+    return tuple(found)
+
+
+def _below(top: Path, path: Path) -> Folder:
+    """Return the folder *path*; a link to *top* is the user's own, one below it is anybody's."""
+    place = Path(os.path.realpath(top)) / path.relative_to(top)
+    real = Path(os.path.realpath(place))
+    return replace(find_folder(place), leads_to=None if real == place else real)
 
 
 def find_label(settings: Settings, root: Path = _ROOT) -> Label:
@@ -171,8 +181,8 @@ def find_label(settings: Settings, root: Path = _ROOT) -> Label:
     return Label(settings.models_dir, is_enforced=True, type=kind)
 
 
-def find_pending(settings: Settings) -> str | None:
-    """Return which change was interrupted and waits, or None."""
+def find_pending(settings: Settings) -> Pending | None:
+    """Return what keeps every change from being made: one that was interrupted, as a rule."""
     from aava_cli.errors import RecoveryDue
     from aava_cli.files import lock_holder
     from aava_cli.journal import Journal
@@ -182,6 +192,9 @@ def find_pending(settings: Settings) -> str | None:
         # Whoever is at work keeps a journal too.
         if not (journal.is_open and lock_holder(settings.lock_file)):
             journal.require_none()
-    except RecoveryDue as due:
-        return due.message
+    except (ConfigError, RecoveryDue) as error:
+        return Pending(error.message, error.hint)
+    except OSError as error:
+        message = f"`{settings.state_dir}` cannot be looked into: {error.strerror}"
+        return Pending(message, f"run aava as its owner, or `sudo chown -R $USER {settings.state_dir}`")
     return None
