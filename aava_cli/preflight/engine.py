@@ -41,7 +41,7 @@ def find_docker(*, timeout_s: float = TIMEOUT_S) -> Docker | None:
         docker,
         compose=docker.compose or _standalone_compose(timeout_s),
         remote=remote,
-        is_named=endpoint != _DEFAULT_ENDPOINT or bool(_named_context(os.environ)),
+        is_named=bool(os.environ.get("DOCKER_HOST") or _named_context(os.environ)),
         root_free_bytes=None if remote else _free_bytes(docker.root),
         is_snap=docker.is_snap or "/snap/" in str(Path(program)),
         socket=_socket(endpoint),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Label,
         Overlay,
         Parsed,
+        Pending,
         Selected,
     )
 

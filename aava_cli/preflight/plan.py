@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from aava_cli.daemon.address import is_loopback
 from aava_cli.folders import Ownership
 from aava_cli.preflight.checks.gpu_use import decide_gpu
 from aava_cli.preflight.checks.project import CONTAINER_USER
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _SHARED_MODE = 0o2775
 _OWN_MODE = 0o755
 _LAYERS, _TOKEN = "LOCAL_LLM_GPU_LAYERS", "LOCAL_WS_AUTH_TOKEN"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +159,4 @@ def _env(facts: Facts) -> Iterator[tuple[str, Repair]]:
 
 
 def _is_open(env: EnvFile) -> bool:
-    return env.host not in _LOOPBACK and not env.has_token
+    return bool(env.host) and not is_loopback(env.host) and not env.has_token

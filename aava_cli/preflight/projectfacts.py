@@ -16,11 +16,16 @@ _WRITE_AND_ENTER = 0o3
 
 @dataclass(frozen=True, slots=True)
 class EnvFile:
-    """What matters of `.env`; it holds secrets, so its other values stay out."""
+    """What matters of `.env`; it holds secrets, so its other values stay out.
+
+    *problem* is why it does not parse: nothing else is known then. *address_problem* is what is
+    wrong with the host or the port that it names; a *host* that is none is empty.
+    """
 
     path: Path
     exists: bool = False
     problem: str | None = None
+    address_problem: str | None = None
     host: str = "127.0.0.1"
     has_token: bool = False
     comments_as_values: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from aava_cli.preflight.repair import apply_repair
 from aava_cli.session import Session
 from tests.gpu.hosts import run_on
 from tests.preflight.gpu_scenarios import NATIVE
+from tests.preflight.healthy import FACTS
 from tests.test_bind_mount import in_namespace
 
 if TYPE_CHECKING:
@@ -327,12 +328,76 @@ def test_a_token_is_made_up_and_shown_to_nobody(aava: Aava, project: Path) -> No
 def test_a_repair_that_fails_does_not_keep_the_others(aava: Aava, project: Path) -> None:
     """It says why, and its check fails or warns as before."""
     (project / "models/kroko").symlink_to("nowhere")
-    answer = result(aava("preflight", "--fix", "--yes", "--only", "owners", "--json"))
-    first, second = answer["repairs"]
+    ran = aava("preflight", "--fix", "--yes", "--only", "owners", "--json")
+    first, second = result(ran)["repairs"]
     assert (first["status"], "is there by now" in first["problem"]) == ("failed", True)
     assert (second["status"], (project / "models/vad").is_dir()) == ("done", True)
-    text = aava("preflight", "--fix", "--yes", "--only", "owners").stdout
-    assert "failed  make " in text
+    error = json.loads(ran.stdout)["error"]
+    assert (ran.exit_code, error["exit"], first["is_rolled_back"]) == (1, 1, False)
+    assert error["message"].startswith(f"a repair failed: make {project}/models/kroko: ")
+    again = aava("preflight", "--fix", "--yes", "--only", "owners")
+    assert "failed  make " in again.stdout
+    assert (again.exit_code, "do it by hand: `install -d" in again.stderr) == (1, True)
+
+
+def test_a_repair_that_was_taken_back_is_exit_code_3(aava: Aava, project: Path) -> None:
+    """Its text names no file that only the program knows."""
+    env = project / ".env"
+    env.unlink()
+    (project / ".env.example").write_text("A=1\n")
+    env.symlink_to(project / "nowhere/env")
+    ran = aava("preflight", "--fix", "--yes", "--only", "env", "--json")
+    (repair,) = result(ran)["repairs"]
+    assert repair["problem"] == "No such file or directory; the old state is back"
+    assert (ran.exit_code, repair["is_rolled_back"]) == (3, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_the_target_of_a_planted_link_is_not_given_away(
+    aava: Aava, project: Path, tmp_path: Path
+) -> None:
+    """Whoever may write to the project gains nothing by root's repairs."""
+    (project / "docker-compose.yml").write_text("services:\n  local_ai_server:\n    image: x\n")
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o700)
+    (project / "data").symlink_to(victim)
+    answer = result(aava("preflight", "--fix", "--yes", "--json", "--only", "owners"))
+    assert (victim.stat().st_uid, stat.S_IMODE(victim.stat().st_mode)) == (0, 0o700)
+    assert not [each for each in answer["repairs"] if "data" in each["message"]]
+    (item,) = answer["items"]
+    assert f"{project}/data, a link to {victim}," in item["message"]
+
+
+def test_what_another_program_sets_in_the_meantime_stays(project: Path) -> None:
+    """It may know better than what was seen before."""
+    env = project / ".env"
+    env.write_text("GPU_AVAILABLE=false\n")
+    seen = replace(FACTS, env_file=read_env_file(env))
+    env.write_text("GPU_AVAILABLE=maybe\n")
+    note = note_gpu(Session({"project": str(project)}, Output()), seen, write=True)
+    assert note is not None
+    assert (note.written, note.kept) == (
+        False,
+        "another program has set `GPU_AVAILABLE` in the meantime",
+    )
+    assert env.read_text() == "GPU_AVAILABLE=maybe\n"
+
+
+def test_a_journal_that_is_garbage_is_a_failure(aava: Aava, project: Path) -> None:
+    """Every change is refused until somebody looks at it."""
+    (project / ".aava/journal.json").write_text("garbage\n")
+    ran = aava("preflight", "--only", "recovery")
+    assert (ran.exit_code, "is not a journal that this version" in ran.stdout) == (9, True)
+
+
+def test_what_a_file_says_does_not_reach_the_terminal_as_a_command(
+    aava: Aava, project: Path
+) -> None:
+    """A value may hold the start of one."""
+    (project / ".env").write_text("LOCAL_LLM_CONTEXT=4\x1b[2Jk\n")
+    ran = aava("preflight", "--only", "numbers")
+    assert "`4\\x1b[2Jk`" in ran.stdout
+    assert "\x1b" not in ran.stdout + ran.stderr
 
 
 def test_a_repair_that_is_done_by_now_is_not_done_again(project: Path) -> None:

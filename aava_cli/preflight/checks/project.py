@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aava_cli.daemon.address import is_loopback
+from aava_cli.preflight.checks.address import host_of
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ CONTAINER_USER = 1000
 """As whom the containers of a Compose project work."""
 
 _ANY_ADDRESS_HINT = "set `LOCAL_WS_AUTH_TOKEN` in `.env`, or `LOCAL_WS_HOST=127.0.0.1`"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What containers may read and write: container-selinux's own types.
 _CONTAINER_TYPES = ("container_file_t", "container_ro_file_t", "svirt_sandbox_file_t")
 _FIX = "run `aava preflight --fix`"
@@ -55,9 +56,7 @@ def containers_can_write(facts: Facts) -> Finding:
         return Skipped("the engine runs as a user, and gives user 1000 another number")
     owned = known(facts.owned)
     missing = [folder for folder in owned if not folder.exists]
-    closed = [
-        folder for folder in owned if folder.exists and not folder.is_open_to(CONTAINER_USER)
-    ]
+    closed = [folder for folder in owned if folder.exists and not folder.is_open_to(CONTAINER_USER)]
     if closed:
         evidence = f"user {CONTAINER_USER} cannot write to {_places(closed)}"
         paths = " ".join(str(each.path) for each in closed if each.leads_to is None)
@@ -108,8 +107,8 @@ def env_file_parses(facts: Facts) -> Finding:
     if not env.exists:
         fix = _FIX if env.has_example else "run `aava init`"
         return Warned(f"{env.path} does not exist", fix)
-    if env.problem is not None:
-        return Failed(env.problem, f"correct `{env.path}`")
+    if env.problem or env.address_problem:
+        return Failed(env.problem or env.address_problem or "", f"correct `{env.path}`")
     if env.comments_as_values:
         evidence = f"the value of {_quoted(env.comments_as_values)} is a comment"
         return Warned(evidence, "move the comment to its own line", _misread(env))
@@ -143,14 +142,15 @@ def numbers_are_numbers(facts: Facts) -> Finding:
 def daemon_is_protected(facts: Facts) -> Finding:
     """Expect a token on an open address: without one the daemon does not start."""
     env = known(facts.env_file)
-    if env.host in _LOOPBACK:
-        return Passed(f"only this host reaches {env.host}")
+    host = host_of(env)
+    if is_loopback(host):
+        return Passed(f"only this host reaches {host}")
     if not env.has_token:
-        return Failed(f"anybody could reach {env.host}: no token is set", _ANY_ADDRESS_HINT)
+        return Failed(f"anybody could reach {host}: no token is set", _ANY_ADDRESS_HINT)
     if env.others_may_read:
         fix = f"run `chmod o-r {env.path}`"
         return Warned(f"every user of this host can read the token in {env.path}", fix)
-    return Passed(f"{env.host}, with a token")
+    return Passed(f"{host}, with a token")
 
 
 @check("yaml")

@@ -1,0 +1,17 @@
+"""The address at which the daemon is to listen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aava_cli.preflight.findings import NotKnown
+
+if TYPE_CHECKING:
+    from aava_cli.preflight.projectfacts import EnvFile
+
+
+def host_of(env: EnvFile) -> str:
+    """Return the host that `.env` names; one that cannot be read ends the check that asks."""
+    if env.problem or not env.host:
+        raise NotKnown(env.problem or env.address_problem)
+    return env.host
