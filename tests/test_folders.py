@@ -160,7 +160,7 @@ def test_nothing_that_a_link_leads_to_is_given_away(tmp_path: Path, link: str) -
     (tmp_path / link).rename(tmp_path / "aside")
     (tmp_path / link).symlink_to(victim)
     for change in (step.apply, MakeFolder(folder / "c", 0o755).apply):
-        with pytest.raises(OSError, match="directory|symbolic"):
+        with pytest.raises(OSError, match="Not a directory"):
             change()
     assert (mode_of(victim), mode_of(victim / "b")) == (0o700, 0o700)
     assert not list(victim.rglob("c"))

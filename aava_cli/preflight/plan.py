@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from aava_cli.daemon.address import is_loopback
 from aava_cli.folders import Ownership
+from aava_cli.preflight.checks.address import UNGUARDED
 from aava_cli.preflight.checks.gpu_use import decide_gpu
 from aava_cli.preflight.checks.project import CONTAINER_USER
 from aava_cli.preflight.facts import Docker, Unknown
@@ -159,4 +159,4 @@ def _env(facts: Facts) -> Iterator[tuple[str, Repair]]:
 
 
 def _is_open(env: EnvFile) -> bool:
-    return bool(env.host) and not is_loopback(env.host) and not env.has_token
+    return bool(env.host) and env.host not in UNGUARDED and not env.has_token

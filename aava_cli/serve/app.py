@@ -10,8 +10,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aava_cli.errors import NotPossible
 from aava_cli.daemon.address import is_loopback
+from aava_cli.errors import NotPossible
 from aava_cli.serve.models import Models
 from aava_cli.serve.observing import Observer
 from aava_cli.serve.protocol import Daemon, handle_bytes, handle_text

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.events import Item
 from aava_cli.files import exclusive_lock
 from aava_cli.journal import Journal, Record
 from aava_cli.output import Output
@@ -22,6 +23,7 @@ from aava_cli.preflight.gpunote import note_gpu
 from aava_cli.preflight.plan import MissingEnvFile, MissingFolder, MissingValue
 from aava_cli.preflight.probing.project import read_env_file
 from aava_cli.preflight.repair import apply_repair
+from aava_cli.preflight.report import Preflighted, Repaired
 from aava_cli.session import Session
 from tests.gpu.hosts import run_on
 from tests.preflight.gpu_scenarios import NATIVE
@@ -326,30 +328,40 @@ def test_a_token_is_made_up_and_shown_to_nobody(aava: Aava, project: Path) -> No
 
 
 def test_a_repair_that_fails_does_not_keep_the_others(aava: Aava, project: Path) -> None:
-    """It says why, and its check fails or warns as before."""
-    (project / "models/kroko").symlink_to("nowhere")
-    ran = aava("preflight", "--fix", "--yes", "--only", "owners", "--json")
-    first, second = result(ran)["repairs"]
-    assert (first["status"], "is there by now" in first["problem"]) == ("failed", True)
-    assert (second["status"], (project / "models/vad").is_dir()) == ("done", True)
-    error = json.loads(ran.stdout)["error"]
-    assert (ran.exit_code, error["exit"], first["is_rolled_back"]) == (1, 1, False)
-    assert error["message"].startswith(f"a repair failed: make {project}/models/kroko: ")
-    again = aava("preflight", "--fix", "--yes", "--only", "owners")
-    assert "failed  make " in again.stdout
-    assert (again.exit_code, "do it by hand: `install -d" in again.stderr) == (1, True)
-
-
-def test_a_repair_that_was_taken_back_is_exit_code_3(aava: Aava, project: Path) -> None:
-    """Its text names no file that only the program knows."""
+    """It was taken back, which is exit code 3; it names no file that only the program knows."""
     env = project / ".env"
-    env.unlink()
-    (project / ".env.example").write_text("A=1\n")
+    env.rename(project / ".env.example")
     env.symlink_to(project / "nowhere/env")
-    ran = aava("preflight", "--fix", "--yes", "--only", "env", "--json")
-    (repair,) = result(ran)["repairs"]
-    assert repair["problem"] == "No such file or directory; the old state is back"
-    assert (ran.exit_code, repair["is_rolled_back"]) == (3, True)
+    words = ("preflight", "--fix", "--yes", "--only", "owners,env")
+    (project / "docker-compose.yml").write_text("services:\n  local_ai_server:\n    image: x\n")
+    ran = aava(*words, "--json")
+    *others, last = result(ran)["repairs"]
+    assert {each["status"] for each in others} == {"done"}
+    assert (project / "models/vad").is_dir()
+    assert (last["status"], last["is_rolled_back"]) == ("failed", True)
+    assert last["problem"] == "No such file or directory; the old state is back"
+    error = json.loads(ran.stdout)["error"]
+    assert (ran.exit_code, error["exit"]) == (3, 3)
+    assert error["message"].startswith(f"a repair failed: make {env} from .env.example: No such")
+    again = aava(*words)
+    assert "failed  make " in again.stdout
+    assert (again.exit_code, "do it by hand: `install -m 600" in again.stderr) == (3, True)
+
+
+def test_a_repair_that_was_refused_is_exit_code_1() -> None:
+    """Nothing was changed; that comes before a check that fails."""
+    repairs = (
+        Repaired("make-env", "make .env", "cp", "done"),
+        Repaired("make-folder", "make x", "mkdir x", "failed", "it is there by now"),
+    )
+    items = (Item("env", "project", "fail", "broken"),)
+    failure = replace(Preflighted.of(items), repairs=repairs).failure()
+    assert failure is not None
+    assert (failure.exit_code, failure.message, failure.hint) == (
+        1,
+        "a repair failed: make x: it is there by now",
+        "do it by hand: `mkdir x`",
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")

@@ -353,10 +353,10 @@ def test_values_that_compose_reads_otherwise_are_found(
 
 
 def test_numbers_that_are_none_are_found_with_their_line(tmp_path: Path) -> None:
-    """An inline comment behind a tab makes one of them; an empty value is the default."""
+    """What is a number is not named."""
     path = tmp_path / ".env"
     path.write_text(
-        "LOCAL_LLM_CONTEXT=4k\nLOCAL_LLM_TEMPERATURE=0.4\nLOCAL_LLM_BATCH=\n"
+        "LOCAL_LLM_CONTEXT=4k\nLOCAL_LLM_TEMPERATURE=0.4\nLOCAL_LLM_BATCH=8\n"
         "LOCAL_LLM_THREADS=eight\n"
     )
     assert sorted(read_env_file(path).bad_values) == [
@@ -445,7 +445,7 @@ def test_folders_of_models_and_of_containers_are_looked_at(settings: Settings) -
     assert {each.path.name for each in find_owned(settings)} > {"data", "config"}
 
 
-def test_folders_behind_a_link_are_told_apart(settings: Settings, tmp_path: Path) -> None:
+def test_folders_behind_a_link_are_told_apart(tmp_path: Path) -> None:
     """One that leads to the project is the user's own; one in it may be anybody's."""
     project, victim = tmp_path / "real", tmp_path / "victim"
     victim.mkdir()

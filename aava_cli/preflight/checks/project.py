@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.daemon.address import is_loopback
-from aava_cli.preflight.checks.address import host_of
+from aava_cli.preflight.checks.address import UNGUARDED, host_of
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
 
 if TYPE_CHECKING:
@@ -143,8 +143,11 @@ def daemon_is_protected(facts: Facts) -> Finding:
     """Expect a token on an open address: without one the daemon does not start."""
     env = known(facts.env_file)
     host = host_of(env)
-    if is_loopback(host):
+    if host in UNGUARDED:
         return Passed(f"only this host reaches {host}")
+    if not env.has_token and is_loopback(host):
+        evidence = f"without a token the daemon closes every connection to {host}"
+        return Failed(evidence, _ANY_ADDRESS_HINT)
     if not env.has_token:
         return Failed(f"anybody could reach {host}: no token is set", _ANY_ADDRESS_HINT)
     if env.others_may_read:
