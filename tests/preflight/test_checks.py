@@ -172,6 +172,11 @@ def test_the_fix_for_docker_follows_its_problem() -> None:
     assert "usermod" in (found("docker", docker=denied).remediation or "")
     stopped = replace(DOCKER, version=None, problem="Cannot connect")
     assert "systemctl start docker" in (found("docker", docker=stopped).remediation or "")
+    inside = replace(MACHINE, has_systemd=False)
+    told = found("docker", docker=stopped, machine=inside).remediation or ""
+    assert told.startswith("start the engine")
+    named = replace(stopped, is_named=True)
+    assert found("docker", docker=named).command == "docker context ls"
 
 
 @pytest.mark.parametrize(

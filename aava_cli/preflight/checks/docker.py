@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.preflight.checks.room import GB, judge_room
+from aava_cli.preflight.facts import Unknown
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
 from aava_cli.preflight.versions import is_older, version_of
 
@@ -42,11 +43,11 @@ def docker_answers(facts: Facts) -> Finding:
         return _judge_docker(docker, docker.version)
     problem = docker.problem or "no answer"
     if known(facts.is_compose_project):
-        return Failed(problem, _docker_fix(docker))
+        return Failed(problem, _docker_fix(docker, facts))
     is_expected = docker.socket is not None or docker.is_named
     if not is_expected and known(facts.machine).container and known(facts.engines):
         return Skipped(f"no engine inside a container; {_NATIVE}")
-    return Warned(problem, _docker_fix(docker))
+    return Warned(problem, _docker_fix(docker, facts))
 
 
 def _judge_docker(docker: Docker, version: str) -> Finding:
@@ -66,12 +67,14 @@ def _judge_docker(docker: Docker, version: str) -> Finding:
     return Passed(evidence)
 
 
-def _docker_fix(docker: Docker) -> str:
+def _docker_fix(docker: Docker, facts: Facts) -> str:
     if "permission denied" in (docker.problem or "").lower():
         group = docker.socket.group if docker.socket else "docker"
         return f"run `sudo usermod -aG {group} $USER`, then log in again"
     if docker.remote or docker.is_named:
         return "run `docker context ls` to see which engine is asked"
+    if not isinstance(facts.machine, Unknown) and not facts.machine.has_systemd:
+        return "start the engine, or hand its socket to this container; or use `aava serve`"
     return "run `sudo systemctl start docker`, or use `aava serve`"
 
 
