@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from aava_cli.errors import NotPossible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _AGAIN = "run the same command again"
+_REAL_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
 class MakeFolder:
-    """Make one folder, for *owner* if that is named; undo leaves one that holds something."""
+    """Make one folder, for *owner* if that is named; undo leaves one that holds something.
+
+    *path* has no links in it.
+    """
 
     path: Path
     mode: int
@@ -52,10 +56,12 @@ class MakeFolder:
 
     def apply(self) -> None:
         """Make the folder; whose it is and who may use it is as was asked for, umask or not."""
-        self.path.mkdir()
-        if self.owner is not None:
-            os.chown(self.path, self.owner, -1)
-        self.path.chmod(self.mode)
+        with _real_folder(self.path.parent) as above:
+            os.mkdir(self.path.name, dir_fd=above)
+        with _real_folder(self.path) as made:
+            if self.owner is not None:
+                os.fchown(made, self.owner, -1)
+            os.fchmod(made, self.mode)
 
     def undo(self, *, recovering: bool) -> None:  # noqa: ARG002 - the same after a crash
         """Remove the folder again, unless somebody put something into it."""
@@ -76,21 +82,50 @@ class Ownership:
 
     @classmethod
     def of(cls, path: Path) -> Ownership:
-        """Return whose *path* is now."""
-        found = path.stat()
+        """Return whose *path* is now; what a link leads to is not looked at."""
+        return cls._in(path.lstat())
+
+    @classmethod
+    def _in(cls, found: os.stat_result) -> Ownership:
         return cls(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
 
     def give(self, path: Path) -> None:
-        """Make *path* so."""
-        now = Ownership.of(path)
-        if (now.owner, now.group) != (self.owner, self.group):
-            os.chown(path, self.owner, self.group)
-        path.chmod(self.mode)
+        """Make *path* so.
+
+        Raises:
+            OSError: it is no folder, or a link leads to it, by whoever put that there.
+        """
+        with _real_folder(path) as folder:
+            now = Ownership._in(os.fstat(folder))
+            if (now.owner, now.group) != (self.owner, self.group):
+                os.fchown(folder, self.owner, self.group)
+            os.fchmod(folder, self.mode)
+
+
+@contextmanager
+def _real_folder(path: Path) -> Iterator[int]:
+    """Open the folder *path*, no part of which may be a link.
+
+    Whoever owns a folder above can put a link in its place at any moment.
+    """
+    opened = os.open("/", _REAL_FOLDER)
+    try:
+        for part in (*path.parts[1:], None):
+            # The last is opened again, to be changed: a place alone cannot be.
+            flags = os.O_RDONLY | os.O_DIRECTORY if part is None else _REAL_FOLDER
+            above, opened = opened, os.open(part or ".", flags, dir_fd=opened)
+            os.close(above)
+        yield opened
+    finally:
+        os.close(opened)
 
 
 @dataclass(frozen=True, slots=True)
 class GiveFolder:
-    """Change whose a folder is and who may use it; what is in it stays as it is."""
+    """Change whose a folder is and who may use it; what is in it stays as it is.
+
+    *path* has no links in it.
+    """
 
     path: Path
     old: Ownership
@@ -119,7 +154,7 @@ class GiveFolder:
 
     def check(self) -> None:
         """Raise `NotPossible` if somebody else has changed it since it was looked at."""
-        if not self.path.is_dir() or Ownership.of(self.path) != self.old:
+        if not _is_folder(self.path) or Ownership.of(self.path) != self.old:
             message = f"`{self.path}` is not what it was a moment ago"
             raise NotPossible(message, hint=_AGAIN)
 
@@ -129,8 +164,12 @@ class GiveFolder:
 
     def undo(self, *, recovering: bool) -> None:  # noqa: ARG002 - the same after a crash
         """Make it as it was; a folder that is gone needs nothing."""
-        if self.path.is_dir():
+        if _is_folder(self.path):
             self.old.give(self.path)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 FolderStep: TypeAlias = MakeFolder | GiveFolder

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 Form: TypeAlias = Literal["text", "json", "events"]
 SCHEMA = 1
+
+# What others wrote may hold commands to the terminal: all but a tab and the end of a line.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _TIMES = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1))
 
@@ -129,7 +134,7 @@ class Output:
     def _log(self, event: Log) -> None:
         if self.quiet and event.level == "info":
             return
-        line = ("warning: " if event.level == "warning" else "") + event.message
+        line = ("warning: " if event.level == "warning" else "") + printable(event.message)
         if self._watcher is None:
             write(self.stderr, line + "\n")
         else:
@@ -140,7 +145,7 @@ class Output:
             from aava_cli.watching import watch
 
             self._watcher = watch(self.stderr)
-        self._watcher.show(event)
+        self._watcher.show(replace(event, task=printable(event.task)))
 
     def _finish_progress(self) -> None:
         if self._watcher is not None:
@@ -150,12 +155,12 @@ class Output:
     def _print_text(self, result: Result) -> None:
         for part in result.text():
             if isinstance(part, Table):
-                self._print_table(part)
+                self._print_table(_printable_table(part))
             else:
-                write(self.stdout, part + "\n")
+                write(self.stdout, printable(part) + "\n")
 
     def _print_error(self, error: AavaError) -> None:
-        write(self.stderr, f"error: {error.message}\nhint:  {error.hint}\n")
+        write(self.stderr, printable(f"error: {error.message}\nhint:  {error.hint}\n"))
 
     def _print_table(self, table: Table) -> None:
         if self.stdout.isatty():
@@ -196,6 +201,16 @@ def write(stream: TextIO, text: str) -> None:
         os.close(nowhere)
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
+
+
+def printable(text: str) -> str:
+    """Return *text* with every control character spelled out, such as `\\x1b`."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def _printable_table(table: Table) -> Table:
+    rows = tuple(tuple(map(printable, row)) for row in table.rows)
+    return Table(table.header, rows)
 
 
 def _unwritten(error: OSError) -> AavaError:

@@ -58,6 +58,8 @@ def load(text: str, *, name: str) -> dict[str, object]:
         line = mark.line + 1 if mark else 1
         reason = ": ".join(each for each in (error.context, error.problem) if each)
         raise ConfigError.at(name, line, f"expected YAML; {reason}") from error
+    except RecursionError as error:
+        raise ConfigError.at(name, 1, "expected YAML that is nested less deeply") from error
 
 
 def merge(base: Mapping[str, object], overlay: Mapping[str, object]) -> dict[str, object]:

@@ -144,3 +144,37 @@ def test_the_history_tells_of_folders_and_undo_counts_only_what_was_committed(
     assert made == (tmp_path / "a", None, "755")
     assert (opened[1] or "").endswith(" 700")
     assert opened[2].endswith(" 755")
+
+
+@pytest.mark.parametrize("link", ["a", "a/b"])
+def test_nothing_that_a_link_leads_to_is_given_away(tmp_path: Path, link: str) -> None:
+    """Not even one that was put there after the step was checked, in place of a folder above."""
+    folder, victim = tmp_path / "a/b", tmp_path / "victim"
+    folder.mkdir(parents=True)
+    (victim / "b").mkdir(parents=True)
+    folder.chmod(0o700)
+    for each in (victim, victim / "b"):
+        each.chmod(0o700)
+    step = given(folder, mode=0o2775)
+    step.check()
+    (tmp_path / link).rename(tmp_path / "aside")
+    (tmp_path / link).symlink_to(victim)
+    for change in (step.apply, MakeFolder(folder / "c", 0o755).apply):
+        with pytest.raises(OSError, match="Not a directory"):
+            change()
+    assert (mode_of(victim), mode_of(victim / "b")) == (0o700, 0o700)
+    assert not list(victim.rglob("c"))
+
+
+def test_a_link_is_not_what_was_looked_at(tmp_path: Path) -> None:
+    """Before the step, it is refused; after it, an undo leaves it alone."""
+    folder, victim = tmp_path / "a", tmp_path / "victim"
+    folder.mkdir(mode=0o700)
+    victim.mkdir(mode=0o700)
+    step = given(folder, mode=0o755)
+    folder.rmdir()
+    folder.symlink_to(victim)
+    with pytest.raises(NotPossible, match="not what it was"):
+        step.check()
+    step.undo(recovering=True)
+    assert mode_of(victim) == 0o700

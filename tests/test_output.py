@@ -480,3 +480,32 @@ def test_result_must_say_its_text() -> None:
     with pytest.raises(NotImplementedError):
         tuple(Result().text())
     assert Result().failure() is None
+
+
+@dataclass(frozen=True, slots=True)
+class Quoting(Result):
+    """A result that repeats what somebody else wrote."""
+
+    said: str
+
+    def text(self) -> Iterable[str | Table]:
+        """Yield it in a line and in a table."""
+        yield f"{self.said}\tend\nnext"
+        yield Table(("said",), ((self.said,),))
+
+
+def test_no_command_to_the_terminal_is_passed_on() -> None:
+    """Whatever others wrote; a program that reads JSON gets it as it was."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    output = Output(stdout=stdout, stderr=stderr)
+    output.result(Quoting("a\x1b[2J\x9b\r"))
+    output.emit(Log("a\x07"))
+    output.emit(Progress("a\x1b", 1, 2))
+    output.error(NotFound("a\x1b]0;", hint="b\x00"))
+    spelled = "a\\x1b[2J\\x9b\\x0d"
+    assert stdout.getvalue() == f"{spelled}\tend\nnext\nsaid\n{spelled}\n"
+    assert stderr.getvalue().startswith("a\\x07\na\\x1b: ")
+    assert stderr.getvalue().endswith("error: a\\x1b]0;\nhint:  b\\x00\n")
+    as_json = io.StringIO()
+    Output("json", stdout=as_json).result(Quoting("a\x1b"))
+    assert json.loads(as_json.getvalue())["result"] == {"said": "a\x1b"}

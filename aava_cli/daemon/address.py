@@ -91,6 +91,14 @@ def is_host(text: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach *host*."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def is_port(text: str) -> bool:
     """Return whether *text* is the number of a port that a program can listen on."""
     return _PORT.fullmatch(text) is not None and 0 < int(text) <= _LAST_PORT

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.daemon.status import is_native
+from aava_cli.gpu import programs
 from aava_cli.processes import local_process
 from aava_cli.settings import is_compose_project
 
@@ -74,12 +74,10 @@ def process_environment(reply: Mapping[str, Any]) -> Mapping[str, str] | None:
 
 def _ask(words: tuple[str, ...], timeout_s: float) -> str:
     try:
-        ran = subprocess.run(
-            ("docker", *words), capture_output=True, text=True, timeout=timeout_s, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        ran = programs.run(("docker", *words), timeout_s=timeout_s)
+    except OSError:
         return ""
-    return ran.stdout
+    return ran.stdout if ran else ""
 
 
 def _configurations(described: str) -> Iterator[dict[str, Any]]:

@@ -51,7 +51,9 @@ def gpu_available(
             gpus, engine_offers=engine_offers, is_required_waived=is_required_waived
         )
     if missing is not None:
-        return GpuAvailable(usable=False, reason=missing)
+        # A driver that is slow once may answer the next time.
+        is_known = not _is_silent(gpus)
+        return GpuAvailable(usable=False, reason=missing, is_known=is_known)
     names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus.devices))
     where = "containers can ask for it" if is_compose else "this host's programs can use it"
     busy = " once it is free" if is_busy(gpus.cuda) else ""
@@ -74,6 +76,10 @@ def why_not(container: ContainerGpu) -> str:
     rung = broken_cuda(container.cuda)
     evidence = rung.evidence if rung else "CUDA cannot be used"
     return f"in a container of `{container.image}` `nvidia-smi` works, and {evidence}"
+
+
+def _is_silent(gpus: Gpus) -> bool:
+    return "no-answer" in (gpus.problem, gpus.cuda.problem if gpus.cuda else None)
 
 
 def _missing(gpus: Gpus) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _END_S = 0.2
 
@@ -29,14 +30,17 @@ class Ran:
         return (self.stdout + self.stderr).strip().partition("\n")[0]
 
 
-def start(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start *argv* in a session of its own, with *environ* added to the environment.
+def start(
+    argv: Sequence[str], environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.Popen[str]:
+    """Start *argv* in *folder* and a session of its own, *environ* added to the environment.
 
     Raises:
         OSError: there is no such program.
     """
     return subprocess.Popen(
         argv,
+        cwd=folder,
         env={**os.environ, **(environ or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -57,9 +61,9 @@ def finish(process: subprocess.Popen[str], *, timeout_s: float) -> Ran | None:
     return Ran(process.returncode, stdout, stderr)
 
 
-def run(argv: Sequence[str], *, timeout_s: float) -> Ran | None:
+def run(argv: Sequence[str], *, timeout_s: float, folder: Path | None = None) -> Ran | None:
     """Return how *argv* ends within *timeout_s*, or None if it does not; raises as `start`."""
-    return finish(start(argv), timeout_s=timeout_s)
+    return finish(start(argv, folder=folder), timeout_s=timeout_s)
 
 
 def _abandon(process: subprocess.Popen[str]) -> None:

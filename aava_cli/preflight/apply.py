@@ -68,8 +68,17 @@ def _repaired(session: Session, repair: Repair) -> Repaired:
     try:
         changed = apply_repair(session, repair)
     except (ConfigError, NotPossible, RolledBack, UsageError, OSError) as error:
-        return _told(repair, "failed", str(error))
+        told = _told(repair, "failed", _words(error))
+        return replace(told, is_rolled_back=isinstance(error, RolledBack))
     return _told(repair, "done" if changed else "already")
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong, without the names of files that only we know."""
+    cause = error.__cause__ if isinstance(error, RolledBack) else error
+    said = cause.strerror if isinstance(cause, OSError) else None
+    back = "; the old state is back" if isinstance(error, RolledBack) else ""
+    return f"{said}{back}" if said else str(error)
 
 
 def _told(repair: Repair, status: str, problem: str | None = None) -> Repaired:

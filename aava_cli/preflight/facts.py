@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Label,
         Overlay,
         Parsed,
+        Pending,
         Selected,
     )
 
@@ -117,7 +118,8 @@ class Socket:
 class Docker:
     """The container engine; without a *version* it does not answer, and *problem* says why.
 
-    *remote* is where it is, if that is another host.
+    *remote* is where it is, if that is another host. *is_named*: the user says where it is, by
+    `DOCKER_HOST` or a context.
     """
 
     version: str | None = None
@@ -133,6 +135,7 @@ class Docker:
     buildx: str | None = None
     is_rootless: bool = False
     socket: Socket | None = None
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class Facts:
     label: Label | Unknown = NOT_ASKED
     selected: tuple[Selected, ...] | Unknown = NOT_ASKED
     drift: Drift | Unknown = NOT_ASKED
-    pending: str | Unknown | None = NOT_ASKED
+    pending: Pending | Unknown | None = NOT_ASKED
     listeners: tuple[Listener, ...] | Unknown = NOT_ASKED
     proxies: Proxies | Unknown = NOT_ASKED
     names: Names | Unknown = NOT_ASKED

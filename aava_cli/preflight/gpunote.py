@@ -60,6 +60,8 @@ def _write(session: Session, env: EnvFile, *, value: bool) -> str | None:
             held.enter_context(session.lock())
             journal.require_none()
             old = read_text(env.path)
+            if envfile.read(old).get(_KEY) != env.gpu_available:
+                return f"another program has set `{_KEY}` in the meantime"
             new = envfile.edit(old, {_KEY: str(value).lower()}, name=str(env.path))
             step = WriteFile.change(env.path, old.encode(), new.encode())
             step.check()

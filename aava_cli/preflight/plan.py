@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from aava_cli.folders import Ownership
+from aava_cli.preflight.checks.address import UNGUARDED
 from aava_cli.preflight.checks.gpu_use import decide_gpu
 from aava_cli.preflight.checks.project import CONTAINER_USER
 from aava_cli.preflight.facts import Docker, Unknown
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _SHARED_MODE = 0o2775
 _OWN_MODE = 0o755
 _LAYERS, _TOKEN = "LOCAL_LLM_GPU_LAYERS", "LOCAL_WS_AUTH_TOKEN"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ def _folders(facts: Facts) -> Iterator[Repair]:
     except NotKnown:
         return
     rootless = isinstance(facts.docker, Docker) and facts.docker.is_rootless
-    for folder in owned:
+    # Whoever may write here can put a link to anything: what it leads to is not given away.
+    for folder in (each for each in owned if each.leads_to is None):
         if not folder.exists and folder.writable:
             owner = CONTAINER_USER if shared and user == 0 and not rootless else None
             yield MissingFolder(folder.path, _SHARED_MODE if shared else _OWN_MODE, owner)
@@ -158,4 +159,4 @@ def _env(facts: Facts) -> Iterator[tuple[str, Repair]]:
 
 
 def _is_open(env: EnvFile) -> bool:
-    return env.host not in _LOOPBACK and not env.has_token
+    return bool(env.host) and env.host not in UNGUARDED and not env.has_token

@@ -150,9 +150,19 @@ def _ask(name: str, probe: Probe, answers: queue.SimpleQueue[Learned]) -> None:
     start = time.monotonic()
     try:
         value = probe.find()
-    except (OSError, ValueError, subprocess.SubprocessError, AavaError) as error:
-        value = Unknown(str(error))
+    except Exception as error:  # noqa: BLE001 - what others wrote may be anything; the rest goes on
+        value = Unknown(_words(error))
     answers.put(Learned(name, probe.how, round(time.monotonic() - start, 4), value))
+
+
+def _words(error: Exception) -> str:
+    match error:
+        case subprocess.TimeoutExpired(cmd=list() | tuple() as argv, timeout=timeout_s):
+            return f"`{' '.join(argv)}` did not answer in {timeout_s:g} s"
+        case AavaError() | OSError() | ValueError() | subprocess.SubprocessError():
+            return str(error)
+        case _:
+            return f"{type(error).__name__}: {error}"
 
 
 def _late(name: str, probe: Probe) -> Learned:

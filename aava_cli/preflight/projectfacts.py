@@ -16,11 +16,16 @@ _WRITE_AND_ENTER = 0o3
 
 @dataclass(frozen=True, slots=True)
 class EnvFile:
-    """What matters of `.env`; it holds secrets, so its other values stay out."""
+    """What matters of `.env`; it holds secrets, so its other values stay out.
+
+    *problem* is why it does not parse: nothing else is known then. *address_problem* is what is
+    wrong with the host or the port that it names; a *host* that is none is empty.
+    """
 
     path: Path
     exists: bool = False
     problem: str | None = None
+    address_problem: str | None = None
     host: str = "127.0.0.1"
     has_token: bool = False
     comments_as_values: tuple[str, ...] = ()
@@ -54,13 +59,15 @@ class Overlay:
 class Folder:
     """What files are written to; one that does not exist yet is judged by the folder above it.
 
-    *held* is None where it does not exist.
+    *held* is None where it does not exist. *leads_to* is where it really is, if a link is in it
+    that was not named by the user.
     """
 
     path: Path
     exists: bool
     writable: bool
     held: Ownership | None = None
+    leads_to: Path | None = None
 
     def is_open_to(self, user: int) -> bool:
         """Return whether *user*, whose group has the same number, can make files in it."""
@@ -77,6 +84,14 @@ class Label:
     path: Path
     is_enforced: bool
     type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Why every change is refused, and what ends that."""
+
+    problem: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)

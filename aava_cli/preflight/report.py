@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aava_cli.errors import NotPossible, RolledBack
 from aava_cli.output import Result
 from aava_cli.preflight.findings import GROUPS, CheckFailed
 
@@ -46,6 +47,7 @@ class Repaired:
     command: str
     status: str
     problem: str | None = None
+    is_rolled_back: bool = False
 
     def text(self) -> Iterator[str]:
         """Yield the repair, and why it was not done."""
@@ -101,7 +103,15 @@ class Preflighted(Result):
         )
 
     def failure(self) -> AavaError | None:
-        """Return which checks failed, with the first fix; when *strict*, which warn as well."""
+        """Return which repair failed, else which checks did, with the first fix.
+
+        When *strict*, which checks warn as well.
+        """
+        failed = next((each for each in self.repairs if each.status == "failed"), None)
+        if failed:
+            kind = RolledBack if failed.is_rolled_back else NotPossible
+            message = f"a repair failed: {failed.message}: {failed.problem}"
+            return kind(message, hint=f"do it by hand: `{failed.command}`")
         bad = [each for each in self.items if each.status == "fail"]
         if not bad and self.strict:
             bad = [each for each in self.items if each.status == "warn"]

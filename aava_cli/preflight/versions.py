@@ -14,3 +14,9 @@ def version_of(text: str) -> tuple[int, ...]:
         if digits != part:
             break
     return tuple(numbers)
+
+
+def is_older(text: str, floor: tuple[int, ...]) -> bool:
+    """Return whether *text* is a version below *floor*; `dev` is no number, and below none."""
+    version = version_of(text)
+    return bool(version) and version < floor

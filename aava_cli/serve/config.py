@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aava_cli.daemon.address import is_loopback
 from aava_cli.errors import ConfigError, UsageError
 from aava_cli.serve.defaults import DEFAULTS
 from aava_cli.serve.engines import EngineError
@@ -75,13 +76,3 @@ def _port(values: Values, settings: Settings) -> int:
         return int(text)
     message = f"`LOCAL_WS_PORT` must be a port number, not `{text}`"
     raise ConfigError(message, hint=f"correct it in `{settings.env_file}`")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach *host*."""
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

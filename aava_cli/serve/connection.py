@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aava_cli.serve.config import is_loopback
+from aava_cli.daemon.address import is_loopback
 from aava_cli.serve.protocol import Daemon, handle_bytes, handle_text
 
 if TYPE_CHECKING:

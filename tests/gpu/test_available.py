@@ -119,3 +119,16 @@ def test_daemon_says_what_it_thinks_of_its_gpu() -> None:
 def test_daemon_that_does_not_know_leaves_it_open() -> None:
     """Older ones say nothing at all."""
     assert EngineGpu(usable=None) == engine_gpu({})
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        Gpus(problem="no-answer", detail="no answer within 4 s"),
+        replace(GPUS, cuda=Cuda("no-answer", detail="no answer within 4 s")),
+    ],
+)
+def test_silence_is_no_evidence(silent: Gpus) -> None:
+    """A driver that is slow once may answer the next time."""
+    found = gpu_available(silent, is_compose=False)
+    assert (found.usable, found.is_known) == (False, False)

@@ -135,7 +135,8 @@ def test_engines_need_docker_or_a_native_one() -> None:
         ({"is_podman": True}, ("warn", "Podman 28.2.2 stands in for Docker")),
         ({"version": "19.3"}, ("fail", "Docker 19.3 is too old")),
         ({"version": "24.0.7"}, ("warn", "Docker 24.0.7 is old")),
-        ({"version": None}, ("warn", "no answer")),
+        ({"version": "dev"}, ("pass", "Docker dev")),
+        ({"version": None}, ("fail", "no answer")),
     ],
 )
 def test_docker(changed: dict[str, Any], expected: tuple[str, str]) -> None:
@@ -147,9 +148,22 @@ def test_no_docker_is_fine() -> None:
     """So is a container without an engine, where native engines are."""
     assert found("docker", docker=None).status == "skip"
     off = replace(DOCKER, version=None, problem="Cannot connect")
-    inside = replace(MACHINE, container="Vast.ai")
-    assert found("docker", docker=off, machine=inside).status == "skip"
-    assert found("docker", docker=off, machine=inside, engines=()).status == "warn"
+    off = replace(off, socket=None)
+    here: dict[str, Any] = {"machine": replace(MACHINE, container="Vast.ai")}
+    here |= {"is_compose_project": False}
+    assert found("docker", docker=off, **here).status == "skip"
+    assert found("docker", docker=off, engines=(), **here).status == "warn"
+
+
+@pytest.mark.parametrize("changed", [{"is_named": True}, {"socket": DOCKER.socket}])
+def test_an_engine_that_somebody_wants_is_told_when_it_is_dead(changed: dict[str, Any]) -> None:
+    """In a container too; a Compose project does not run without it."""
+    off = replace(DOCKER, version=None, problem="cannot connect", socket=None)
+    inside = replace(MACHINE, container="Docker")
+    wanted = replace(off, **changed)
+    told = status("docker", docker=wanted, machine=inside, is_compose_project=False)
+    assert told == ("warn", "cannot connect")
+    assert status("docker", docker=off, machine=inside) == ("fail", "cannot connect")
 
 
 def test_the_fix_for_docker_follows_its_problem() -> None:
@@ -158,6 +172,11 @@ def test_the_fix_for_docker_follows_its_problem() -> None:
     assert "usermod" in (found("docker", docker=denied).remediation or "")
     stopped = replace(DOCKER, version=None, problem="Cannot connect")
     assert "systemctl start docker" in (found("docker", docker=stopped).remediation or "")
+    inside = replace(MACHINE, has_systemd=False)
+    told = found("docker", docker=stopped, machine=inside).remediation or ""
+    assert told.startswith("start the engine")
+    named = replace(stopped, is_named=True)
+    assert found("docker", docker=named).command == "docker context ls"
 
 
 @pytest.mark.parametrize(
@@ -171,6 +190,7 @@ def test_the_fix_for_docker_follows_its_problem() -> None:
         ("2.40.1", True, "warn"),
         ("2.40.2", True, "pass"),
         ("5.1.0", True, "pass"),
+        ("dev", True, "pass"),
     ],
 )
 def test_compose(compose: str | None, *, needed: bool, expected: str) -> None:

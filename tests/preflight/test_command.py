@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aava_cli.events import Item
 from aava_cli.files import exclusive_lock
 from aava_cli.journal import Journal, Record
 from aava_cli.output import Output
@@ -22,9 +23,11 @@ from aava_cli.preflight.gpunote import note_gpu
 from aava_cli.preflight.plan import MissingEnvFile, MissingFolder, MissingValue
 from aava_cli.preflight.probing.project import read_env_file
 from aava_cli.preflight.repair import apply_repair
+from aava_cli.preflight.report import Preflighted, Repaired
 from aava_cli.session import Session
 from tests.gpu.hosts import run_on
 from tests.preflight.gpu_scenarios import NATIVE
+from tests.preflight.healthy import FACTS
 from tests.test_bind_mount import in_namespace
 
 if TYPE_CHECKING:
@@ -325,14 +328,88 @@ def test_a_token_is_made_up_and_shown_to_nobody(aava: Aava, project: Path) -> No
 
 
 def test_a_repair_that_fails_does_not_keep_the_others(aava: Aava, project: Path) -> None:
-    """It says why, and its check fails or warns as before."""
-    (project / "models/kroko").symlink_to("nowhere")
-    answer = result(aava("preflight", "--fix", "--yes", "--only", "owners", "--json"))
-    first, second = answer["repairs"]
-    assert (first["status"], "is there by now" in first["problem"]) == ("failed", True)
-    assert (second["status"], (project / "models/vad").is_dir()) == ("done", True)
-    text = aava("preflight", "--fix", "--yes", "--only", "owners").stdout
-    assert "failed  make " in text
+    """It was taken back, which is exit code 3; it names no file that only the program knows."""
+    env = project / ".env"
+    env.rename(project / ".env.example")
+    env.symlink_to(project / "nowhere/env")
+    words = ("preflight", "--fix", "--yes", "--only", "owners,env")
+    (project / "docker-compose.yml").write_text("services:\n  local_ai_server:\n    image: x\n")
+    ran = aava(*words, "--json")
+    *others, last = result(ran)["repairs"]
+    assert {each["status"] for each in others} == {"done"}
+    assert (project / "models/vad").is_dir()
+    assert (last["status"], last["is_rolled_back"]) == ("failed", True)
+    assert last["problem"] == "No such file or directory; the old state is back"
+    error = json.loads(ran.stdout)["error"]
+    assert (ran.exit_code, error["exit"]) == (3, 3)
+    assert error["message"].startswith(f"a repair failed: make {env} from .env.example: No such")
+    again = aava(*words)
+    assert "failed  make " in again.stdout
+    assert (again.exit_code, "do it by hand: `install -m 600" in again.stderr) == (3, True)
+
+
+def test_a_repair_that_was_refused_is_exit_code_1() -> None:
+    """Nothing was changed; that comes before a check that fails."""
+    repairs = (
+        Repaired("make-env", "make .env", "cp", "done"),
+        Repaired("make-folder", "make x", "mkdir x", "failed", "it is there by now"),
+    )
+    items = (Item("env", "project", "fail", "broken"),)
+    failure = replace(Preflighted.of(items), repairs=repairs).failure()
+    assert failure is not None
+    assert (failure.exit_code, failure.message, failure.hint) == (
+        1,
+        "a repair failed: make x: it is there by now",
+        "do it by hand: `mkdir x`",
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_the_target_of_a_planted_link_is_not_given_away(
+    aava: Aava, project: Path, tmp_path: Path
+) -> None:
+    """Whoever may write to the project gains nothing by root's repairs."""
+    (project / "docker-compose.yml").write_text("services:\n  local_ai_server:\n    image: x\n")
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o700)
+    (project / "data").symlink_to(victim)
+    answer = result(aava("preflight", "--fix", "--yes", "--json", "--only", "owners"))
+    assert (victim.stat().st_uid, stat.S_IMODE(victim.stat().st_mode)) == (0, 0o700)
+    assert not [each for each in answer["repairs"] if "data" in each["message"]]
+    (item,) = answer["items"]
+    assert f"{project}/data, a link to {victim}," in item["message"]
+
+
+def test_what_another_program_sets_in_the_meantime_stays(project: Path) -> None:
+    """It may know better than what was seen before."""
+    env = project / ".env"
+    env.write_text("GPU_AVAILABLE=false\n")
+    seen = replace(FACTS, env_file=read_env_file(env))
+    env.write_text("GPU_AVAILABLE=maybe\n")
+    note = note_gpu(Session({"project": str(project)}, Output()), seen, write=True)
+    assert note is not None
+    assert (note.written, note.kept) == (
+        False,
+        "another program has set `GPU_AVAILABLE` in the meantime",
+    )
+    assert env.read_text() == "GPU_AVAILABLE=maybe\n"
+
+
+def test_a_journal_that_is_garbage_is_a_failure(aava: Aava, project: Path) -> None:
+    """Every change is refused until somebody looks at it."""
+    (project / ".aava/journal.json").write_text("garbage\n")
+    ran = aava("preflight", "--only", "recovery")
+    assert (ran.exit_code, "is not a journal that this version" in ran.stdout) == (9, True)
+
+
+def test_what_a_file_says_does_not_reach_the_terminal_as_a_command(
+    aava: Aava, project: Path
+) -> None:
+    """A value may hold the start of one."""
+    (project / ".env").write_text("LOCAL_LLM_CONTEXT=4\x1b[2Jk\n")
+    ran = aava("preflight", "--only", "numbers")
+    assert "`4\\x1b[2Jk`" in ran.stdout
+    assert "\x1b" not in ran.stdout + ran.stderr
 
 
 def test_a_repair_that_is_done_by_now_is_not_done_again(project: Path) -> None:

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from aava_cli.preflight.engine import find_docker, find_endpoint, parse_info
@@ -70,11 +71,35 @@ def test_no_answer_at_all_is_a_problem(stderr: str, problem: str) -> None:
     assert parse_info("", stderr) == Docker(problem=problem)
 
 
+@pytest.mark.parametrize("text", ["[1]", "7", "null"])
+def test_an_answer_of_another_shape_is_a_problem(text: str) -> None:
+    """Some other program goes by that name."""
+    problem = parse_info(text, "").problem
+    assert problem == "what `docker info` answered is not an engine's answer"
+    assert parse(ClientInfo={"Plugins": [{"Version": "1"}]}).compose is None
+
+
 def test_podman_is_recognised() -> None:
     """It may be installed under the other name."""
     info = {"host": {}, "version": {"Version": "4.3.1"}}
     assert parse_info(json.dumps(info), "") == Docker("4.3.1", is_podman=True)
     assert parse_info(json.dumps({"host": {}}), "") == Docker(None, is_podman=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"ServerVersion": "4.9.3", "DefaultRuntime": "crun"}, True),
+        ({"ServerVersion": "5.4.0", "DockerRootDir": "/var/lib/containers/storage"}, True),
+        ({"DefaultRuntime": "crun"}, False),
+        ({"ServerVersion": "4.9.3"}, False),
+    ],
+)
+def test_podman_is_recognised_behind_dockers_program(
+    changed: dict[str, Any], *, expected: bool
+) -> None:
+    """It answers in Docker's words, with versions and folders of its own."""
+    assert parse(**changed).is_podman is expected
 
 
 def test_docker_from_snap_is_recognised() -> None:
@@ -109,6 +134,7 @@ def test_the_program_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     elsewhere = find_docker()
     assert elsewhere is not None
     assert (elsewhere.remote, elsewhere.root_free_bytes) == ("ssh://***@gpu", None)
+    assert (docker.is_named, elsewhere.is_named) == (False, True)
 
 
 def write_context(folder: Path, name: str, host: str) -> None:
@@ -234,3 +260,20 @@ def test_a_program_that_hangs_is_given_up(
     assert docker.compose is None
     if program == "docker":
         assert docker.problem == "`docker info` did not answer in 0.2 s"
+
+
+def test_a_program_that_hangs_leaves_no_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A context over SSH is a child of `docker`."""
+    pid = tmp_path / "pid"
+    write_program(tmp_path, "docker", f"/bin/sleep 60 & echo $! >{pid}; wait")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONTEXT", "nosuch")
+    docker = find_docker(timeout_s=1.0)
+    assert docker is not None
+    assert (docker.version, docker.is_named) == (None, True)
+    child = (
+        psutil.Process(int(pid.read_text())) if psutil.pid_exists(int(pid.read_text())) else None
+    )
+    assert child is None or child.status() == psutil.STATUS_ZOMBIE

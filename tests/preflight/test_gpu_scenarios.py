@@ -31,6 +31,7 @@ def test_host_is_judged_as_the_table_says(scenario: Scenario, tmp_path: Path) ->
     env = (tmp_path / "host/project/.env").read_text(encoding="utf-8")
     said = f"GPU_AVAILABLE={str(scenario.usable).lower()}\n"
     assert (said in env, note["kept"] is None) == (note["written"], note["written"])
+    assert (note["kept"] is None) is scenario.is_known
     text = "\n".join(f"{each['message']}\n{each['remediation']}" for each in checks)
     assert [] == [words for words in scenario.says if words not in text]
 

@@ -58,6 +58,15 @@ def test_models_that_are_there_and_whole_are_fine(selecting: Path) -> None:
     )
 
 
+def test_an_engine_that_nobody_knows_is_named(project: Path) -> None:
+    """With those that are called nearly so."""
+    (project / ".env").write_text("LOCAL_STT_BACKEND=voks\n")
+    (found,) = find_selected(session_of(project))
+    assert (found.role, found.name) == ("stt", "voks")
+    assert (found.problem or "").startswith("no engine is called `voks`; nearest: `vosk`")
+    assert found.fix == "run `aava backends` to see every engine"
+
+
 def test_nothing_selected_is_nothing_to_look_at(project: Path) -> None:
     """The daemon has defaults of its own."""
     assert find_selected(session_of(project)) == ()

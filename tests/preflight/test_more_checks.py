@@ -13,7 +13,7 @@ from aava_cli.preflight.checks import CHECKS, all_checks, needs_of, run_checks
 from aava_cli.preflight.facts import NOT_ASKED, Clock, ComposeConfig, Facts, Socket
 from aava_cli.preflight.findings import GROUPS, facts_read_by, group_of
 from aava_cli.preflight.networkfacts import Answered, Listener, Names, Network, Proxies
-from aava_cli.preflight.projectfacts import Drift, Label, Overlay, Selected
+from aava_cli.preflight.projectfacts import Drift, Label, Overlay, Pending, Selected
 from tests.preflight.healthy import DOCKER, ENV_FILE, FACTS, HUB, MACHINE, OWNED, PROJECT
 
 if TYPE_CHECKING:
@@ -370,7 +370,7 @@ def test_compose_config(config: ComposeConfig | None, expected: str) -> None:
 
 def test_an_interrupted_change_comes_before_everything_else() -> None:
     """Nothing can be changed until it is undone."""
-    item = found("recovery", pending="`aava switch` of noon was interrupted")
+    item = found("recovery", pending=Pending("it was interrupted", "run `aava recover`"))
     assert (item.status, item.command) == ("fail", "aava recover")
 
 
@@ -390,6 +390,41 @@ def test_owners(changed: dict[str, Any], expected: str) -> None:
     assert found("owners", owned=(replace(OWNED, **changed),)).status == expected
     assert found("owners", owned=(replace(OWNED, **changed),), is_compose_project=False).status == (
         "skip"
+    )
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_nobody_is_told_to_give_away_what_a_link_leads_to(*, exists: bool) -> None:
+    """Where it leads is told; other folders are another matter."""
+    shut = replace(OWNED, held=Ownership(0, 0, 0o755))
+    linked = replace(shut, path=PROJECT / "data", leads_to=Path("/srv/victim"), exists=exists)
+    alone = found("owners", owned=(linked,))
+    assert f"{PROJECT}/data, a link to /srv/victim" in alone.message
+    assert (alone.command, "what a link leads to is left" in (alone.remediation or "")) == (
+        None,
+        True,
+    )
+    assert found("owners", owned=(linked, shut)).command == f"sudo chown 1000 {OWNED.path}"
+
+
+def test_what_was_not_read_is_not_judged() -> None:
+    """An address that is none, or a file that does not parse, says nothing of the host."""
+    broken = replace(ENV_FILE, problem=".env:1: x")
+    unread = replace(ENV_FILE, host="", address_problem=".env:2: y")
+    for name in ("access", "loopback", "ipv6"):
+        for env_file, problem in ((broken, ".env:1: x"), (unread, ".env:2: y")):
+            item = found(name, env_file=env_file)
+            assert (item.status, item.message) == ("skip", f"could not be found out: {problem}")
+    assert found("env", env_file=unread).message == ".env:2: y"
+    assert found("numbers", env_file=unread).status == "pass"
+
+
+def test_another_loopback_address_needs_a_token_too() -> None:
+    """The daemon starts there and answers nobody; that others reach it is not said."""
+    item = found("access", env_file=replace(ENV_FILE, host="127.0.0.2"))
+    assert (item.status, item.message) == (
+        "fail",
+        "without a token the daemon closes every connection to 127.0.0.2",
     )
 
 

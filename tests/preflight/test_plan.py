@@ -83,6 +83,12 @@ def test_the_containers_user_opens_its_own_folders() -> None:
     assert planned(owned=(CLOSED,)) == ()
 
 
+def test_what_a_link_leads_to_is_left_alone() -> None:
+    """Whoever may write to the project could have put it there."""
+    linked = [replace(each, leads_to=PROJECT / "x") for each in (CLOSED, MISSING)]
+    assert planned(owned=tuple(linked), machine=ROOT) == ()
+
+
 def test_folders_are_left_alone_where_numbers_of_users_mean_something_else() -> None:
     """A rootless engine gives user 1000 another number; a native daemon has no containers."""
     rootless = replace(DOCKER, is_rootless=True)
@@ -113,6 +119,7 @@ def test_layers_go_to_the_gpu_where_there_is_one(settings: dict[str, str]) -> No
     assert planned(env_file=env_file, docker=None, container_gpu=None) == ()
     assert planned(env_file=env_file, gpus=NOT_ASKED, container_gpu=None) == ()
     assert planned(env_file=replace(env_file, problem=".env:1: x")) == ()
+    assert planned(("access",), env_file=replace(env_file, host="")) == ()
 
 
 def test_a_missing_token_is_made_up_and_not_told() -> None:

@@ -6,9 +6,12 @@ import io
 import json
 import os
 import socket
+import subprocess
+import tempfile
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -48,7 +51,6 @@ from aava_cli.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from websockets.sync.server import ServerConnection
 
@@ -124,16 +126,24 @@ def test_a_container_is_tried_only_on_a_deep_look_at_a_project_of_containers(
 
 
 @pytest.mark.parametrize(
-    "error", [OSError("no such device"), ValueError("no number"), AavaError("no file", hint="")]
+    ("error", "reason"),
+    [
+        (OSError("no such device"), "no such device"),
+        (ValueError("no number"), "no number"),
+        (AavaError("no file", hint=""), "no file"),
+        (AttributeError("'int' has no 'get'"), "AttributeError: 'int' has no 'get'"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+        (subprocess.TimeoutExpired(("a", "b"), 4.0), "`a b` did not answer in 4 s"),
+    ],
 )
-def test_a_probe_that_fails_says_why(error: Exception) -> None:
+def test_a_probe_that_fails_says_why(error: Exception, reason: str) -> None:
     """The checks that need its fact are skipped with these words."""
 
     def fail() -> NoReturn:
         raise error
 
     (found,) = learn({"broken": Probe(fail, "a file")})
-    assert found.value == Unknown(str(error))
+    assert found.value == Unknown(reason)
 
 
 def test_every_fact_of_this_host_is_found_out(tmp_path: Path) -> None:
@@ -343,10 +353,10 @@ def test_values_that_compose_reads_otherwise_are_found(
 
 
 def test_numbers_that_are_none_are_found_with_their_line(tmp_path: Path) -> None:
-    """An inline comment behind a tab makes one of them; an empty value is the default."""
+    """What is a number is not named."""
     path = tmp_path / ".env"
     path.write_text(
-        "LOCAL_LLM_CONTEXT=4k\nLOCAL_LLM_TEMPERATURE=0.4\nLOCAL_LLM_BATCH=\n"
+        "LOCAL_LLM_CONTEXT=4k\nLOCAL_LLM_TEMPERATURE=0.4\nLOCAL_LLM_BATCH=8\n"
         "LOCAL_LLM_THREADS=eight\n"
     )
     assert sorted(read_env_file(path).bad_values) == [
@@ -384,6 +394,7 @@ def test_an_env_file_that_does_not_parse_is_a_fact(tmp_path: Path) -> None:
         (b"a: \x01", ":1: expected printable characters"),
         (b"a: 1\na: 2\n", ":2: "),
         (b"a: 1\nb: [\n", ":3: expected YAML; "),
+        (b"a: " + b"[" * 5000 + b"]" * 5000, ":1: expected YAML that is nested less deeply"),
     ],
 )
 def test_yaml_files_are_parsed(settings: Settings, data: bytes, problem: str | None) -> None:
@@ -434,6 +445,23 @@ def test_folders_of_models_and_of_containers_are_looked_at(settings: Settings) -
     assert {each.path.name for each in find_owned(settings)} > {"data", "config"}
 
 
+def test_folders_behind_a_link_are_told_apart(tmp_path: Path) -> None:
+    """One that leads to the project is the user's own; one in it may be anybody's."""
+    project, victim = tmp_path / "real", tmp_path / "victim"
+    victim.mkdir()
+    (project / "models").mkdir(parents=True)
+    write_compose_project(project)
+    for name in ("data", "models/stt"):
+        (project / name).symlink_to(victim)
+    named = tmp_path / "named"
+    named.symlink_to(project)
+    found = find_owned(Settings(named, named / "models"))
+    linked = {each.path: each.leads_to for each in found if each.leads_to}
+    assert linked == {project / "data": victim, project / "models/stt": victim}
+    elsewhere = find_owned(Settings(named, tmp_path / "elsewhere"))
+    assert [each.path for each in elsewhere if each.leads_to] == [project / "data"]
+
+
 @pytest.mark.parametrize("mode", [None, "0\n"])
 def test_selinux_may_be_absent_or_refuse_nothing(
     settings: Settings, tmp_path: Path, mode: str | None
@@ -468,9 +496,40 @@ def test_a_change_that_waits_is_told(settings: Settings) -> None:
     assert find_pending(settings) is None
     journal = Journal(settings.state_dir)
     journal.write(Record("aava switch", 0.0, 1), ())
-    assert "`aava switch` of " in (find_pending(settings) or "")
+    waiting = find_pending(settings)
+    assert waiting is not None
+    assert "`aava switch` of " in waiting.problem
+    assert waiting.fix == "run `aava recover` to bring the old state back"
     with exclusive_lock(settings.lock_file, command="aava switch"):
         assert find_pending(settings) is None
+
+
+def test_a_journal_that_nobody_can_read_stops_every_change(settings: Settings) -> None:
+    """`aava recover` cannot read it either."""
+    settings.state_dir.mkdir()
+    (settings.state_dir / "journal.json").write_text("garbage\n")
+    waiting = find_pending(settings)
+    assert waiting is not None
+    assert "is not a journal that this version of aava wrote" in waiting.problem
+    assert "move `" in waiting.fix
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a moment")
+def test_a_state_folder_that_is_closed_stops_every_change() -> None:
+    """Whether a change waits is not known then."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        project.chmod(0o755)
+        settings = Settings(project, project / "models")
+        settings.state_dir.mkdir(mode=0o700)
+        os.seteuid(1000)
+        try:
+            waiting = find_pending(settings)
+        finally:
+            os.seteuid(0)
+    assert waiting is not None
+    assert waiting.problem == f"`{settings.state_dir}` cannot be looked into: Permission denied"
+    assert "sudo chown -R $USER" in waiting.fix
 
 
 def test_a_folder_may_be_missing(tmp_path: Path) -> None:
@@ -582,3 +641,61 @@ def test_another_program_is_a_stranger(tmp_path: Path) -> None:
 def test_nobody_holds_a_free_port() -> None:
     """No name is made up."""
     assert find_holder(f"ws://127.0.0.1:{free_port()}") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "is_compose", "problem"),
+    [
+        ("LOCAL_LLM_THREADS=", False, "`LOCAL_LLM_THREADS` is no number: ``"),
+        ("MATCHA_SPEED=''", False, "`MATCHA_SPEED` is no number: ``"),
+        ("KROKO_PORT=", False, "`KROKO_PORT` is no number: ``"),
+        ("LOCAL_WS_PORT=", False, "`LOCAL_WS_PORT` is no number: ``"),
+        ("LOCAL_LLM_CONTEXT=", True, None),
+        ("LOCAL_STT_IDLE_MS=", True, None),
+        ("SILERO_SAMPLE_RATE=", True, None),
+        ("LOCAL_LLM_THREADS", False, None),
+        ("LOCAL_LLM_CONTEXT=2048\t# c", False, None),
+        (
+            "LOCAL_LLM_CONTEXT=2048\t# c",
+            True,
+            "Compose hands `LOCAL_LLM_CONTEXT` over with the comment behind it",
+        ),
+        (
+            "LOCAL_LLM_CONTEXT=   # c",
+            True,
+            "Compose hands `LOCAL_LLM_CONTEXT` over with the comment behind it",
+        ),
+        ("LOCAL_LLM_CONTEXT=2048 # c", True, None),
+    ],
+)
+def test_numbers_are_judged_as_the_daemon_gets_them(
+    tmp_path: Path, line: str, *, is_compose: bool, problem: str | None
+) -> None:
+    """Nothing is no number, but where the daemon has a default for it."""
+    if is_compose:
+        write_compose_project(tmp_path)
+    path = tmp_path / ".env"
+    path.write_text(f"A=1\r\n{line}\n")
+    expected = (f"{path}:2: {problem}",) if problem else ()
+    assert read_env_file(path).bad_values == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "problem"),
+    [
+        ("LOCAL_WS_HOST=[::1]", "", "`LOCAL_WS_HOST` must be a host name or an IP address"),
+        ("LOCAL_WS_PORT=70000", "127.0.0.1", "`LOCAL_WS_PORT` must be a port number, not `70000`"),
+    ],
+)
+def test_an_address_that_is_none_does_not_hide_the_rest(
+    tmp_path: Path, line: str, host: str, problem: str
+) -> None:
+    """The file parses, and its numbers are judged."""
+    path = tmp_path / ".env"
+    path.write_text(f"{line}\nLOCAL_LLM_BATCH=many\n")
+    found = read_env_file(path)
+    assert (found.problem, found.address_problem) == (None, f"{path}:1: {problem}")
+    assert (found.host, found.bad_values) == (
+        host,
+        (f"{path}:2: `LOCAL_LLM_BATCH` is no number: `many`",),
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.preflight.checks.room import GB, judge_room
+from aava_cli.preflight.facts import Unknown
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
-from aava_cli.preflight.versions import version_of
+from aava_cli.preflight.versions import is_older, version_of
 
 if TYPE_CHECKING:
     from aava_cli.preflight.facts import Docker, Facts
@@ -40,9 +41,13 @@ def docker_answers(facts: Facts) -> Finding:
         return Failed(missing, _INSTALL_DOCKER) if needed else Skipped(f"{missing}; {_NATIVE}")
     if docker.version is not None:
         return _judge_docker(docker, docker.version)
-    if known(facts.machine).container and known(facts.engines):
+    problem = docker.problem or "no answer"
+    if known(facts.is_compose_project):
+        return Failed(problem, _docker_fix(docker, facts))
+    is_expected = docker.socket is not None or docker.is_named
+    if not is_expected and known(facts.machine).container and known(facts.engines):
         return Skipped(f"no engine inside a container; {_NATIVE}")
-    return Warned(docker.problem or "no answer", _docker_fix(docker))
+    return Warned(problem, _docker_fix(docker, facts))
 
 
 def _judge_docker(docker: Docker, version: str) -> Finding:
@@ -52,22 +57,24 @@ def _judge_docker(docker: Docker, version: str) -> Finding:
         return Warned(f"{evidence} at {docker.remote}", fix)
     if docker.is_podman:
         return Warned(f"{evidence} stands in for Docker", "use Docker if a compose file misbehaves")
-    if version_of(version) < _OLD_DOCKER:
+    if is_older(version, _OLD_DOCKER):
         return Failed(f"{evidence} is too old", _INSTALL_DOCKER)
     if docker.is_snap:
         fix = f"{_INSTALL_DOCKER}, in place of the snap"
         return Warned(f"{evidence} from snap sees few folders and no NVIDIA toolkit", fix)
-    if version_of(version) < _GOOD_DOCKER:
+    if is_older(version, _GOOD_DOCKER):
         return Warned(f"{evidence} is old", _INSTALL_DOCKER)
     return Passed(evidence)
 
 
-def _docker_fix(docker: Docker) -> str:
+def _docker_fix(docker: Docker, facts: Facts) -> str:
     if "permission denied" in (docker.problem or "").lower():
         group = docker.socket.group if docker.socket else "docker"
         return f"run `sudo usermod -aG {group} $USER`, then log in again"
-    if docker.remote:
+    if docker.remote or docker.is_named:
         return "run `docker context ls` to see which engine is asked"
+    if not isinstance(facts.machine, Unknown) and not facts.machine.has_systemd:
+        return "start the engine, or hand its socket to this container; or use `aava serve`"
     return "run `sudo systemctl start docker`, or use `aava serve`"
 
 
@@ -126,12 +133,11 @@ def compose_is_new_enough(facts: Facts) -> Finding:
     if docker.compose is None:
         missing = "Docker Compose is not installed"
         return Failed(missing, fix) if needed else Skipped(missing)
-    version = version_of(docker.compose)
-    if version < _COMPOSE_2:
+    if is_older(docker.compose, _COMPOSE_2):
         return (Failed if needed else Warned)(f"{docker.compose} is Compose 1", fix)
-    if version < _GOOD_COMPOSE:
+    if is_older(docker.compose, _GOOD_COMPOSE):
         return Warned(f"{docker.compose} is old", fix)
-    if version < _SAFE_COMPOSE:
+    if is_older(docker.compose, _SAFE_COMPOSE):
         return Warned(f"{docker.compose} has the hole CVE-2025-62725, closed in 2.40.2", fix)
     return Passed(docker.compose)
 
@@ -147,7 +153,7 @@ def builder_is_new_enough(facts: Facts) -> Finding:
     fix = _installing("docker-buildx-plugin", facts)
     if docker.buildx is None:
         return Failed("not installed: `aava rebuild` and Compose cannot build", fix)
-    if version_of(docker.buildx) >= _GOOD_BUILDX:
+    if not is_older(docker.buildx, _GOOD_BUILDX):
         return Passed(docker.buildx)
     evidence = f"{docker.buildx} is older than 0.17"
     if version_of(docker.compose or "") >= _SAFE_COMPOSE:

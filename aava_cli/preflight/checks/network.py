@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aava_cli.preflight.checks.address import host_of
 from aava_cli.preflight.facts import Unknown
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
 
@@ -23,31 +24,31 @@ _MITIGATION = (
 @check("loopback")
 def loopback_works(facts: Facts) -> Finding:
     """Expect the kind of loopback address that `.env` names."""
-    network, env = known(facts.network), known(facts.env_file)
+    network, host = known(facts.network), host_of(known(facts.env_file))
     have = [name for name, there in (("IPv4", network.ipv4), ("IPv6", network.ipv6)) if there]
     evidence = " and ".join(have) or "no address"
-    if ":" in env.host and not network.ipv6:
+    if ":" in host and not network.ipv6:
         fix = "set `LOCAL_WS_HOST=127.0.0.1` in `.env`"
-        return Failed(f"{evidence}, but `LOCAL_WS_HOST` is {env.host}", fix)
-    if ":" not in env.host and not network.ipv4:
+        return Failed(f"{evidence}, but `LOCAL_WS_HOST` is {host}", fix)
+    if ":" not in host and not network.ipv4:
         fix = "set `LOCAL_WS_HOST=::1` in `.env`"
-        return Failed(f"{evidence}, but `LOCAL_WS_HOST` is {env.host}", fix)
+        return Failed(f"{evidence}, but `LOCAL_WS_HOST` is {host}", fix)
     return Passed(evidence)
 
 
 @check("ipv6")
 def ipv6_is_no_trap(facts: Facts) -> Finding:
     """Warn of IPv6 where it is in the way, and only there: some hosts have nothing else."""
-    network, env = known(facts.network), known(facts.env_file)
+    network, host = known(facts.network), host_of(known(facts.env_file))
     if not network.ipv6:
         return Passed("off")
     if network.is_ipv6_only:
         evidence = "the only one there is"
-        if ":" in env.host:
+        if ":" in host:
             return Passed(evidence, "health checks have to ask [::1]")
         fix = "set `LOCAL_WS_HOST=::1` in `.env`, and have health checks ask [::1]"
-        return Warned(f"{evidence}, but the daemon listens on {env.host}", fix)
-    if env.host == "localhost":
+        return Warned(f"{evidence}, but the daemon listens on {host}", fix)
+    if host == "localhost":
         return Warned("on, and `LOCAL_WS_HOST` is a name that both kinds have", _MITIGATION)
     return Passed("on, beside IPv4", _MITIGATION)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aava_cli.daemon.address import is_loopback
+from aava_cli.preflight.checks.address import UNGUARDED, host_of
 from aava_cli.preflight.findings import Failed, Passed, Skipped, Warned, check, known
 
 if TYPE_CHECKING:
@@ -11,16 +13,16 @@ if TYPE_CHECKING:
 
     from aava_cli.preflight.facts import Facts
     from aava_cli.preflight.findings import Finding
-    from aava_cli.preflight.projectfacts import EnvFile
+    from aava_cli.preflight.projectfacts import EnvFile, Folder
 
 CONTAINER_USER = 1000
 """As whom the containers of a Compose project work."""
 
 _ANY_ADDRESS_HINT = "set `LOCAL_WS_AUTH_TOKEN` in `.env`, or `LOCAL_WS_HOST=127.0.0.1`"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What containers may read and write: container-selinux's own types.
 _CONTAINER_TYPES = ("container_file_t", "container_ro_file_t", "svirt_sandbox_file_t")
 _FIX = "run `aava preflight --fix`"
+_LINKED = "put a folder in place of the link; what a link leads to is left as it is"
 
 
 @check("recovery")
@@ -28,7 +30,7 @@ def no_change_is_pending(facts: Facts) -> Finding:
     """Expect no change that was interrupted: nothing else can be changed before it is undone."""
     pending = known(facts.pending)
     if pending is not None:
-        return Failed(pending, "run `aava recover` to bring the old state back")
+        return Failed(pending.problem, pending.fix)
     return Passed("no change was interrupted")
 
 
@@ -53,17 +55,22 @@ def containers_can_write(facts: Facts) -> Finding:
     if docker is not None and docker.is_rootless:
         return Skipped("the engine runs as a user, and gives user 1000 another number")
     owned = known(facts.owned)
-    missing = [folder.path for folder in owned if not folder.exists]
-    closed = [
-        folder.path for folder in owned if folder.exists and not folder.is_open_to(CONTAINER_USER)
-    ]
+    missing = [folder for folder in owned if not folder.exists]
+    closed = [folder for folder in owned if folder.exists and not folder.is_open_to(CONTAINER_USER)]
     if closed:
-        names = ", ".join(map(str, closed))
-        command = f"sudo chown {CONTAINER_USER} {' '.join(map(str, closed))}"
-        return Warned(f"user {CONTAINER_USER} cannot write to {names}", f"run `{command}`")
+        evidence = f"user {CONTAINER_USER} cannot write to {_places(closed)}"
+        paths = " ".join(str(each.path) for each in closed if each.leads_to is None)
+        return Warned(evidence, f"run `sudo chown {CONTAINER_USER} {paths}`" if paths else _LINKED)
     if missing:
-        return Warned(f"{', '.join(map(str, missing))} does not exist", _FIX)
+        is_linked = all(each.leads_to for each in missing)
+        return Warned(f"{_places(missing)} does not exist", _LINKED if is_linked else _FIX)
     return Passed(f"user {CONTAINER_USER} can write to {len(owned)} folders")
+
+
+def _places(folders: Iterable[Folder]) -> str:
+    return ", ".join(
+        f"{each.path}{f', a link to {each.leads_to},' if each.leads_to else ''}" for each in folders
+    )
 
 
 @check("selinux")
@@ -100,8 +107,8 @@ def env_file_parses(facts: Facts) -> Finding:
     if not env.exists:
         fix = _FIX if env.has_example else "run `aava init`"
         return Warned(f"{env.path} does not exist", fix)
-    if env.problem is not None:
-        return Failed(env.problem, f"correct `{env.path}`")
+    if env.problem or env.address_problem:
+        return Failed(env.problem or env.address_problem or "", f"correct `{env.path}`")
     if env.comments_as_values:
         evidence = f"the value of {_quoted(env.comments_as_values)} is a comment"
         return Warned(evidence, "move the comment to its own line", _misread(env))
@@ -135,14 +142,18 @@ def numbers_are_numbers(facts: Facts) -> Finding:
 def daemon_is_protected(facts: Facts) -> Finding:
     """Expect a token on an open address: without one the daemon does not start."""
     env = known(facts.env_file)
-    if env.host in _LOOPBACK:
-        return Passed(f"only this host reaches {env.host}")
+    host = host_of(env)
+    if host in UNGUARDED:
+        return Passed(f"only this host reaches {host}")
+    if not env.has_token and is_loopback(host):
+        evidence = f"without a token the daemon closes every connection to {host}"
+        return Failed(evidence, _ANY_ADDRESS_HINT)
     if not env.has_token:
-        return Failed(f"anybody could reach {env.host}: no token is set", _ANY_ADDRESS_HINT)
+        return Failed(f"anybody could reach {host}: no token is set", _ANY_ADDRESS_HINT)
     if env.others_may_read:
         fix = f"run `chmod o-r {env.path}`"
         return Warned(f"every user of this host can read the token in {env.path}", fix)
-    return Passed(f"{env.host}, with a token")
+    return Passed(f"{host}, with a token")
 
 
 @check("yaml")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
-from aava_cli.docker.problems import problem_of
+from aava_cli.docker.problems import no_answer, problem_of
+from aava_cli.gpu.programs import run
 from aava_cli.preflight.facts import ComposeConfig
 from aava_cli.redact import scrub, secrets_in
 from aava_cli.settings import is_compose_project
@@ -25,23 +25,16 @@ def ask_compose(session: Session, *, timeout_s: float = TIMEOUT_S) -> ComposeCon
     """Have Compose read the project's files; None without `docker`, or without such files.
 
     Raises:
-        subprocess.TimeoutExpired: it did not end in *timeout_s*.
         ConfigError: `.env` does not parse.
     """
     folder = session.settings.project
     if shutil.which("docker") is None or not is_compose_project(folder):
         return None
-    ran = subprocess.run(
-        _ARGV,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    ran = run(_ARGV, timeout_s=timeout_s, folder=folder)
+    if ran is None:
+        return ComposeConfig(problem=no_answer(_ARGV, timeout_s).message)
     stderr = scrub(ran.stderr, secrets_in(session.env(), os.environ))
-    if ran.returncode:
+    if ran.exit_code:
         return ComposeConfig(problem=problem_of(_ARGV, stderr).message)
     said = (found.replace('\\"', '"') for found in _WARNING.findall(stderr))
     return ComposeConfig(warnings=tuple(dict.fromkeys(said)))

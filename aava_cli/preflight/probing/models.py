@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.backends import backend_in_env, selected_in
-from aava_cli.errors import AavaError, AccessDenied, DaemonUnreachable, NotPossible
+from aava_cli.backends import BACKENDS, backend_in_env, selected_in
+from aava_cli.errors import AavaError, AccessDenied, DaemonUnreachable, NotPossible, with_nearest
 from aava_cli.preflight.projectfacts import Drift, Selected
 from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from aava_cli.backends import Selection
     from aava_cli.session import Session
@@ -26,7 +26,17 @@ def find_selected(session: Session) -> tuple[Selected, ...]:
     Raises:
         ConfigError: `.env` does not parse.
     """
-    return tuple(_looked_at(session, each) for each in _selections(session))
+    unknown = _unknown_engines(session.env())
+    return (*unknown, *(_looked_at(session, each) for each in _selections(session)))
+
+
+def _unknown_engines(env: Mapping[str, str]) -> Iterator[Selected]:
+    for role in ROLES:
+        name = env.get(f"LOCAL_{role.upper()}_BACKEND")
+        if name and backend_in_env(role, env) is None:
+            known = (each.name for each in BACKENDS.values() if each.role == role)
+            problem = with_nearest(f"no engine is called `{name}`", name, known)
+            yield Selected(role, name, problem, "run `aava backends` to see every engine")
 
 
 def _selections(session: Session) -> Iterator[Selection]:
