@@ -144,6 +144,24 @@ def test_stopped_container_is_started_again(bare: Bare) -> None:
     assert (0, {"start"}) == (again.code, changed), again.stderr
 
 
+def test_container_that_listens_elsewhere_is_replaced(bare: Bare) -> None:
+    """Whoever changes the port in `.env` gets a daemon there; a call on the old one is asked for."""
+    assert 0 == bare.up().code
+    before, port = bare.container_id(), free_port()
+    env = bare.project.env_file.read_text(encoding="utf-8")
+    moved = env.replace(f"LOCAL_WS_PORT={bare.project.port}", f"LOCAL_WS_PORT={port}")
+    assert moved != env
+    bare.project.env_file.write_text(moved, encoding="utf-8")
+    refused = bare.up()
+    # The engine of this project cannot be asked, and the old daemon could be on a call.
+    assert (5, before) == (refused.code, bare.container_id()), refused.stdout
+    assert moved == bare.project.env_file.read_text(encoding="utf-8")
+    done = bare.up("--force")
+    assert (0, REPLY) == (done.code, done.result["smoked"]["reply"]), done.stdout + done.stderr
+    assert "the container, with these models" == steps_of(done)["start"]
+    assert before != bare.container_id()
+
+
 def test_richer_profile_gets_a_container_in_full_mode(bare: Bare) -> None:
     """The mode is read when a container is made, so that it is replaced."""
     first = bare.up("--profile", "tiny-speech")
