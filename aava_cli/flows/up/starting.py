@@ -85,16 +85,16 @@ def restart_native(
         spare.drain()
         # The calls are looked at last: a moment later the old daemon goes.
         steps: tuple[Step, ...] = (*reads, spare, step)
-        verify = partial(_require_mode, session, values["LOCAL_AI_MODE"])
+        verify = partial(require_mode, session, values["LOCAL_AI_MODE"])
         carry_out(steps, Journal(session.settings.state_dir), verify=verify)
 
 
-def _require_mode(session: Session, mode: str) -> None:
+def require_mode(session: Session, mode: str) -> None:
     """Raise `NotPossible` unless the daemon says that it runs in *mode*."""
     daemon = ask_daemon(session)
     if daemon is None or daemon.mode != mode:
         message = f"the daemon that was started does not run in `{mode}` mode"
-        raise NotPossible(message, hint="unset `LOCAL_AI_MODE` in the shell, then try again")
+        raise NotPossible(message, hint="see whether another program writes `.env`")
 
 
 def start_container(session: Session, terms: Terms) -> bool:

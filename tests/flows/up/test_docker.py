@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aava_cli.daemon.step import Terms
 from aava_cli.docker.argv import SERVICE
 from aava_cli.docker.engine import find_container, find_image
+from aava_cli.flows.up.starting import start_container
+from aava_cli.output import Output
+from aava_cli.session import Session
 from tests.daemon_fixture import free_port
 from tests.docker_fixture import REPOSITORY
 from tests.flows.up.conftest import REPLY, ended, steps_of, wait_until
@@ -145,7 +149,7 @@ def test_stopped_container_is_started_again(bare: Bare) -> None:
 
 
 def test_container_that_listens_elsewhere_is_replaced(bare: Bare) -> None:
-    """Whoever changes the port in `.env` gets a daemon there; a call on the old one is asked for."""
+    """Who changes the port in `.env` gets a daemon there; calls on the old one are asked for."""
     assert 0 == bare.up().code
     before, port = bare.container_id(), free_port()
     env = bare.project.env_file.read_text(encoding="utf-8")
@@ -160,6 +164,16 @@ def test_container_that_listens_elsewhere_is_replaced(bare: Bare) -> None:
     assert (0, REPLY) == (done.code, done.result["smoked"]["reply"]), done.stdout + done.stderr
     assert "the container, with these models" == steps_of(done)["start"]
     assert before != bare.container_id()
+
+
+def test_container_that_starts_as_told_is_waited_for(bare: Bare) -> None:
+    """It is loading what `.env` selects: it is neither replaced nor said to have been."""
+    assert 0 == bare.up().code
+    bare.project.compose("stop", SERVICE)
+    bare.project.compose("start", SERVICE)
+    before, session = bare.container_id(), Session({"project": str(bare.project.folder)}, Output())
+    assert not start_container(session, Terms())
+    assert before == bare.container_id()
 
 
 def test_richer_profile_gets_a_container_in_full_mode(bare: Bare) -> None:

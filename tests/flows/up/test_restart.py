@@ -12,7 +12,7 @@ from aava_cli.daemon.step import Terms
 from aava_cli.errors import NotPossible, RecoveryDue, RolledBack
 from aava_cli.files import exclusive_lock
 from aava_cli.flows.up.look import ask_daemon
-from aava_cli.flows.up.starting import restart_native
+from aava_cli.flows.up.starting import require_mode, restart_native
 from aava_cli.output import Output
 from aava_cli.session import Session
 from tests.flows.up.conftest import ended, steps_of, wait_until
@@ -113,16 +113,9 @@ def test_undo_that_is_not_possible_says_why(place: Place) -> None:
     assert caught.value.hint.endswith("then run `aava recover`")
 
 
-def test_daemon_that_runs_in_another_mode_is_no_success(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A reply is not a fact: what the new daemon says of itself counts."""
+def test_daemon_that_runs_in_another_mode_is_no_success(place: Place) -> None:
+    """A reply is not a fact: what the daemon says of itself counts, once it has loaded."""
     speech_alone(place)
-    session = session_of(place)
-    daemon = ask_daemon(session)
-    assert daemon is not None
-    monkeypatch.setenv("LOCAL_AI_MODE", "minimal")
-    with pytest.raises(RolledBack, match="does not run in `full` mode"):
-        restart_native(session, daemon, Terms(), {"LOCAL_AI_MODE": "full"})
-    monkeypatch.delenv("LOCAL_AI_MODE")
-    require_speech_alone(place)
+    require_mode(session_of(place), "minimal")
+    with pytest.raises(NotPossible, match="does not run in `full` mode"):
+        require_mode(session_of(place), "full")
