@@ -111,25 +111,23 @@ def start_container(session: Session, terms: Terms) -> bool:
     """
     project, _engine = _project(session)
     container = find_container(project.name, SERVICE)
-    begins = container is not None and _begins_as_told(session, container)
-    if begins:
+    is_new = False
+    if container is not None and _begins_as_told(session, container):
         wait_until_well(project.name, SERVICE, timeout_s=_timeout_s(session, terms))
     elif ask_daemon(session) is None:
         _replace(session, terms, {})
+        is_new = True
     wait_until_loaded(session, _timeout_s(session, terms))
-    return not begins
+    return is_new
 
 
 def _begins_as_told(session: Session, container: Container) -> bool:
     """Return whether *container* is starting with what `.env` says, and so is to be waited for."""
     if container.status != "running" or container.restarts or is_well(container):
         return False
-    made_with, env = container_environment(session.settings.project) or {}, session.env()
-    return all(made_with.get(key, env.get(key)) == env.get(key) for key in _read_by_daemon(env))
-
-
-def _read_by_daemon(env: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(key for key in env if key.startswith("LOCAL_"))
+    made_with, env = container_environment(session.settings.project), session.env()
+    read = (key for key in env if key.startswith("LOCAL_"))
+    return made_with is None or all(made_with.get(key) == env[key] for key in read)
 
 
 def serves_elsewhere(session: Session) -> Session | None:

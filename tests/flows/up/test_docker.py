@@ -14,6 +14,8 @@ import pytest
 from aava_cli.daemon.step import Terms
 from aava_cli.docker.argv import SERVICE
 from aava_cli.docker.engine import find_container, find_image
+from aava_cli.docker.health import ContainerFailed
+from aava_cli.errors import RolledBack
 from aava_cli.flows.up.starting import start_container
 from aava_cli.output import Output
 from aava_cli.session import Session
@@ -166,11 +168,24 @@ def test_container_that_listens_elsewhere_is_replaced(bare: Bare) -> None:
     assert before != bare.container_id()
 
 
-def test_container_that_starts_as_told_is_waited_for(bare: Bare) -> None:
-    """It is loading what `.env` selects: it is neither replaced nor said to have been."""
+def test_container_that_starts_as_told_is_waited_for(shell_project: ComposeProject) -> None:
+    """It loads what `.env` selects: it is not replaced; one that does not is."""
+    shell_project.write_env(MODE="sick")
+    shell_project.build()
+    before = shell_project.up().id
+    session = Session({"project": str(shell_project.folder)}, Output())
+    with pytest.raises(ContainerFailed, match="is not healthy after"):
+        start_container(session, Terms(timeout_s=0.2))
+    assert before == shell_project.container().id
+    shell_project.write_env(MODE="sick", LOCAL_LLM_CONTEXT="512")
+    with pytest.raises(RolledBack, match="is not healthy after"):
+        start_container(session, Terms(timeout_s=5.0))
+    assert before != shell_project.container().id
+
+
+def test_container_whose_daemon_answers_by_now_is_left_alone(bare: Bare) -> None:
+    """It is not replaced, and not said to have been."""
     assert 0 == bare.up().code
-    bare.project.compose("stop", SERVICE)
-    bare.project.compose("start", SERVICE)
     before, session = bare.container_id(), Session({"project": str(bare.project.folder)}, Output())
     assert not start_container(session, Terms())
     assert before == bare.container_id()
