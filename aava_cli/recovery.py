@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aava_cli.daemon.enginestep import ReloadEngine
+from aava_cli.daemon.restart import RestartDaemon
 from aava_cli.daemon.sparing import SpareCalls
 from aava_cli.daemon.step import AskDaemon
 from aava_cli.docker.recreate import RecreateService
@@ -50,6 +51,7 @@ def step_kinds(session: Session) -> dict[str, StepLoader]:
     }
     kinds["recreate-service"] = partial(RecreateService.from_json, kinds)
     kinds["reload-engine"] = partial(ReloadEngine.from_json, session, kinds)
+    kinds["restart-daemon"] = partial(RestartDaemon.from_json, session, kinds)
     return kinds
 
 

@@ -22,18 +22,14 @@ if TYPE_CHECKING:
 
 _STEP_S = 0.1
 
-# The shell outlives a command that is killed, and records that too. It leaves signals to the
-# command: what is caught here is not caught there, what is ignored here stays ignored. Who
-# begins it writes down who this is; if he is gone before that, nothing is begun.
+# The shell begins once the job is on record: one that nobody could find and end never runs. It
+# outlives a command that is killed, and records that too. It leaves signals to the command:
+# what is caught here is not caught there, what is ignored here stays ignored.
 RECORD = """
 trap '' HUP
 trap : TERM INT
-while [ ! -e "${0%/*}/job.json" ]; do
-    read -r _ _ _ parent _ <"/proc/$$/stat"
-    [ "$parent" = "$PPID" ] || exit 1
-    sleep 0.02
-done
-"$@"
+read -r go || exit
+"$@" </dev/null
 code=$?
 echo "$code" >"$0.new" && mv "$0.new" "$0"
 """
@@ -46,15 +42,17 @@ def start_job(settings: Settings, kind: str, words: Sequence[str]) -> Job:
     argv = ["sh", "-c", RECORD, str(folder / "exit"), *program, *words]
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
     hand_over(folder / "log")
-    nowhere = os.open(os.devnull, os.O_RDONLY)
+    gate, opening = os.pipe()
     environ = {**os.environ, JOB_VARIABLE: folder.name}
     try:
-        redirect = [(os.POSIX_SPAWN_DUP2, source, to) for source, to in _streams(nowhere, log)]
+        redirect = [(os.POSIX_SPAWN_DUP2, source, to) for source, to in _streams(gate, log)]
         pid = os.posix_spawnp("sh", argv, environ, file_actions=redirect, setsid=True)
+        job = record(folder, ("aava", *map(shown_word, words)), local_process(pid))
+        os.write(opening, b"go\n")
     finally:
-        os.close(log)
-        os.close(nowhere)
-    return record(folder, ("aava", *map(shown_word, words)), local_process(pid))
+        for each in (log, gate, opening):
+            os.close(each)
+    return job
 
 
 def _places(settings: Settings) -> tuple[str, ...]:
@@ -62,8 +60,8 @@ def _places(settings: Settings) -> tuple[str, ...]:
     return (*places, "--daemon", settings.daemon_url) if settings.daemon_url else places
 
 
-def _streams(nowhere: int, log: int) -> tuple[tuple[int, int], ...]:
-    return ((nowhere, 0), (log, 1), (log, 2))
+def _streams(gate: int, log: int) -> tuple[tuple[int, int], ...]:
+    return ((gate, 0), (log, 1), (log, 2))
 
 
 def wait_for(job: Job, timeout_s: float | None = None) -> None:

@@ -19,7 +19,8 @@ WAIT_S = 60.0
 GONE = """
 import os, sys
 nowhere = os.open(os.devnull, os.O_RDWR)
-streams = [(os.POSIX_SPAWN_DUP2, nowhere, to) for to in (1, 2)]
+gate, opening = os.pipe()
+streams = [(os.POSIX_SPAWN_DUP2, source, to) for to, source in enumerate((gate, nowhere, nowhere))]
 words = ["sh", "-c", *sys.argv[1:]]
 print(os.posix_spawnp("sh", words, os.environ, file_actions=streams, setsid=True))
 """

@@ -88,7 +88,7 @@ def apply_up(session: Session, plan: UpPlan, terms: Terms, *, port: int | None =
     lock = prepare_state(session.settings) / "up.lock"
     with exclusive_lock(lock, command=command_line(), hint=_BUSY_HINT):
         before = tuple(_carry_out(work, names=_BEFORE_ANYTHING))
-        if ask_daemon(session) is None:
+        if ask_daemon(session) is None and not _serves_elsewhere(work):
             # Nobody is on the phone with it, even where the engine cannot be asked.
             work = replace(work, terms=replace(terms, guard=None))
         done = (*before, *_carry_out(work, names=_STEPS.keys() - _BEFORE_ANYTHING))
@@ -97,6 +97,13 @@ def apply_up(session: Session, plan: UpPlan, terms: Terms, *, port: int | None =
         if smoked.failure() is None:
             _remember(work, is_proven=True)
     return Upped(plan.project, plan.chosen.profile, done, smoked)
+
+
+def _serves_elsewhere(work: Work) -> bool:
+    """Return whether the daemon's container serves where `.env` does not look for it."""
+    from aava_cli.flows.up import starting
+
+    return work.plan.way == "docker" and starting.serves_elsewhere(work.session) is not None
 
 
 def _carry_out(work: Work, *, names: Collection[StepName]) -> Iterator[StepDone]:
@@ -175,8 +182,8 @@ def _start(work: Work) -> str | None:
     if daemon is None:
         _select_for_start(work)
         if in_docker:
-            starting.start_container(session, terms)
-            return "the container, with these models"
+            is_new = starting.start_container(session, terms)
+            return "the container, with these models" if is_new else "waited for the container"
         job = starting.start_native(session, terms)
         session.output.emit(Log(_NOT_AT_BOOT))
         return f"`aava serve` with these models, as the job `{job.id}`"
@@ -186,9 +193,7 @@ def _start(work: Work) -> str | None:
     if in_docker:
         starting.restart_container(session, terms, wanted)
     else:
-        starting.stop_native(session, daemon, terms)
-        write_env(session, wanted)
-        starting.start_native(session, terms)
+        starting.restart_native(session, daemon, terms, wanted)
     return f"the daemon again, in `{work.plan.chosen.mode}` mode"
 
 

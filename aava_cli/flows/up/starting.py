@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from aava_cli.daemon.loads import LoadTimes
+from aava_cli.daemon.environment import container_environment
+from aava_cli.daemon.restart import RestartDaemon
+from aava_cli.daemon.serving import (
+    END_S,
+    job_of,
+    require_running,
+    serving_jobs,
+    start_serving,
+    start_timeout_s,
+    wait_until_loaded,
+)
 from aava_cli.daemon.sparing import SpareCalls
 from aava_cli.docker.argv import SERVICE
 from aava_cli.docker.compose import find_project, read_service
 from aava_cli.docker.engine import find_container, require_engine
-from aava_cli.docker.health import wait_until_well
+from aava_cli.docker.health import is_well, wait_until_well
 from aava_cli.docker.recreate import RecreateService
-from aava_cli.errors import DaemonUnreachable, NotPossible
+from aava_cli.errors import NotPossible
 from aava_cli.flows.up.envwriting import env_steps
 from aava_cli.flows.up.look import ask_daemon
-from aava_cli.jobs.launch import cancel_job, start_job
-from aava_cli.jobs.report import report
-from aava_cli.jobs.store import all_jobs
+from aava_cli.jobs.launch import cancel_job
 from aava_cli.journal import Journal
+from aava_cli.session import Session
 from aava_cli.transaction import carry_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from aava_cli.daemon.step import Terms
     from aava_cli.docker.argv import Project
-    from aava_cli.docker.engine import Engine
+    from aava_cli.docker.engine import Container, Engine
     from aava_cli.flows.up.look import Daemon
     from aava_cli.jobs.store import Job
-    from aava_cli.session import Session
-    from aava_cli.settings import Settings
     from aava_cli.steps import Step
 
-JOB_KIND = "serve"
-_START = "start"
-_POLL_S = 0.2
-# It ends its engines, each of which may be in the middle of a sentence.
-_END_S = 30.0
+_ADDRESS = ("LOCAL_WS_HOST", "LOCAL_WS_PORT")
 
 
 def start_native(session: Session, terms: Terms) -> Job:
@@ -53,74 +55,96 @@ def start_native(session: Session, terms: Terms) -> Job:
     """
     settings = session.settings
     try:
-        job = _running_job(settings) or start_job(settings, JOB_KIND, (JOB_KIND,))
-        wait_until_loaded(session, terms, lambda: _require_running(job))
+        job = next(serving_jobs(settings), None) or start_serving(session)
+        wait_until_loaded(session, _timeout_s(session, terms), partial(require_running, job))
     except BaseException:
-        begun = _running_job(settings)
-        if begun is not None:
-            cancel_job(settings, begun.id, _END_S)
+        for begun in serving_jobs(settings):
+            cancel_job(settings, begun.id, END_S)
         raise
     return job
 
 
-def _require_running(job: Job) -> None:
-    if job.state() != "running":
-        reason = report(job, ending=True).failure()
-        hint = f"run `aava jobs logs {job.id}`"
-        raise reason or NotPossible(f"`{job.id}` ended at once", hint=hint)
-
-
-def _running_job(settings: Settings) -> Job | None:
-    jobs = (job for job in all_jobs(settings) if job.folder.name.startswith(f"{JOB_KIND}-"))
-    return next((job for job in jobs if job.state() == "running"), None)
-
-
-def stop_native(session: Session, daemon: Daemon, terms: Terms) -> None:
-    """End the daemon, which has to be a job of this project; no live call is cut unasked.
+def restart_native(
+    session: Session, daemon: Daemon, terms: Terms, values: Mapping[str, str]
+) -> None:
+    """Have `.env` say *values*, and a daemon that has read them; or change nothing.
 
     Raises:
-        NotPossible: somebody else started it.
+        NotPossible: the daemon is no job of this project: somebody else started it.
         Busy: calls are live.
+        RolledBack: the new one does not load; the old one answers again.
     """
-    spare = SpareCalls(session, terms.guard)
-    spare.drain()
-    spare.check()
-    job = job_of(session, daemon)
+    job = job_of(session.settings, daemon.status.get("pid"))
     if job is None:
         message = "the daemon has to start again, and `aava up` did not start it"
         raise NotPossible(message, hint="restart it, then run `aava up` again")
-    cancel_job(session.settings, job.id, _END_S)
+    with session.lock():
+        reads = env_steps(session, values)
+        step = RestartDaemon(session, job.id, reads, _timeout_s(session, terms))
+        spare = SpareCalls(session, terms.guard)
+        spare.drain()
+        # The calls are looked at last: a moment later the old daemon goes.
+        steps: tuple[Step, ...] = (*reads, spare, step)
+        verify = partial(require_mode, session, values["LOCAL_AI_MODE"])
+        carry_out(steps, Journal(session.settings.state_dir), verify=verify)
 
 
-def job_of(session: Session, daemon: Daemon) -> Job | None:
-    """Return the job of the project that *daemon* is, or None if it is none."""
-    import psutil
-
-    try:
-        leader = psutil.Process(daemon.status.get("pid")).ppid()
-    except psutil.Error:
-        return None
-    jobs = (job for job in all_jobs(session.settings) if job.state() == "running")
-    return next((job for job in jobs if job.process.pid == leader), None)
+def require_mode(session: Session, mode: str) -> None:
+    """Raise `NotPossible` unless the daemon says that it runs in *mode*."""
+    daemon = ask_daemon(session)
+    if daemon is None or daemon.mode != mode:
+        message = f"the daemon that was started does not run in `{mode}` mode"
+        raise NotPossible(message, hint="see whether another program writes `.env`")
 
 
-def start_container(session: Session, terms: Terms) -> None:
+def start_container(session: Session, terms: Terms) -> bool:
     """Have the daemon's container run with what `.env` says now, and its daemon answer.
 
-    One that is starting already is waited for. After a failure it is as it was before.
+    One that is starting with it already is waited for; any other is replaced. Return whether
+    that was needed. After a failure the container is as it was before.
 
     Raises:
+        Busy: the container serves calls elsewhere.
         ContainerFailed: the container of before does not get well.
         RolledBack: the new one does not; it is gone again.
         DaemonUnreachable: it is well, and its daemon listens elsewhere.
     """
     project, _engine = _project(session)
     container = find_container(project.name, SERVICE)
-    if container is not None and container.status == "running" and not container.restarts:
+    is_new = False
+    if container is not None and _begins_as_told(session, container):
         wait_until_well(project.name, SERVICE, timeout_s=_timeout_s(session, terms))
-    else:
+    elif ask_daemon(session) is None:
         _replace(session, terms, {})
-    wait_until_loaded(session, terms, lambda: None)
+        is_new = True
+    wait_until_loaded(session, _timeout_s(session, terms))
+    return is_new
+
+
+def _begins_as_told(session: Session, container: Container) -> bool:
+    """Return whether *container* is starting with what `.env` says, and so is to be waited for."""
+    if container.status != "running" or container.restarts or is_well(container):
+        return False
+    made_with, env = container_environment(session.settings.project), session.env()
+    read = (key for key in env if key.startswith("LOCAL_"))
+    return made_with is None or all(made_with.get(key) == env[key] for key in read)
+
+
+def serves_elsewhere(session: Session) -> Session | None:
+    """Return a session that asks the daemon of a container that is well where it listens.
+
+    None where there is no such container: nobody can be on the phone with it.
+    """
+    project, _engine = _project(session)
+    container = find_container(project.name, SERVICE)
+    if container is None or not is_well(container):
+        return None
+    from aava_cli.daemon.address import find_address
+
+    made_with = container_environment(session.settings.project) or {}
+    said = {key: made_with[key] for key in _ADDRESS if key in made_with}
+    url = find_address(None, {**session.env(), **said}).urls[0]
+    return Session({**session.flags, "daemon": url}, session.output)
 
 
 def restart_container(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
@@ -131,7 +155,7 @@ def restart_container(session: Session, terms: Terms, values: Mapping[str, str])
         RolledBack: the new one does not get well; the old one runs again.
     """
     _replace(session, terms, values)
-    wait_until_loaded(session, terms, lambda: None)
+    wait_until_loaded(session, _timeout_s(session, terms))
 
 
 def _project(session: Session) -> tuple[Project, Engine]:
@@ -141,7 +165,7 @@ def _project(session: Session) -> tuple[Project, Engine]:
 
 
 def _timeout_s(session: Session, terms: Terms) -> float:
-    return terms.timeout_s or LoadTimes(session.settings.state_dir).deadline_s((_START,))
+    return terms.timeout_s or start_timeout_s(session)
 
 
 def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
@@ -151,28 +175,9 @@ def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
         step = RecreateService.plan(
             project, engine, reads=reads, timeout_s=_timeout_s(session, terms)
         )
-        spare = SpareCalls(session, terms.guard)
+        asked = serves_elsewhere(session) if terms.guard else None
+        spare = SpareCalls(asked or session, terms.guard)
         spare.drain()
         # The calls are looked at last: a moment later the old container goes.
         steps: tuple[Step, ...] = (*reads, spare, step)
         carry_out(steps, Journal(session.settings.state_dir), verify=step.verify)
-
-
-def wait_until_loaded(session: Session, terms: Terms, require_running: Callable[[], None]) -> None:
-    """Return once the daemon answers and loads nothing; a load that failed is told by a switch.
-
-    Raises:
-        DaemonUnreachable: it does not in time.
-    """
-    begun_s, timeout_s = time.monotonic(), _timeout_s(session, terms)
-    while time.monotonic() - begun_s < timeout_s:
-        require_running()
-        # One that loads may be slow to answer: that is no reason to give it up.
-        with suppress(DaemonUnreachable):
-            daemon = ask_daemon(session)
-            if daemon is not None and not daemon.status.get("loading"):
-                LoadTimes(session.settings.state_dir).note((_START,), time.monotonic() - begun_s)
-                return
-        time.sleep(_POLL_S)
-    message = f"the daemon was started, and is not ready after {timeout_s:g} s"
-    raise DaemonUnreachable(message, hint="run `aava status`; it may be loading a large model")

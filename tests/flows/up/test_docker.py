@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aava_cli.daemon.step import Terms
 from aava_cli.docker.argv import SERVICE
 from aava_cli.docker.engine import find_container, find_image
+from aava_cli.docker.health import ContainerFailed
+from aava_cli.errors import RolledBack
+from aava_cli.flows.up.starting import start_container
+from aava_cli.output import Output
+from aava_cli.session import Session
 from tests.daemon_fixture import free_port
 from tests.docker_fixture import REPOSITORY
 from tests.flows.up.conftest import REPLY, ended, steps_of, wait_until
@@ -142,6 +148,47 @@ def test_stopped_container_is_started_again(bare: Bare) -> None:
     again = bare.up()
     changed = {name for name, what in steps_of(again).items() if what}
     assert (0, {"start"}) == (again.code, changed), again.stderr
+
+
+def test_container_that_listens_elsewhere_is_replaced(bare: Bare) -> None:
+    """Who changes the port in `.env` gets a daemon there; calls on the old one are asked for."""
+    assert 0 == bare.up().code
+    before, port = bare.container_id(), free_port()
+    env = bare.project.env_file.read_text(encoding="utf-8")
+    moved = env.replace(f"LOCAL_WS_PORT={bare.project.port}", f"LOCAL_WS_PORT={port}")
+    assert moved != env
+    bare.project.env_file.write_text(moved, encoding="utf-8")
+    refused = bare.up()
+    # The engine of this project cannot be asked, and the old daemon could be on a call.
+    assert (5, before) == (refused.code, bare.container_id()), refused.stdout
+    assert moved == bare.project.env_file.read_text(encoding="utf-8")
+    done = bare.up("--force")
+    assert (0, REPLY) == (done.code, done.result["smoked"]["reply"]), done.stdout + done.stderr
+    assert "the container, with these models" == steps_of(done)["start"]
+    assert before != bare.container_id()
+
+
+def test_container_that_starts_as_told_is_waited_for(shell_project: ComposeProject) -> None:
+    """It loads what `.env` selects: it is not replaced; one that does not is."""
+    shell_project.write_env(MODE="sick")
+    shell_project.build()
+    before = shell_project.up().id
+    session = Session({"project": str(shell_project.folder)}, Output())
+    with pytest.raises(ContainerFailed, match="is not healthy after"):
+        start_container(session, Terms(timeout_s=0.2))
+    assert before == shell_project.container().id
+    shell_project.write_env(MODE="sick", LOCAL_LLM_CONTEXT="512")
+    with pytest.raises(RolledBack, match="is not healthy after"):
+        start_container(session, Terms(timeout_s=5.0))
+    assert before != shell_project.container().id
+
+
+def test_container_whose_daemon_answers_by_now_is_left_alone(bare: Bare) -> None:
+    """It is not replaced, and not said to have been."""
+    assert 0 == bare.up().code
+    before, session = bare.container_id(), Session({"project": str(bare.project.folder)}, Output())
+    assert not start_container(session, Terms())
+    assert before == bare.container_id()
 
 
 def test_richer_profile_gets_a_container_in_full_mode(bare: Bare) -> None:

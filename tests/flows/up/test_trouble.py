@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aava_cli.daemon.serving import wait_until_loaded
 from aava_cli.daemon.step import Terms
 from aava_cli.errors import DaemonUnreachable, NoSpace
 from aava_cli.files import exclusive_lock
 from aava_cli.flows.up.apply import apply_up
 from aava_cli.flows.up.look import choose_place, find_host
 from aava_cli.flows.up.plan import plan_up
-from aava_cli.flows.up.starting import wait_until_loaded
 from aava_cli.output import Output
 from aava_cli.session import Session
 from aava_cli.settings import Settings, default_project
@@ -153,4 +153,4 @@ def test_daemon_that_is_never_ready_is_given_up(project: Path) -> None:
     """The wait has an end, and says that it may be a large model."""
     session = Session({"project": str(project)}, Output())
     with pytest.raises(DaemonUnreachable, match=r"is not ready after 0\.3 s"):
-        wait_until_loaded(session, Terms(timeout_s=0.3), lambda: None)
+        wait_until_loaded(session, 0.3)
