@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from aava_cli.backends import backend_in_env, selected_in
 from aava_cli.daemon.loads import LoadTimes
 from aava_cli.daemon.sparing import SpareCalls
 from aava_cli.docker.argv import SERVICE
@@ -20,6 +21,7 @@ from aava_cli.jobs.launch import cancel_job, start_job
 from aava_cli.jobs.report import report
 from aava_cli.jobs.store import all_jobs
 from aava_cli.journal import Journal
+from aava_cli.roles import ROLES
 from aava_cli.transaction import carry_out
 
 if TYPE_CHECKING:
@@ -35,10 +37,10 @@ if TYPE_CHECKING:
     from aava_cli.steps import Step
 
 JOB_KIND = "serve"
-_START = "start"
 _POLL_S = 0.2
 # It ends its engines, each of which may be in the middle of a sentence.
 _END_S = 30.0
+_AS_IT_IS: dict[str, str] = {}
 
 
 def start_native(session: Session, terms: Terms) -> Job:
@@ -53,12 +55,16 @@ def start_native(session: Session, terms: Terms) -> Job:
     """
     settings = session.settings
     try:
-        job = _running_job(settings) or start_job(settings, JOB_KIND, (JOB_KIND,))
-        wait_until_loaded(session, terms, lambda: _require_running(job))
-    except BaseException:
+        running, begun_s = _running_job(settings), time.monotonic()
+        job = running or start_job(settings, JOB_KIND, (JOB_KIND,))
+        since_s = None if running else begun_s
+        wait_until_loaded(session, terms, lambda: _require_running(job), since_s=since_s)
+    except BaseException as error:
         begun = _running_job(settings)
         if begun is not None:
             cancel_job(settings, begun.id, _END_S)
+            if isinstance(error, DaemonUnreachable):
+                error.message += "; it was ended"
         raise
     return job
 
@@ -115,12 +121,13 @@ def start_container(session: Session, terms: Terms) -> None:
         DaemonUnreachable: it is well, and its daemon listens elsewhere.
     """
     project, _engine = _project(session)
-    container = find_container(project.name, SERVICE)
+    container, since_s = find_container(project.name, SERVICE), None
     if container is not None and container.status == "running" and not container.restarts:
         wait_until_well(project.name, SERVICE, timeout_s=_timeout_s(session, terms))
     else:
+        since_s = time.monotonic()
         _replace(session, terms, {})
-    wait_until_loaded(session, terms, lambda: None)
+    wait_until_loaded(session, terms, lambda: None, since_s=since_s)
 
 
 def restart_container(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
@@ -130,8 +137,9 @@ def restart_container(session: Session, terms: Terms, values: Mapping[str, str])
         Busy: calls are live.
         RolledBack: the new one does not get well; the old one runs again.
     """
+    since_s = time.monotonic()
     _replace(session, terms, values)
-    wait_until_loaded(session, terms, lambda: None)
+    wait_until_loaded(session, terms, lambda: None, since_s=since_s)
 
 
 def _project(session: Session) -> tuple[Project, Engine]:
@@ -140,8 +148,26 @@ def _project(session: Session) -> tuple[Project, Engine]:
     return read_service(found).project, engine
 
 
-def _timeout_s(session: Session, terms: Terms) -> float:
-    return terms.timeout_s or LoadTimes(session.settings.state_dir).deadline_s((_START,))
+def _timeout_s(session: Session, terms: Terms, values: Mapping[str, str] = _AS_IT_IS) -> float:
+    loads = LoadTimes(session.settings.state_dir)
+    return terms.timeout_s or loads.deadline_s((start_name({**session.env(), **values}),))
+
+
+def start_name(env: Mapping[str, str]) -> str:
+    """Return what a start with *env* is called: how long it takes depends on what it loads."""
+    backends = [backend_in_env(role, env) for role in ROLES]
+    loaded = (
+        f"{backend.name}:{selected_in(backend, env).model}"
+        for backend in backends
+        if backend and not (backend.role == "llm" and env.get("LOCAL_AI_MODE") == "minimal")
+    )
+    return " ".join(("start", *loaded))
+
+
+def _note_start(session: Session, since_s: float | None) -> None:
+    if since_s is not None:
+        loads = LoadTimes(session.settings.state_dir)
+        loads.note((start_name(session.env()),), time.monotonic() - since_s)
 
 
 def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
@@ -149,7 +175,7 @@ def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
     with session.lock():
         reads = env_steps(session, values)
         step = RecreateService.plan(
-            project, engine, reads=reads, timeout_s=_timeout_s(session, terms)
+            project, engine, reads=reads, timeout_s=_timeout_s(session, terms, values)
         )
         spare = SpareCalls(session, terms.guard)
         spare.drain()
@@ -158,8 +184,17 @@ def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
         carry_out(steps, Journal(session.settings.state_dir), verify=step.verify)
 
 
-def wait_until_loaded(session: Session, terms: Terms, require_running: Callable[[], None]) -> None:
+def wait_until_loaded(
+    session: Session,
+    terms: Terms,
+    require_running: Callable[[], None],
+    *,
+    since_s: float | None = None,
+) -> None:
     """Return once the daemon answers and loads nothing; a load that failed is told by a switch.
+
+    *since_s* is when it was started, by the monotonic clock: how long it took since then is
+    remembered. None where somebody else began it.
 
     Raises:
         DaemonUnreachable: it does not in time.
@@ -171,8 +206,9 @@ def wait_until_loaded(session: Session, terms: Terms, require_running: Callable[
         with suppress(DaemonUnreachable):
             daemon = ask_daemon(session)
             if daemon is not None and not daemon.status.get("loading"):
-                LoadTimes(session.settings.state_dir).note((_START,), time.monotonic() - begun_s)
+                _note_start(session, since_s)
                 return
         time.sleep(_POLL_S)
     message = f"the daemon was started, and is not ready after {timeout_s:g} s"
-    raise DaemonUnreachable(message, hint="run `aava status`; it may be loading a large model")
+    hint = f"a large model takes longer: `aava up --timeout {2 * timeout_s:.0f}`"
+    raise DaemonUnreachable(message, hint=hint)
