@@ -309,8 +309,8 @@ def test_what_ran_before_comes_back_after_a_try() -> None:
     wish = choose_models("cpu", CATALOG, host(64))
     tried = Remembered(wish, before=before)
     mind = {"LOCAL_LLM_MODEL_PATH": "/app/models/llm/qwen2.5-1.5b-instruct-q4_k_m.gguf"}
-    assert AS_SELECTED != (found := go_on_with(tried, AUTO, ENV, CATALOG))
-    assert replace(before, options=(), keeps_options=True) == found
+    kept = replace(before, options=(), keeps_options=True)
+    assert kept == go_on_with(tried, AUTO, ENV, CATALOG)
     model = CATALOG.find(wish.models["stt"] or "")
     heard = {**ENV, **mind, "LOCAL_STT_MODEL_PATH": f"/app/models/{model.path}"}
     speech = Remembered(replace(before, models={**before.models, "stt": model.id}), before=before)
@@ -333,9 +333,7 @@ tts = ['piper-en-us-lessac-medium']
     slip = parse_catalog(text, name="/own/catalog.toml").profiles
     catalog = Catalog(CATALOG.models, {}, {**CATALOG.profiles, **slip})
     assert "cpu-minimal" == choose_models(AUTO, catalog, host(4)).profile
-    with pytest.raises(
-        CheckFailed, match=r"`slip` names what no catalog has: .*vosk-en-su"
-    ) as said:
+    with pytest.raises(CheckFailed, match=r"`slip` names what no .*vosk-en-su") as said:
         choose_models("slip", catalog, host(4))
     assert "correct it in `/own/catalog.toml`" == said.value.hint
     row = list_profiles(catalog, host(4)).profiles[0]
