@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from aava_cli.backends import BACKENDS, backend_in_env, lookup
 from aava_cli.catalog import plain
 from aava_cli.daemon.client import connect
-from aava_cli.errors import AavaError, DaemonUnreachable, NotFound, NotPossible, RecoveryDue
+from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, RecoveryDue
 from aava_cli.events import Log
-from aava_cli.flows.up.choosing import AUTO, LISTING, Host, choose_models
+from aava_cli.flows.up.choosing import AUTO, Host, choose_models
 from aava_cli.flows.up.listing import list_profiles
 from aava_cli.flows.up.owner import is_made, port_to_write, require_own
 from aava_cli.flows.up.plan import Seen, plan_up, that_matter, told
-from aava_cli.flows.up.remembering import go_on_with, recall
+from aava_cli.flows.up.remembering import go_on_with, recall, require_known
 from aava_cli.journal import Journal
 from aava_cli.preflight.findings import CheckFailed
 from aava_cli.project.layout import example_of
@@ -241,20 +241,11 @@ def _chosen(session: Session, profile: str, way: Way, daemon: Daemon | None) -> 
     name = profile if profile == AUTO else plain(profile)
     kept = go_on_with(before, name, session.env(), catalog) if before else None
     if kept is not None:
-        _require_known(kept, catalog)
+        require_known(kept, catalog)
         return kept
     if before is not None and name == AUTO and before.chosen.profile in catalog.profiles:
         name = before.chosen.profile
     return choose_models(name, catalog, find_host(session.settings, way, daemon))
-
-
-def _require_known(kept: ModelSet, catalog: Catalog) -> None:
-    try:
-        catalog.expand(kept.pulls)
-    except NotFound as gone:
-        message = f"a model that was chosen before has left the catalog: {gone.message}"
-        hint = f"choose anew: `aava up --profile NAME`; `{LISTING}` has the names"
-        raise NotFound(message, hint=hint) from gone
 
 
 def _foreseen_pull(session: Session, chosen: ModelSet) -> PullPlan:

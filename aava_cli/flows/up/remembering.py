@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from aava_cli.backends import BACKENDS, backend_in_env, selected_in
 from aava_cli.catalog_profiles import Mode
+from aava_cli.errors import NotFound
 from aava_cli.files import PRIVATE_FILE, atomic_write
-from aava_cli.flows.up.choosing import AUTO, ModelSet
+from aava_cli.flows.up.choosing import AUTO, LISTING, ModelSet
 from aava_cli.roles import ROLES
 from aava_cli.settings import container_path
 from aava_cli.store import prepare_state
@@ -121,6 +122,16 @@ def _settled(
         return settled
     found = as_selected(settled, env, catalog)
     return found if found.profile == AS_SELECTED else replace(found, mode=settled.mode)
+
+
+def require_known(kept: ModelSet, catalog: Catalog) -> None:
+    """Raise `NotFound`, with how to choose anew, unless *catalog* has every model of *kept*."""
+    try:
+        catalog.expand(kept.pulls)
+    except NotFound as gone:
+        message = f"a model that was chosen before has left the catalog: {gone.message}"
+        hint = f"choose anew: `aava up --profile NAME`; `{LISTING}` has the names"
+        raise NotFound(message, hint=hint) from gone
 
 
 def as_selected(before: ModelSet, env: Mapping[str, str], catalog: Catalog) -> ModelSet:
