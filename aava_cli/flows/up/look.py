@@ -27,7 +27,6 @@ from aava_cli.settings import default_project, is_compose_project
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aava_cli.catalog import Catalog
     from aava_cli.download.plan import PullPlan
     from aava_cli.flows.up.choosing import ModelSet
     from aava_cli.flows.up.listing import Profiles
