@@ -40,7 +40,7 @@ class Profile:
 
     *rank* orders the profiles that are chosen from, the richest having the highest; one without
     is chosen by name alone. *options* are written as `llm.gpu_layers=-1`, and count where the
-    chosen engine has them. *gpu_gb* is the memory of one GPU.
+    chosen engine has them. *gpu_gb* is the memory of one GPU. *source* is the file that says so.
     """
 
     name: str
@@ -52,10 +52,11 @@ class Profile:
     memory_gb: int | None = None
     processors: int | None = None
     gpu_gb: int | None = None
+    source: str = ""
 
 
-def read_profile(name: str, table: Table) -> Profile:
-    """Return the profile *name* that *table* describes.
+def read_profile(name: str, table: Table, *, source: str) -> Profile:
+    """Return the profile *name* that *table* of the file *source* describes.
 
     Raises:
         Malformed: a field is not what it should be.
@@ -74,6 +75,7 @@ def read_profile(name: str, table: Table) -> Profile:
         memory_gb=get_count(table, "memory_gb"),
         processors=get_count(table, "processors"),
         gpu_gb=get_count(table, "gpu_gb"),
+        source=source,
     )
 
 

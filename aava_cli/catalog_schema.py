@@ -83,7 +83,8 @@ def catalog_of(document: Table, text: str, name: str) -> Catalog:
         profiles: dict[str, Profile] = {}
         for key, table in get_table(document, "profiles").items():
             place = ("profiles", key)
-            profiles[plain(key)] = read_profile(plain(key), as_kind(table, dict, "profiles"))
+            fields = as_kind(table, dict, "profiles")
+            profiles[plain(key)] = read_profile(plain(key), fields, source=name)
         return Catalog(models, sets, profiles)
     except Malformed as problem:
         title = f"`{place[1]}`: " if place[1:] else ""

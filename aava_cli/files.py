@@ -193,13 +193,14 @@ def _holder_file(lock: Path) -> Path:
 
 def _holder_of(lock: Path) -> str:
     deadline = time.monotonic() + _NAME_WAIT_S
-    while (holder := _read_holder(lock)) is None and time.monotonic() < deadline:
+    while (holder := read_holder(lock)) is None and time.monotonic() < deadline:
         # The holder has the lock but has not written its name yet, or has just let go.
         time.sleep(_NAME_WAIT_S / 20)
     return str(holder) if holder else "another aava command"
 
 
-def _read_holder(lock: Path) -> Holder | None:
+def read_holder(lock: Path) -> Holder | None:
+    """Return who said last that it holds *lock*; after a kill the name stays behind."""
     try:
         fields: dict[str, Any] = json.loads(_holder_file(lock).read_text(encoding="utf-8"))
         return Holder(**fields)

@@ -111,9 +111,14 @@ def _checked(daemon_url: str | None) -> str | None:
 def find_project(start: Path) -> Path:
     """Return the nearest project at or above *start*, else the user's data folder."""
     for folder in (start, *start.parents):
-        if _has_state(folder) or is_compose_project(folder):
+        if is_project(folder):
             return folder
     return default_project()
+
+
+def is_project(folder: Path) -> bool:
+    """Return whether *folder* was made a project, or holds the daemon's Compose file."""
+    return _has_state(folder) or is_compose_project(folder)
 
 
 def _has_state(folder: Path) -> bool:

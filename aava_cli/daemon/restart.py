@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -94,8 +95,10 @@ class RestartDaemon:
         settings = self.session.settings
         for job in serving_jobs(settings):
             cancel_job(settings, job.id, END_S)
+        begun_s = time.monotonic()
         job = start_serving(self.session)
-        wait_until_loaded(self.session, timeout_s, partial(require_running, job))
+        alive = partial(require_running, job)
+        wait_until_loaded(self.session, timeout_s, alive, since_s=begun_s)
 
     def _old_one_runs(self) -> bool:
         return self.job_id in [job.id for job in serving_jobs(self.session.settings)]

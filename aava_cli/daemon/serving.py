@@ -6,15 +6,17 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from aava_cli.backends import backend_in_env, selected_in
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.loads import LoadTimes
 from aava_cli.errors import DaemonUnreachable, NotPossible
 from aava_cli.jobs.launch import start_job
 from aava_cli.jobs.report import report
 from aava_cli.jobs.store import all_jobs
+from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from aava_cli.jobs.store import Job
     from aava_cli.session import Session
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 JOB_KIND = "serve"
 # It ends its engines, each of which may be in the middle of a sentence.
 END_S = 30.0
-_START = "start"
+_AS_IT_IS: Mapping[str, str] = {}
 _POLL_S = 0.2
 _ANSWER_S = 10.0
 
@@ -62,15 +64,34 @@ def require_running(job: Job) -> None:
         raise reason or NotPossible(f"`{job.id}` ended at once", hint=hint)
 
 
-def start_timeout_s(session: Session) -> float:
-    """Return how long a start may take here: several times what it took before."""
-    return LoadTimes(session.settings.state_dir).deadline_s((_START,))
+def start_name(env: Mapping[str, str]) -> str:
+    """Return what a start with *env* is called: how long it takes depends on what it loads."""
+    backends = [backend_in_env(role, env) for role in ROLES]
+    loaded = (
+        f"{backend.name}:{selected_in(backend, env).model}"
+        for backend in backends
+        if backend and not (backend.role == "llm" and env.get("LOCAL_AI_MODE") == "minimal")
+    )
+    return " ".join(("start", *loaded))
+
+
+def start_timeout_s(session: Session, values: Mapping[str, str] = _AS_IT_IS) -> float:
+    """Return how long a start with *values* in `.env` may take: several times what it took."""
+    name = start_name({**session.env(), **values})
+    return LoadTimes(session.settings.state_dir).deadline_s((name,))
 
 
 def wait_until_loaded(
-    session: Session, timeout_s: float, require_alive: Callable[[], None] = lambda: None
+    session: Session,
+    timeout_s: float,
+    require_alive: Callable[[], None] = lambda: None,
+    *,
+    since_s: float | None = None,
 ) -> None:
     """Return once the daemon answers and loads nothing; a load that failed is told by a switch.
+
+    *since_s* is when it was started, by the monotonic clock: how long that took is remembered.
+    None where somebody else began it.
 
     Raises:
         DaemonUnreachable: it does not in time.
@@ -80,11 +101,14 @@ def wait_until_loaded(
     while time.monotonic() - begun_s < timeout_s:
         require_alive()
         if _has_loaded(session):
-            LoadTimes(session.settings.state_dir).note((_START,), time.monotonic() - begun_s)
+            if since_s is not None:
+                name, loads = start_name(session.env()), LoadTimes(session.settings.state_dir)
+                loads.note((name,), time.monotonic() - since_s)
             return
         time.sleep(_POLL_S)
     message = f"the daemon is not ready after {timeout_s:g} s"
-    raise DaemonUnreachable(message, hint="run `aava status`; it may be loading a large model")
+    hint = f"a large model takes longer: `aava up --timeout {2 * timeout_s:.0f}`"
+    raise DaemonUnreachable(message, hint=hint)
 
 
 def _has_loaded(session: Session) -> bool:

@@ -69,7 +69,7 @@ def _make_missing(settings: Settings, port: int) -> Iterator[Path]:
     yield from _make_state(settings.state_dir)
     if is_compose_project(settings.project):
         # Its own installer made the rest, or will; without `.env` Compose reads none of its files.
-        yield from _make_env_from_example(settings)
+        yield from _make_env(settings, port)
         return
     folders = (
         *(settings.models_dir / name for name in MODEL_FOLDERS),
@@ -79,10 +79,7 @@ def _make_missing(settings: Settings, port: int) -> Iterator[Path]:
         if not folder.is_dir():
             folder.mkdir(parents=True)
             yield folder
-    if not settings.env_file.exists():
-        text = ENV_TEXT.format(port=port)
-        atomic_write(settings.env_file, text.encode(), mode=PRIVATE_FILE)
-        yield settings.env_file
+    yield from _make_env(settings, port)
 
 
 def example_of(settings: Settings) -> Path | None:
@@ -91,10 +88,11 @@ def example_of(settings: Settings) -> Path | None:
     return example if is_compose_project(settings.project) and example.is_file() else None
 
 
-def _make_env_from_example(settings: Settings) -> Iterator[Path]:
-    example = example_of(settings)
-    if example is not None and not settings.env_file.exists():
-        atomic_write(settings.env_file, example.read_bytes(), mode=PRIVATE_FILE)
+def _make_env(settings: Settings, port: int) -> Iterator[Path]:
+    if not settings.env_file.exists():
+        example = example_of(settings)
+        text = example.read_bytes() if example else ENV_TEXT.format(port=port).encode()
+        atomic_write(settings.env_file, text, mode=PRIVATE_FILE)
         yield settings.env_file
 
 

@@ -18,6 +18,7 @@ from aava_cli import envfile
 from aava_cli.errors import NotPossible
 from aava_cli.output import Output
 from aava_cli.project.cli import init
+from aava_cli.project.layout import ENV_TEXT
 from aava_cli.session import Session
 from aava_cli.settings import find_project
 
@@ -112,12 +113,14 @@ def test_the_port_is_written_where_the_daemon_reads_it(tmp_path: Path) -> None:
     }
 
 
-def test_a_compose_project_only_gets_its_state_folder(tmp_path: Path) -> None:
-    """Its own installer makes the rest."""
+def test_a_compose_project_gets_what_every_project_needs(tmp_path: Path) -> None:
+    """Its state, and an `.env` where it brings none; its own installer makes the rest."""
     (tmp_path / "docker-compose.yml").write_text("services:\n  local_ai_server: {}\n")
     before = tree(tmp_path)
     run(str(tmp_path))
-    assert tree(tmp_path) == before | {".aava": None, ".aava/.gitignore": b"*\n"}
+    env = ENV_TEXT.format(port=8765).encode()
+    made = {".aava": None, ".aava/.gitignore": b"*\n", ".env": env}
+    assert tree(tmp_path) == before | made
 
 
 def test_a_compose_project_gets_its_env_from_its_example(tmp_path: Path) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
+from aava_cli.catalog_profiles import Mode
 from aava_cli.errors import AavaError
 from aava_cli.events import Log, Progress
 from aava_cli.files import command_line, exclusive_lock
 from aava_cli.flows.switching import build_missing, pull_named, try_roles
 from aava_cli.flows.up.envwriting import write_env
 from aava_cli.flows.up.look import ask_daemon, choices_of
-from aava_cli.flows.up.plan import must_restart
-from aava_cli.flows.up.remembering import AS_SELECTED, Remembered, remember
+from aava_cli.flows.up.plan import must_restart, told
+from aava_cli.flows.up.remembering import Remembered, definition_of, recall, remember
 from aava_cli.output import Result, human_bytes
 from aava_cli.store import prepare_state
 
@@ -94,8 +95,6 @@ def apply_up(session: Session, plan: UpPlan, terms: Terms, *, port: int | None =
         done = (*before, *_carry_out(work, names=_STEPS.keys() - _BEFORE_ANYTHING))
         with _telling(work, "smoke"):
             smoked = try_roles(session, plan.chosen.roles)
-        if smoked.failure() is None:
-            _remember(work, is_proven=True)
     return Upped(plan.project, plan.chosen.profile, done, smoked)
 
 
@@ -143,16 +142,15 @@ def _init(work: Work) -> str | None:
     from aava_cli.project.layout import init_project
 
     session, mode = work.session, work.plan.chosen.mode
-    is_new = not session.settings.env_file.exists()
     made = init_project(session.settings, port=work.port or PORT).made
     daemon = ask_daemon(session)
     wanted: dict[str, str] = {}
     if mode and not (daemon and must_restart(work.plan.chosen, daemon.mode)):
         wanted["LOCAL_AI_MODE"] = mode
-    if is_new and work.port is not None:
+    if work.port is not None:
         wanted["LOCAL_WS_PORT"] = str(work.port)
-    written = write_env(session, wanted)
     _remember(work)
+    written = write_env(session, wanted)
     if made:
         return f"made {session.settings.project}"
     return f"set {', '.join(wanted)}" if written else None
@@ -211,14 +209,38 @@ def _switch(work: Work) -> str | None:
 
     wish = Wish(choices_of(work.session, work.plan.chosen))
     switched = apply_switch(work.session, partial(make_plan, work.session, wish), work.terms)
-    changes = [each for each in switched.changes if each.where == "daemon"] or switched.changes
-    return "; ".join(f"{each.key}: {each.old} -> {each.new}" for each in changes) or None
+    _settle(work)
+    return "; ".join(told(switched.changes)) or None
 
 
-def _remember(work: Work, *, is_proven: bool = False) -> None:
-    # What somebody selected by hand is in `.env`, and stays so.
-    if work.plan.chosen.profile != AS_SELECTED:
-        remember(work.session.settings, Remembered(work.plan.chosen, is_proven))
+def _remember(work: Work) -> None:
+    """Keep what was chosen as a wish, beside the models that ran until now."""
+    session, chosen = work.session, work.plan.chosen
+    kept = recall(session.settings.state_dir)
+    settled = kept.settled if kept else None
+    # What `.env` selects, or ran before, needs no record to come back.
+    if chosen.keeps_options or chosen == settled:
+        return
+    mode = session.env().get("LOCAL_AI_MODE")
+    if kept and kept.is_proven and settled and mode in get_args(Mode):
+        settled = replace(settled, mode=cast("Mode", mode))
+    wish = Remembered(chosen, definition=_definition(work), before=settled)
+    remember(session.settings, wish)
+
+
+def _settle(work: Work) -> None:
+    """Keep what was chosen for good: the daemon runs it."""
+    settings, chosen = work.session.settings, work.plan.chosen
+    if chosen.keeps_options:
+        kept = recall(settings.state_dir)
+        if kept and kept.before:
+            remember(settings, Remembered(kept.before, is_proven=True))
+        return
+    remember(settings, Remembered(chosen, is_proven=True, definition=_definition(work)))
+
+
+def _definition(work: Work) -> str:
+    return definition_of(work.session.catalog().profiles.get(work.plan.chosen.profile))
 
 
 _STEPS: Mapping[StepName, Callable[[Work], str | None]] = {

@@ -60,7 +60,8 @@ class ModelSet:
     """What is to run: a model's name by role, or None for the one that `.env` selects.
 
     *backends* are their engines, in the same order, and *pulls* those that a catalog has. Without
-    a *mode* that of `.env` stays.
+    a *mode* that of `.env` stays, and where it *keeps_options* so does all that `.env` says of
+    how they run.
     """
 
     profile: str
@@ -69,6 +70,7 @@ class ModelSet:
     backends: tuple[str, ...]
     pulls: tuple[str, ...]
     options: tuple[str, ...] = ()
+    keeps_options: bool = False
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -78,16 +80,22 @@ class ModelSet:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Why a profile is not for this host; *lacking* are packages that would make it so."""
+    """Why a profile is not for this host; *lacking* are packages that would make it so.
+
+    *wrong_in* is the file that has to be corrected first.
+    """
 
     why: str
     lacking: tuple[str, ...] = ()
+    wrong_in: str | None = None
 
     @property
     def fix(self) -> str:
         """What to do about it."""
         if self.lacking:
             return f"run `python -m pip install {' '.join(self.lacking)}`"
+        if self.wrong_in is not None:
+            return f"correct it in `{self.wrong_in}`"
         return f"run `{LISTING}` to see what each needs"
 
 
@@ -125,18 +133,20 @@ def fit_profile(profile: Profile, catalog: Catalog, host: Host) -> ModelSet | Un
     """Return the first models of *profile* that run and fit together on *host*, or why none do.
 
     The language model gives way first, then the voice: they have the smaller stand-ins.
-
-    Raises:
-        NotFound: a candidate is in no catalog.
     """
     short = _short_of(profile, host)
     if short:
         return Unfit(short)
-    candidates = {
-        role: tuple(map(catalog.find, profile.candidates[role]))
-        for role in _GIVES_WAY_LAST
-        if role in profile.candidates
-    }
+    try:
+        candidates = {
+            role: tuple(map(catalog.find, profile.candidates[role]))
+            for role in _GIVES_WAY_LAST
+            if role in profile.candidates
+        }
+    except NotFound as unknown:
+        # One slip in a file of the user's own leaves every other profile usable.
+        why = f"`{profile.name}` names what no catalog has: {unknown.message}"
+        return Unfit(why, wrong_in=profile.source)
     runnable = {
         role: [model for model in models if _runs(model, host)]
         for role, models in candidates.items()

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.backends import BACKENDS, lookup
+from aava_cli.backends import BACKENDS, backend_in_env, lookup
+from aava_cli.catalog import plain
 from aava_cli.daemon.client import connect
 from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, RecoveryDue
 from aava_cli.events import Log
 from aava_cli.flows.up.choosing import AUTO, Host, choose_models
 from aava_cli.flows.up.listing import list_profiles
-from aava_cli.flows.up.plan import Seen, plan_up, that_matter
-from aava_cli.flows.up.remembering import as_selected, recall
+from aava_cli.flows.up.owner import is_made, port_to_write, require_own
+from aava_cli.flows.up.plan import Seen, plan_up, that_matter, told
+from aava_cli.flows.up.remembering import go_on_with, recall, require_known
 from aava_cli.journal import Journal
 from aava_cli.preflight.findings import CheckFailed
 from aava_cli.project.layout import example_of
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from aava_cli.flows.up.listing import Profiles
     from aava_cli.flows.up.plan import UpPlan, Way
     from aava_cli.memory.host import HostMemory
+    from aava_cli.roles import Role
     from aava_cli.settings import Settings
     from aava_cli.switch.choose import Choice
 
@@ -54,7 +57,7 @@ class Daemon:
 def choose_place(session: Session) -> None:
     """Work on the project that was named or is around us, else make the current folder one."""
     is_default = session.settings.project == default_project()
-    if is_default and not session.settings.env_file.exists():
+    if is_default and not is_made(session.settings):
         session.choose_project(Path.cwd())
 
 
@@ -69,42 +72,35 @@ def look(session: Session, profile: str, port: int | None) -> UpPlan:
 
     Raises:
         CheckFailed: the host is not ready, or no profile fits it.
-        NotFound: there is no such profile, or a model of it is in no catalog.
+        NotFound: there is no such profile, or a remembered model has left the catalog.
+        Busy: another command is changing the project.
+        UsageError: the project listens on another port already.
         DaemonUnreachable: a daemon is there, and does not answer.
     """
     settings, way = session.settings, find_way(session.settings)
-    is_made = settings.env_file.exists()
-    scout = session if is_made else _ahead_of_env(session, port)
+    made, new_port = is_made(settings), port_to_write(session, port)
+    scout = session if made and new_port is None else _ahead_of_env(session, port)
     require_ready(scout, way)
     daemon = ask_daemon(scout)
-    _require_own(settings, daemon, is_made=is_made)
+    require_own(session, way, daemon.status if daemon else None)
     chosen = _chosen(session, profile, way, daemon)
     pull = _foreseen_pull(session, chosen)
-    image, builds = _image(session, chosen) if way == "docker" and is_made else (None, None)
+    image, builds = _image(session, chosen) if way == "docker" and made else (None, None)
     seen = Seen(
         way=way,
         project=settings.project,
-        is_made=is_made,
-        interrupted=_interrupted(settings),
+        is_made=made,
+        interrupted=_interrupted(session),
         env_mode=session.env().get("LOCAL_AI_MODE"),
         pull=pull,
         image=image,
         builds=builds,
         answers=daemon is not None,
         daemon_mode=daemon.mode if daemon else None,
-        moves=_moves(session, chosen, is_made=is_made, answers=daemon is not None),
+        moves=_moves(session, chosen, is_made=made, answers=daemon is not None),
+        port=new_port,
     )
     return plan_up(chosen, seen)
-
-
-def _require_own(settings: Settings, daemon: Daemon | None, *, is_made: bool) -> None:
-    """Refuse a daemon that is another project's, and to start one that was named elsewhere."""
-    if daemon is not None and not is_made and settings.daemon_url is None:
-        message = "another project's daemon answers where this one's is to listen"
-        raise CheckFailed(message, hint="choose another port: `aava up --port 8766`")
-    if daemon is None and settings.daemon_url is not None:
-        message = f"nothing listens at {settings.daemon_url}, and only `.env` says where to start"
-        raise CheckFailed(message, hint="start it there, or leave out `--daemon`")
 
 
 def tell_profiles(session: Session) -> Profiles:
@@ -135,12 +131,25 @@ def choices_of(session: Session, chosen: ModelSet) -> tuple[Choice, ...]:
     """Return what a switch to *chosen* is asked for; raises as a switch does."""
     from aava_cli.switch.choose import choose, choose_all
 
+    if chosen.keeps_options:
+        return tuple(_as_it_runs(session, role, chosen.models[role]) for role in chosen.roles)
     names = {role: name for role, name in chosen.models.items() if name is not None}
     selected = (role for role in chosen.roles if role not in names)
     return (
         *choose_all(session, names, chosen.options),
         *(choose(session, role, None) for role in selected),
     )
+
+
+def _as_it_runs(session: Session, role: Role, name: str | None) -> Choice:
+    """Return the model *name* with the options of `.env`, where that selects it."""
+    from aava_cli.switch.choose import choose
+
+    if name is None or backend_in_env(role, session.env()) is None:
+        return choose(session, role, name)
+    named, selected = choose(session, role, name), choose(session, role, None)
+    ways = [(each.selection.backend, each.selection.model) for each in (named, selected)]
+    return replace(selected, model_id=named.model_id) if ways[0] == ways[1] else named
 
 
 def find_host(settings: Settings, way: Way, daemon: Daemon | None) -> Host:
@@ -186,8 +195,8 @@ def _ahead_of_env(session: Session, port: int | None) -> Session:
     from aava_cli import envfile
     from aava_cli.daemon.address import find_address
 
-    example = example_of(session.settings)
-    values = envfile.read(read_text(example), name=str(example)) if example else {}
+    example = None if session.settings.env_file.exists() else example_of(session.settings)
+    values = envfile.read(read_text(example), name=str(example)) if example else session.env()
     if port is not None:
         values["LOCAL_WS_PORT"] = str(port)
     address = find_address(session.settings.daemon_url, values)
@@ -227,13 +236,15 @@ def _require_runner(way: Way) -> None:
 
 
 def _chosen(session: Session, profile: str, way: Way, daemon: Daemon | None) -> ModelSet:
-    before = recall(session.settings.state_dir)
-    catalog = session.catalog()
-    if before is None or profile not in (AUTO, before.chosen.profile):
-        return choose_models(profile, catalog, find_host(session.settings, way, daemon))
-    if profile == AUTO and before.is_proven:
-        return as_selected(before.chosen, session.env(), catalog)
-    return before.chosen
+    before, catalog = recall(session.settings.state_dir), session.catalog()
+    name = profile if profile == AUTO else plain(profile)
+    kept = go_on_with(before, name, session.env(), catalog) if before else None
+    if kept is not None:
+        require_known(kept, catalog)
+        return kept
+    if before is not None and name == AUTO and before.chosen.profile in catalog.profiles:
+        name = before.chosen.profile
+    return choose_models(name, catalog, find_host(session.settings, way, daemon))
 
 
 def _foreseen_pull(session: Session, chosen: ModelSet) -> PullPlan:
@@ -263,15 +274,18 @@ def _moves(session: Session, chosen: ModelSet, *, is_made: bool, answers: bool) 
         # What is not there yet, or cannot run yet, is what the steps before are for.
         with suppress(AavaError):
             wish = Wish(choices_of(session, chosen), offline=not answers)
-            changes = make_plan(session, wish)[1].changes
-            loads = [each for each in changes if each.where == "daemon"]
-            return tuple(f"{each.key}: {each.old} -> {each.new}" for each in loads or changes)
+            return told(make_plan(session, wish)[1].changes)
     return ("the daemon runs these models, all or none",)
 
 
-def _interrupted(settings: Settings) -> str | None:
-    try:
-        Journal(settings.state_dir).require_none()
-    except RecoveryDue as due:
-        return due.message
+def _interrupted(session: Session) -> str | None:
+    """Return the change that waits for recovery; raises `Busy` while one is under way."""
+    journal = Journal(session.settings.state_dir)
+    if not journal.is_open:
+        return None
+    with session.lock():
+        try:
+            journal.require_none()
+        except RecoveryDue as due:
+            return due.message
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from aava_cli.backends import BACKENDS
 from aava_cli.output import Result, human_bytes
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from aava_cli.download.plan import PullPlan
     from aava_cli.events import Item
     from aava_cli.flows.up.choosing import ModelSet
+    from aava_cli.switch.changes import Change
 
 StepName: TypeAlias = Literal["recover", "init", "pull", "build", "start", "switch", "smoke"]
 Way: TypeAlias = Literal["docker", "native"]
@@ -21,6 +23,15 @@ Way: TypeAlias = Literal["docker", "native"]
 
 # What the steps are there to put right, and what is about the native daemon alone.
 _OURS = frozenset({"recovery", "models", "drift"})
+# A project that is complete needs no more room: a pull and a rebuild ask for what they take.
+_OF_STEPS = frozenset({"disk-models", "disk-docker"})
+# What an operator sets of an engine beside its model.
+_SETTINGS = frozenset(
+    setting.env
+    for backend in BACKENDS.values()
+    for setting in backend.settings
+    if setting.option != backend.model
+)
 _OF_NATIVE = "engines"
 # Compose reads nothing of a project without `.env`, which is made before it is asked.
 _NEEDS_ENV = "compose-config"
@@ -40,7 +51,8 @@ class Seen:
     """The project and its daemon as they are; a *daemon_mode* of None is one that runs none.
 
     *interrupted* is the change that waits for recovery, *builds* what the image lacks, *image*
-    its name, each None where only `.env` will tell; *moves* is what a switch would change.
+    its name, each None where only `.env` will tell; *moves* is what a switch would change. *port*
+    is what `.env` is to be told of where to listen, None where it says so.
     """
 
     way: Way
@@ -54,6 +66,7 @@ class Seen:
     answers: bool
     daemon_mode: str | None
     moves: tuple[str, ...]
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ def that_matter(items: Iterable[Item], way: Way, *, is_made: bool) -> tuple[Item
     return tuple(
         each
         for each in items
-        if each.status == "fail" and each.name not in _OURS
+        if each.status == "fail" and each.name not in _OURS | _OF_STEPS
         if not (way == "native" and each.group == "docker")
         if not (way == "docker" and each.name == _OF_NATIVE)
         if is_made or each.name != _NEEDS_ENV
@@ -122,10 +135,14 @@ def _init(chosen: ModelSet, seen: Seen) -> Step:
     if not seen.is_made:
         return Step("init", needed=True, what=f"make `{seen.project}` a project")
     restarts = must_restart(chosen, seen.daemon_mode)
+    changes = []
     if chosen.mode is not None and seen.env_mode != chosen.mode and not restarts:
         was = seen.env_mode or "not set"
-        what = f"`LOCAL_AI_MODE` becomes `{chosen.mode}`; it is {was}"
-        return Step("init", needed=True, what=what)
+        changes.append(f"`LOCAL_AI_MODE` becomes `{chosen.mode}`; it is {was}")
+    if seen.port is not None:
+        changes.append(f"`LOCAL_WS_PORT` becomes `{seen.port}`; it is not set")
+    if changes:
+        return Step("init", needed=True, what=", ".join(changes))
     return Step("init", needed=False, what="the project is there")
 
 
@@ -170,8 +187,17 @@ def must_restart(chosen: ModelSet, daemon_mode: str | None) -> bool:
 
 def _switch(seen: Seen) -> Step:
     if not seen.moves:
-        return Step("switch", needed=False, what="`.env` selects them, and they run")
+        then = "they run" if seen.answers else "the daemon loads them when it starts"
+        return Step("switch", needed=False, what=f"`.env` selects them, and {then}")
     return Step("switch", needed=True, what="; ".join(seen.moves))
+
+
+def told(changes: Iterable[Change]) -> tuple[str, ...]:
+    """Return in words what of the *changes* of a switch matters: models, and how they run."""
+    listed = tuple(changes)
+    of_note = tuple(each for each in listed if each.where == "daemon" or each.key in _SETTINGS)
+    shown = of_note or listed
+    return tuple(f"{each.key}: {each.old or '-'} -> {each.new or '-'}" for each in shown)
 
 
 def _named(chosen: ModelSet) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from aava_cli.docker.compose import find_project, read_service
 from aava_cli.docker.engine import find_container, require_engine
 from aava_cli.docker.health import is_well, wait_until_well
 from aava_cli.docker.recreate import RecreateService
-from aava_cli.errors import NotPossible
+from aava_cli.errors import DaemonUnreachable, NotPossible
 from aava_cli.flows.up.envwriting import env_steps
 from aava_cli.flows.up.look import ask_daemon
 from aava_cli.jobs.launch import cancel_job
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from aava_cli.steps import Step
 
 _ADDRESS = ("LOCAL_WS_HOST", "LOCAL_WS_PORT")
+_AS_IT_IS: Mapping[str, str] = {}
 
 
 def start_native(session: Session, terms: Terms) -> Job:
@@ -55,11 +57,16 @@ def start_native(session: Session, terms: Terms) -> Job:
     """
     settings = session.settings
     try:
-        job = next(serving_jobs(settings), None) or start_serving(session)
-        wait_until_loaded(session, _timeout_s(session, terms), partial(require_running, job))
-    except BaseException:
+        running, begun_s = next(serving_jobs(settings), None), time.monotonic()
+        job = running or start_serving(session)
+        since_s = None if running else begun_s
+        timeout_s, alive = _timeout_s(session, terms), partial(require_running, job)
+        wait_until_loaded(session, timeout_s, alive, since_s=since_s)
+    except BaseException as error:
         for begun in serving_jobs(settings):
             cancel_job(settings, begun.id, END_S)
+            if isinstance(error, DaemonUnreachable):
+                error.message += "; it was ended"
         raise
     return job
 
@@ -80,7 +87,7 @@ def restart_native(
         raise NotPossible(message, hint="restart it, then run `aava up` again")
     with session.lock():
         reads = env_steps(session, values)
-        step = RestartDaemon(session, job.id, reads, _timeout_s(session, terms))
+        step = RestartDaemon(session, job.id, reads, _timeout_s(session, terms, values))
         spare = SpareCalls(session, terms.guard)
         spare.drain()
         # The calls are looked at last: a moment later the old daemon goes.
@@ -111,14 +118,14 @@ def start_container(session: Session, terms: Terms) -> bool:
     """
     project, _engine = _project(session)
     container = find_container(project.name, SERVICE)
-    is_new = False
+    since_s = None
     if container is not None and _begins_as_told(session, container):
         wait_until_well(project.name, SERVICE, timeout_s=_timeout_s(session, terms))
     elif ask_daemon(session) is None:
+        since_s = time.monotonic()
         _replace(session, terms, {})
-        is_new = True
-    wait_until_loaded(session, _timeout_s(session, terms))
-    return is_new
+    wait_until_loaded(session, _timeout_s(session, terms), since_s=since_s)
+    return since_s is not None
 
 
 def _begins_as_told(session: Session, container: Container) -> bool:
@@ -154,8 +161,9 @@ def restart_container(session: Session, terms: Terms, values: Mapping[str, str])
         Busy: calls are live.
         RolledBack: the new one does not get well; the old one runs again.
     """
+    since_s = time.monotonic()
     _replace(session, terms, values)
-    wait_until_loaded(session, _timeout_s(session, terms))
+    wait_until_loaded(session, _timeout_s(session, terms), since_s=since_s)
 
 
 def _project(session: Session) -> tuple[Project, Engine]:
@@ -164,8 +172,8 @@ def _project(session: Session) -> tuple[Project, Engine]:
     return read_service(found).project, engine
 
 
-def _timeout_s(session: Session, terms: Terms) -> float:
-    return terms.timeout_s or start_timeout_s(session)
+def _timeout_s(session: Session, terms: Terms, values: Mapping[str, str] = _AS_IT_IS) -> float:
+    return terms.timeout_s or start_timeout_s(session, values)
 
 
 def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
@@ -173,7 +181,7 @@ def _replace(session: Session, terms: Terms, values: Mapping[str, str]) -> None:
     with session.lock():
         reads = env_steps(session, values)
         step = RecreateService.plan(
-            project, engine, reads=reads, timeout_s=_timeout_s(session, terms)
+            project, engine, reads=reads, timeout_s=_timeout_s(session, terms, values)
         )
         asked = serves_elsewhere(session) if terms.guard else None
         spare = SpareCalls(asked or session, terms.guard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -13,7 +14,15 @@ from aava_cli.catalog import Catalog, Model, RemoteFile, parse_catalog
 from aava_cli.errors import NotFound
 from aava_cli.flows.up.choosing import AUTO, Host, ModelSet, Unfit, choose_models, fit_profile
 from aava_cli.flows.up.listing import list_profiles
-from aava_cli.flows.up.remembering import AS_SELECTED, Remembered, as_selected, recall, remember
+from aava_cli.flows.up.remembering import (
+    AS_SELECTED,
+    Remembered,
+    as_selected,
+    definition_of,
+    go_on_with,
+    recall,
+    remember,
+)
 from aava_cli.memory.host import GpuMemory, HostMemory, Loaded
 from aava_cli.preflight.findings import CheckFailed
 from aava_cli.settings import Settings
@@ -243,14 +252,99 @@ def test_choice_is_kept_between_runs(tmp_path: Path) -> None:
     assert recall(settings.state_dir) is None
     remember(settings, Remembered(chosen, is_proven=True))
     assert Remembered(chosen, is_proven=True) == recall(settings.state_dir)
-    (settings.state_dir / "up.json").write_text("{}")
+    tried = Remembered(replace(chosen, profile="other"), definition="x", before=chosen)
+    remember(settings, tried)
+    assert (tried, chosen) == (recall(settings.state_dir), tried.settled)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"models": 5},
+        {"models": {"ear": "vosk-en-us"}},
+        {"models": {}},
+        {"mode": "half"},
+        {"backends": ["vosk"]},
+        {"backends": ["no", "such"]},
+        {"pulls": "vosk"},
+        {"options": [1]},
+        {"profile": None},
+        {"surplus": 1},
+    ],
+    ids=str,
+)
+def test_damaged_choice_is_none(tmp_path: Path, damage: dict[str, object]) -> None:
+    """Whatever JSON is there."""
+    settings = Settings(tmp_path, tmp_path / "models")
+    remember(settings, Remembered(choose_models("cpu-minimal", CATALOG, host(4))))
+    kept = settings.state_dir / "up.json"
+    whole = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**whole, "chosen": {**whole["chosen"], **damage}}))
     assert recall(settings.state_dir) is None
+    kept.write_text(json.dumps({**whole, "before": {**whole["chosen"], **damage}}))
+    assert recall(settings.state_dir) is None
+    for text in ("{}", "5", "[]"):
+        kept.write_text(text)
+        assert recall(settings.state_dir) is None
+
+
+def test_profile_that_is_named_is_chosen_anew() -> None:
+    """Unless it was only begun, and nobody has written it otherwise since."""
+    chosen = choose_models("cpu-minimal", CATALOG, host(4))
+    same = definition_of(CATALOG.profiles["cpu-minimal"])
+    begun = Remembered(chosen, definition=same)
+    for name in (AUTO, "cpu-minimal"):
+        assert chosen == go_on_with(begun, name, {}, CATALOG)
+        assert go_on_with(Remembered(chosen, definition="other"), name, {}, CATALOG) is None
+    assert go_on_with(begun, "gpu", {}, CATALOG) is None
+    assert go_on_with(replace(begun, is_proven=True), "cpu-minimal", {}, CATALOG) is None
+    gone = Catalog(CATALOG.models, {})
+    assert go_on_with(begun, AUTO, {}, gone) is None
+    assert "" == definition_of(None)
+
+
+def test_what_ran_before_comes_back_after_a_try() -> None:
+    """With its mode, and its options where the try has overwritten them."""
+    before = choose_models("cpu-minimal", CATALOG, host(4))
+    wish = choose_models("cpu", CATALOG, host(64))
+    tried = Remembered(wish, before=before)
+    mind = {"LOCAL_LLM_MODEL_PATH": "/app/models/llm/qwen2.5-1.5b-instruct-q4_k_m.gguf"}
+    kept = replace(before, options=(), keeps_options=True)
+    assert kept == go_on_with(tried, AUTO, ENV, CATALOG)
+    model = CATALOG.find(wish.models["stt"] or "")
+    heard = {**ENV, **mind, "LOCAL_STT_MODEL_PATH": f"/app/models/{model.path}"}
+    speech = Remembered(replace(before, models={**before.models, "stt": model.id}), before=before)
+    assert before == go_on_with(speech, AUTO, heard, CATALOG)
+    own = {**ENV, "LOCAL_TTS_MODEL_PATH": "/app/models/tts/own.onnx"}
+    by_hand = go_on_with(tried, AUTO, own, CATALOG)
+    assert by_hand is not None
+    assert (AS_SELECTED, None) == (by_hand.profile, by_hand.mode)
+
+
+def test_profile_with_an_unknown_model_leaves_the_others_usable() -> None:
+    """It is named, with the file that has to be corrected."""
+    text = """
+[profiles.slip]
+mode = 'minimal'
+rank = 900
+stt = ['vosk-en-su']
+tts = ['piper-en-us-lessac-medium']
+"""
+    slip = parse_catalog(text, name="/own/catalog.toml").profiles
+    catalog = Catalog(CATALOG.models, {}, {**CATALOG.profiles, **slip})
+    assert "cpu-minimal" == choose_models(AUTO, catalog, host(4)).profile
+    with pytest.raises(CheckFailed, match=r"`slip` names what no .*vosk-en-su") as said:
+        choose_models("slip", catalog, host(4))
+    assert "correct it in `/own/catalog.toml`" == said.value.hint
+    row = list_profiles(catalog, host(4)).profiles[0]
+    assert ("slip", True) == (row.name, "vosk-en-su" in str(row.unfit))
 
 
 def test_what_was_selected_since_is_meant() -> None:
     """As long as it is what was chosen, nothing is different; what `.env` lacks is chosen."""
     chosen = choose_models("cpu-minimal", CATALOG, host(4))
-    assert chosen == as_selected(chosen, ENV, CATALOG)
+    same = replace(chosen, mode=None, options=(), keeps_options=True)
+    assert same == as_selected(chosen, ENV, CATALOG)
     assert chosen == as_selected(chosen, {}, CATALOG)
     other = as_selected(
         chosen, {**ENV, "LOCAL_TTS_MODEL_PATH": "/app/models/tts/own.onnx"}, CATALOG

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -225,6 +226,45 @@ def test_daemon_of_another_project_is_not_taken_over(place: Place, tmp_path: Pat
     stopped = type(place)(other, place.port, place.path).up()
     assert (9, True) == (stopped.code, "aava up --port" in stopped.error["hint"])
     assert [] == list(other.iterdir())
+    # Nor by one that is made already, and that says where it is to listen.
+    theirs = type(place)(other, place.port, place.path)
+    assert 0 == theirs.run("init", "--port", str(place.port)).code
+    stopped = theirs.up()
+    assert (9, True) == (stopped.code, "set `LOCAL_WS_PORT=" in stopped.error["hint"])
+
+
+def test_settings_by_hand_stay_and_a_failed_try_is_undone(
+    place: Place, tiny_models: Server, own_home: Path
+) -> None:
+    """What ran before comes back by itself; a named profile is chosen anew, with its options."""
+    assert 0 == place.up().code
+    switched = place.run("switch", "--set", "llm.context=300")
+    assert 0 == switched.code, switched.stderr
+    env = content(place.folder)[".env"]
+    again = place.up()
+    assert (0, "tiny", {None}) == (
+        again.code,
+        again.result["profile"],
+        set(steps_of(again).values()),
+    )
+    assert env == content(place.folder)[".env"]
+    own = own_home / "config/aava/catalog.toml"
+    text = own.read_text(encoding="utf-8")
+    lost = text[text.index("[models.tiny-mind]") : text.index("[profiles.tiny]")]
+    more = lost.replace("tiny-mind", "lost-mind").replace("mind.gguf", "lost.gguf")
+    # The same bytes would be found on disk.
+    more = re.sub("sha256 = '[0-9a-f]*'", f"sha256 = '{64 * '0'}'", more)
+    tiny2 = "[profiles.tiny2]\nmode='full'\nstt=['tiny-ear']\ntts=['tiny-voice']\n"
+    own.write_text(f"{text}\n{more}\n{tiny2}llm=['lost-mind']\n", encoding="utf-8")
+    assert "/llm/lost.gguf" not in tiny_models.files
+    place.end()
+    failed = place.up("--profile", "tiny2")
+    assert "pull" in failed.error["message"], failed.stdout
+    back = place.up()
+    assert (0, "tiny") == (back.code, back.result["profile"]), back.stdout
+    assert env == content(place.folder)[".env"]
+    anew = place.up("--profile", "tiny")
+    assert "300 -> 512" in str(steps_of(anew)["switch"]), anew.stdout
 
 
 def test_profile_that_does_not_fit_says_what_it_lacks(place: Place) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from aava_cli.download.plan import FilePlan, ModelPlan, PullPlan
 from aava_cli.events import Item
 from aava_cli.flows.up.choosing import ModelSet
-from aava_cli.flows.up.plan import Seen, plan_up, that_matter
+from aava_cli.flows.up.plan import Seen, plan_up, that_matter, told
+from aava_cli.switch.changes import Change
 
 MODELS = Path("/models")
 CHOSEN = ModelSet(
@@ -93,6 +94,29 @@ def test_mode_is_written_at_once_or_with_the_restart() -> None:
     assert plan_up(kept, other).changes_nothing
 
 
+def test_what_is_selected_runs_only_where_a_daemon_answers() -> None:
+    """Else it will once it is started."""
+    assert "`.env` selects them, and they run" == what(DONE, "switch")
+    stopped = replace(DONE, answers=False, daemon_mode=None)
+    assert "the daemon loads them when it starts" in what(stopped, "switch")
+
+
+def test_port_is_written_where_none_is_said() -> None:
+    """It is a change, which somebody agrees to."""
+    told_of = replace(DONE, port=8766)
+    assert ["init", "smoke"] == needed(told_of)
+    assert "`LOCAL_WS_PORT` becomes `8766`; it is not set" == what(told_of, "init")
+
+
+def test_settings_that_change_are_named_beside_the_models() -> None:
+    """Not the keys by which a model is selected; those only where nothing else differs."""
+    model = Change(".env", "LOCAL_LLM_MODEL_PATH", "/a", "/b")
+    context = Change(".env", "LOCAL_LLM_CONTEXT", None, "512")
+    runs = Change("daemon", "llm", "a", "b")
+    assert ("LOCAL_LLM_CONTEXT: - -> 512", "llm: a -> b") == told((model, context, runs))
+    assert ("LOCAL_LLM_MODEL_PATH: /a -> /b",) == told((model,))
+
+
 def test_only_failures_that_stand_in_the_way_matter() -> None:
     """What a step puts right, and what is about the other way, does not."""
     items = (
@@ -103,6 +127,8 @@ def test_only_failures_that_stand_in_the_way_matter() -> None:
         Item("compose-config", "docker", "fail", "no .env"),
         Item("recovery", "project", "fail", "due"),
         Item("models", "project", "fail", "gone"),
+        Item("disk-models", "host", "fail", "full"),
+        Item("disk-docker", "docker", "fail", "full"),
     )
 
     def names(way: str, *, is_made: bool = True) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,16 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aava_cli.daemon.serving import wait_until_loaded
+from aava_cli.daemon.loads import LoadTimes
+from aava_cli.daemon.serving import start_name, wait_until_loaded
 from aava_cli.daemon.step import Terms
 from aava_cli.errors import DaemonUnreachable, NoSpace
 from aava_cli.files import exclusive_lock
 from aava_cli.flows.up.apply import apply_up
 from aava_cli.flows.up.look import choose_place, find_host
 from aava_cli.flows.up.plan import plan_up
+from aava_cli.flows.up.remembering import Remembered, remember
+from aava_cli.journal import Journal, Record
 from aava_cli.output import Output
 from aava_cli.session import Session
 from aava_cli.settings import Settings, default_project
+from tests.daemon_fixture import free_port
 from tests.flows.up.conftest import steps_of, wait_until
 from tests.flows.up.test_plan import CHOSEN, DONE, pull
 
@@ -122,6 +127,11 @@ def test_project_of_the_user_is_worked_on_from_everywhere(
     (default / ".env").touch()
     session = Session({}, Output())
     choose_place(session)
+    # An `.env` alone is that of some other program.
+    assert tmp_path == session.settings.project
+    (default / ".aava").mkdir()
+    session = Session({}, Output())
+    choose_place(session)
     assert default == session.settings.project
 
 
@@ -154,3 +164,67 @@ def test_daemon_that_is_never_ready_is_given_up(project: Path) -> None:
     session = Session({"project": str(project)}, Output())
     with pytest.raises(DaemonUnreachable, match=r"is not ready after 0\.3 s"):
         wait_until_loaded(session, 0.3)
+
+
+def test_start_is_given_the_time_that_its_models_took(project: Path) -> None:
+    """Others are unknown: a small model says nothing of a large one."""
+    env = {"LOCAL_LLM_BACKEND": "llama", "LOCAL_LLM_MODEL_PATH": "/app/models/llm/small.gguf"}
+    small, large = start_name(env), start_name({**env, "LOCAL_LLM_MODEL_PATH": "/large.gguf"})
+    assert "small.gguf" in small
+    assert "small.gguf" not in start_name({**env, "LOCAL_AI_MODE": "minimal"})
+    (project / ".aava").mkdir(exist_ok=True)
+    loads = LoadTimes(project / ".aava")
+    loads.note((small,), 2.0)
+    assert (60.0, 600.0) == (loads.deadline_s((small,)), loads.deadline_s((large,)))
+
+
+def test_change_that_is_under_way_is_none_to_recover_from(place: Place) -> None:
+    """Another command is waited for, before anything is asked or promised."""
+    assert 0 == place.run("init", "--port", str(place.port)).code
+    journal = Journal(place.folder / ".aava")
+    journal.write(Record("aava switch", 1.0, 1), ())
+    with exclusive_lock(place.folder / ".aava" / "lock", command="aava switch --slow"):
+        refused = place.run("up", "--dry-run", "--json")
+    assert (5, True) == (refused.code, "aava switch --slow" in refused.error["message"])
+    shown = place.run("up", "--dry-run", "--json")
+    assert "recover" == shown.result["steps"][0]["name"]
+
+
+def test_port_of_a_made_project_is_not_ignored(place: Place) -> None:
+    """It is written where none is said, and another one is refused."""
+    assert 0 == place.run("init", "--port", str(place.port)).code
+    other = free_port()
+    refused = place.run("up", "--dry-run", "--json", "--port", str(other))
+    assert (2, True) == (refused.code, str(place.port) in refused.error["message"])
+    env = place.folder / ".env"
+    env.write_text("LOCAL_AI_MODE=full\n", encoding="utf-8")
+    shown = place.run("up", "--dry-run", "--json", "--port", str(other))
+    assert f"`LOCAL_WS_PORT` becomes `{other}`; it is not set" == shown.result["steps"][0]["what"]
+    assert 0 == place.run("up", "--yes", "--port", str(other), "--profile", "tiny-speech").code
+    assert f"LOCAL_WS_PORT={other}" in env.read_text(encoding="utf-8")
+    env.write_text("LOCAL_AI_MODE=minimal\n", encoding="utf-8")
+    refused = place.run("up", "--dry-run", "--json", "--port", str(free_port()))
+    assert (2, True) == (refused.code, "runs already" in refused.error["message"])
+
+
+def test_env_alone_is_no_project(place: Place) -> None:
+    """It stays as it is, but for what the daemon needs."""
+    (place.folder / ".env").write_text("WEB_PORT=80\n", encoding="utf-8")
+    shown = place.run("up", "--dry-run", "--json", "--port", str(place.port))
+    assert shown.result["steps"][0]["what"].startswith("make `"), shown.stdout
+
+
+def test_model_that_left_the_catalog_asks_for_a_profile(place: Place, own_home: Path) -> None:
+    """What was chosen before cannot be gone on with."""
+    assert 0 == place.run("init", "--port", str(place.port)).code
+    settings = Settings(place.folder, place.folder / "models")
+    chosen = replace(CHOSEN, pulls=("tiny-ear", "long-gone"))
+    remember(settings, Remembered(chosen, is_proven=True))
+    assert own_home.exists()
+    refused = place.run("up", "--dry-run", "--json")
+    assert (10, True) == (refused.code, "aava up --profile" in refused.error["hint"])
+    assert "has left the catalog" in refused.error["message"]
+    assert 0 == place.run("up", "--dry-run", "--profile", "tiny").code
+    kept = place.folder / ".aava/up.json"
+    kept.write_text(json.dumps({"chosen": {"models": 5}, "is_proven": True}), encoding="utf-8")
+    assert 0 == place.run("up", "--dry-run").code
