@@ -213,5 +213,5 @@ def test_engine_that_does_not_answer_stops_it_before_anything(bare: Bare) -> Non
     """Exit 9, with what starts the engine; no `.env` is made."""
     process = bare.start("up", "--yes", "--json", DOCKER_HOST="unix:///nowhere.sock")
     refused = ended(process)
-    assert (9, True) == (refused.code, "engine does not answer" in refused.error["message"])
+    assert (9, True) == (refused.code, "Cannot connect to the Docker" in refused.error["message"])
     assert not bare.project.env_file.exists()
