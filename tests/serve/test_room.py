@@ -93,11 +93,18 @@ def test_old_model_makes_room(start: Starter) -> None:
     assert 1200 == hummed_hz(daemon)
 
 
-def test_old_model_comes_back_after_a_failure(start: Starter) -> None:
+def misnamed(models_dir: Path) -> str:
+    """Write a model that is whole, and in which the engine looks for one part in vain."""
+    whole = (models_dir / "llm/first.gguf").read_bytes()
+    (models_dir / "llm/misnamed.gguf").write_bytes(whole.replace(b"ffn_down", b"ffn_dawn", 1))
+    return "/app/models/llm/misnamed.gguf"
+
+
+def test_old_model_comes_back_after_a_failure(start: Starter, models_dir: Path) -> None:
     """It had to go, and the new one did not load."""
     daemon = limited(start)
     before = daemon.status()
-    reply = switch(daemon, llm_model_path="/app/models/llm/half.gguf")
+    reply = switch(daemon, llm_model_path=misnamed(models_dir))
     assert ("error", "hi there") == (reply["status"], answered(daemon))
     after = daemon.status()
     assert before["models"]["llm"]["path"] == after["models"]["llm"]["path"]
@@ -112,7 +119,7 @@ def test_model_that_cannot_come_back_is_named(start: Starter, models_dir: Path) 
     daemon = start(limits={"memory_bytes": 1}, LOCAL_LLM_MODEL_PATH="/app/models/llm/gone.gguf")
     daemon.wait_until_loaded()
     gone.unlink()
-    assert "error" == switch(daemon, llm_model_path="/app/models/llm/half.gguf")["status"]
+    assert "error" == switch(daemon, llm_model_path=misnamed(models_dir))["status"]
     problem = daemon.status()["config"]["startup_errors"]["llm"]
     assert f"the old model did not load again: no model at `{gone}`" == problem
 
