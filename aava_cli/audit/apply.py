@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aava_cli.audit.blocks import Block
+    from aava_cli.audit.finding import Finder
     from aava_cli.audit.verdicts import Status
     from aava_cli.events import Emit
 
@@ -199,8 +200,12 @@ def _others(name: str) -> list[Profile]:
     return [load_profile(each) for each in shipped_profiles() if each != name]
 
 
+def _events(finder: Finder, data: bytes) -> int:
+    return sum(1 for _ in finder.read(finder.find(data)))
+
+
 def _likeliest(profiles: list[Profile], block: Block) -> Profile | None:
     """Return the marker pack of which most lines are in *block*, if any are."""
-    counted = [(len(each.finder().find(block.data)), each) for each in profiles]
+    counted = [(_events(each.finder(), block.data), each) for each in profiles]
     most, likeliest = max(counted, key=lambda pair: pair[0], default=(0, None))
     return likeliest if most else None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Step = Callable[[Event, Here], None]
 
 RUN = "run"
+_MANY_HITS = 1000
 
 
 class Auditor:
@@ -42,7 +43,7 @@ class Auditor:
         self._scenarios = scenarios
         self._report = report
         self.profile_name = profile.name
-        self._find = profile.finder().find
+        self._finder = profile.finder()
         checks = [CHECKS[name] for name in profile.checks]
         self._call_checks = [each for each in checks if each.subject == "call"]
         self._run_checks = [each for each in checks if each.subject == "run"]
@@ -59,29 +60,29 @@ class Auditor:
 
     def feed(self, source: str, group: str, collector: Collector, block: Block) -> None:
         """Take the lines of one block of *source*; the calls of a *group* go on in it."""
-        here = self._here
-        here.enter(source, block)
-        data, process_of = block.data, collector.process
-        stream, process = self._stream(group, b""), b""
-        hits = self._find(data)
-        for position, event, response in hits:
-            here.position = position
-            if process_of is not None and (name := process_of(data, position)) is not process:
+        here, found = self._here, self._finder.find(block.data)
+        here.enter(source, block, found.position)
+        stream, process, prefix = self._stream(group, b""), b"", collector.prefix
+        # To look at the whole block takes less than to look at each of so many lines.
+        if prefix is not None and len(found) > _MANY_HITS and prefix.is_alone(block.data):
+            stream, prefix = self._stream(group, prefix.last), None
+        for index, event, response in self._finder.read(found):
+            self.events += 1
+            here.index = index
+            if prefix is not None and (name := prefix.process(found.before(index))) is not process:
                 stream, process = self._stream(group, name), name
-            kind, marker, ids, _, _ = event
-            if ids or marker.phase == "run" or marker.role is not None:
-                call = self._run if marker.phase == "run" else stream.route(event, response)
+            if (phase := event.phase) is None:
+                call = self._run if event.marker.phase == "run" else stream.route(event, response)
             elif response is None:
-                call = stream.only[marker.phase] or stream.route(event, response)
+                call = stream.only[phase] or stream.route(event, response)
             else:
                 call = stream.responses.get(response) or stream.route(event, response)
             if call is None:
                 self._note_alarm(event, here)
                 continue
-            steps = call.steps.get(kind)
-            for step in self._meet(call, marker) if steps is None else steps:
+            steps = call.steps.get(event.kind)
+            for step in self._meet(call, event.marker) if steps is None else steps:
                 step(event, here)
-        self.events += len(hits)
         here.leave()
         self.pause()
 

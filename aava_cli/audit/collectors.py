@@ -43,17 +43,23 @@ class Prefixed:
         self.pattern = re.compile(pattern)
         self._skip = skip
         self._until = until
-        self._last = b""
+        self.last = b""
 
-    def process(self, data: bytes, position: int) -> bytes:
-        """Return the process that printed the line in which *position* is."""
-        start = data.rfind(b"\n", 0, position) + 1 + self._skip
+    def process(self, before: bytes) -> bytes:
+        """Return the process that printed the line whose beginning *before* ends with."""
+        start = before.rfind(b"\n") + 1 + self._skip
         # Most lines are of the same process as the one before.
-        if self._last and data.startswith(self._last, start):
-            return self._last
-        end = data.find(self._until, start, position)
-        self._last = data[start : end + 1] if end >= 0 else b""
-        return self._last
+        if self.last and before.startswith(self.last, start):
+            return self.last
+        end = before.find(self._until, start)
+        self.last = before[start : end + 1] if end >= 0 else b""
+        return self.last
+
+    def is_alone(self, data: bytes) -> bool:
+        """Return whether the process of the last line is seen to have printed all of *data*."""
+        if self._skip or not (self.last and data.startswith(self.last)):
+            return False
+        return data.count(b"\n", 0, -1) == data.count(b"\n" + self.last)
 
 
 _PREFIXED = {
@@ -95,9 +101,9 @@ class Collector:
         return None if self._unwrapper is None else _clean(self._unwrapper.rest())
 
     @property
-    def process(self) -> Callable[[bytes, int], bytes] | None:
+    def prefix(self) -> Prefixed | None:
         """What tells the process of a line; None where there is only one."""
-        return self._prefix.process if self._prefix is not None else None
+        return self._prefix
 
     def _recognise(self, data: bytes) -> None:
         lines = [line for line in data[: 1 << 16].split(b"\n")[:_SAMPLE_LINES] if line.strip()]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from aava_cli.audit.blocks import Block
 
@@ -26,16 +26,31 @@ _TIME = re.compile(
 class Place:
     """One line of the log: *offset* is that of its first byte, *line* counts from 1.
 
-    *time* is what the collector wrote, or None. *after* grows until it holds enough lines.
+    The lines around it are kept as they stand, because hardly any place is ever shown.
     """
 
     source: str
     line: int
     offset: int
-    time: str | None
-    before: list[bytes]
     text: bytes
-    after: list[bytes] = field(default_factory=list)
+    lines_before: bytes = b""
+    lines_after: bytes = b""
+
+    @property
+    def time(self) -> str | None:
+        """Return what the collector wrote, or None."""
+        found = _TIME.search(self.text, 0, _LONGEST_TIME)
+        return found[0].decode() if found else None
+
+    @property
+    def before(self) -> list[bytes]:
+        """Return the lines before it, the nearest last."""
+        return _cut(self.lines_before)
+
+    @property
+    def after(self) -> list[bytes]:
+        """Return the lines after it."""
+        return _cut(self.lines_after)
 
 
 class Sightings:
@@ -99,39 +114,49 @@ class Here:
 
     def __init__(self, context_lines: int) -> None:
         self._context = context_lines
-        self._tail: list[bytes] = []
+        self._tail = b""
         self._open: list[Place] = []
         self._last: Place | None = None
         self._counted = (0, 0)
+        self._position_of: Callable[[int], int] = int
         self.source = ""
-        self.position = 0
+        self.index = 0
         self.block: Block | None = None
 
-    def enter(self, source: str, block: Block) -> None:
-        """Go on with *block* of *source*; places that lack lines after them get these."""
+    def enter(self, source: str, block: Block, position_of: Callable[[int], int] = int) -> None:
+        """Go on with *block* of *source*; places that lack lines after them get these.
+
+        The reader moves by *index*, and *position_of* knows where in the block that is.
+        """
         if source != self.source:
-            self._tail, self._open = [], []
-        self.source, self.block, self.position, self._last = source, block, 0, None
+            self._tail, self._open = b"", []
+        self.source, self.block, self.index, self._last = source, block, 0, None
+        self._position_of = position_of
         self._counted = (0, 0)
-        if self._open:
-            for place in self._open:
-                place.after += _next_lines(block.data, 0, self._context - len(place.after))
-            self._open = [each for each in self._open if len(each.after) < self._context]
+        for place in self._open:
+            missing = self._context - len(place.after)
+            place.lines_after = _joined(place.lines_after, _lines_after(block.data, 0, missing))
+        self._open = [each for each in self._open if len(each.after) < self._context]
 
     def leave(self) -> None:
         """Remember the last lines of the block, for places in the next one."""
         if self.block is not None and self._context:
-            lines = _last_lines(self.block.data, len(self.block.data), self._context)
-            self._tail = (self._tail + lines)[-self._context :]
+            data = self.block.data
+            self._tail = self._with_tail(_lines_before(data, len(data), self._context))
 
-    def _index_of(self, start: int) -> int:
-        """Return how many lines of the block are before *start*, counted on from the last time."""
-        if self.block is None:
-            return 0
+    def _with_tail(self, lines: bytes) -> bytes:
+        """Return *lines*, which begin the block, behind those of the block before."""
+        missing = self._context - lines.count(b"\n")
+        if missing <= 0 or not self._tail:
+            return lines
+        return _joined(_lines_before(self._tail, len(self._tail), missing), lines)
+
+    def _index_of(self, data: bytes, start: int) -> int:
+        """Return how many lines are before *start*, counted on from the last time."""
         before, index = self._counted
         if before > start:
             before, index = 0, 0
-        index += self.block.data.count(b"\n", before, start)
+        index += data.count(b"\n", before, start)
         self._counted = (start, index)
         return index
 
@@ -140,45 +165,39 @@ class Here:
         block = self.block
         if block is None:
             raise RuntimeError("nothing is being read")
-        data = block.data
-        start = data.rfind(b"\n", 0, self.position) + 1
-        line, offset = block.origin(start, self._index_of(start))
+        data, position = block.data, self._position_of(self.index)
+        start = data.rfind(b"\n", 0, position) + 1
+        line, offset = block.origin(start, self._index_of(data, start))
         if self._last is not None and self._last.offset == offset:
             return self._last
-        before = _last_lines(data, start, self._context)
-        missing = self._context - len(before)
-        if missing and start >= 0:
-            before = (self._tail[-missing:] if missing else []) + before
-        text = _next_lines(data, start, 1)
-        end = data.find(b"\n", self.position)
-        after = _next_lines(data, end + 1, self._context) if end >= 0 else []
-        time = _TIME.search(data, start, start + _LONGEST_TIME)
+        end = data.find(b"\n", position)
+        end = end if end >= 0 else len(data)
+        after = _lines_after(data, end + 1, self._context)
         place = Place(
             self.source,
             line,
             offset,
-            time[0].decode() if time else None,
-            before,
-            text[0] if text else b"",
+            data[start : min(end, start + _LONGEST_LINE)],
+            self._with_tail(_lines_before(data, start, self._context)),
             after,
         )
-        if len(after) < self._context:
+        if after.count(b"\n") < self._context:
             self._open.append(place)
         self._last = place
         return place
 
 
-def _last_lines(data: bytes, end: int, count: int) -> list[bytes]:
+def _lines_before(data: bytes, end: int, count: int) -> bytes:
     """Return the last *count* whole lines of *data* before *end*, where a line begins."""
     start = end
     for _ in range(count):
         if start <= 0:
             break
         start = data.rfind(b"\n", 0, start - 1) + 1
-    return _cut(data[start:end])
+    return _bounded(data[start:end], count)
 
 
-def _next_lines(data: bytes, start: int, count: int) -> list[bytes]:
+def _lines_after(data: bytes, start: int, count: int) -> bytes:
     end = start
     for _ in range(count):
         found = data.find(b"\n", end)
@@ -186,10 +205,19 @@ def _next_lines(data: bytes, start: int, count: int) -> list[bytes]:
             end = len(data)
             break
         end = found + 1
-    return _cut(data[start:end])
+    return _bounded(data[start:end], count)
 
 
-def _cut(data: bytes) -> list[bytes]:
-    if not data:
+def _bounded(lines: bytes, count: int) -> bytes:
+    return lines if len(lines) <= count * _LONGEST_LINE else b"\n".join(_cut(lines)) + b"\n"
+
+
+def _joined(before: bytes, after: bytes) -> bytes:
+    """Return both; the first may lack the end of its last line."""
+    return before + after if not before or before.endswith(b"\n") else b"\n".join((before, after))
+
+
+def _cut(lines: bytes) -> list[bytes]:
+    if not lines:
         return []
-    return [line[:_LONGEST_LINE] for line in data.removesuffix(b"\n").split(b"\n")]
+    return [line[:_LONGEST_LINE] for line in lines.removesuffix(b"\n").split(b"\n")]

@@ -11,7 +11,8 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aava_cli.audit.markers import DISTINCT_BYTES, IDENTITIES, Finder, Marker
+from aava_cli.audit.finding import Finder
+from aava_cli.audit.markers import DISTINCT_BYTES, IDENTITIES, Marker
 from aava_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -128,7 +129,13 @@ def _marker(kind: str, found: dict[str, Any]) -> Marker:
         phase=found.get("phase", "live"),
         role=found.get("role"),
         is_alarm=found.get("alarm", False),
+        numbers=frozenset(key for key, form in _fields(found) if form == "number"),
     )
+
+
+def _fields(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for each in (found, found.get("optional", {})):
+        yield from each.get("fields", {}).items()
 
 
 def _lookaheads(found: dict[str, Any]) -> Iterator[bytes]:

@@ -129,7 +129,7 @@ def place_at(log: bytes, text: bytes, context: int) -> Place:
         data = b"".join(lines[index : index + 2])
         here.enter("log", Block(data, data, index + 1, offset))
         if text in data:
-            here.position = data.index(text)
+            here.index = data.index(text)
             found = here.place()
             assert found is here.place()
         here.leave()
@@ -161,8 +161,8 @@ def test_time_is_the_collectors() -> None:
 
 def test_excerpts_are_merged_where_they_touch() -> None:
     """Two places near each other have one, two far apart have two."""
-    near = [Place("log", line, 0, None, [b"b"] * 2, b"x", [b"a"] * 2) for line in (10, 14)]
+    near = [Place("log", line, 0, b"x", b"b\n" * 2, b"a\n" * 2) for line in (10, 14)]
     assert [(8, 9)] == [(each.line, len(each.lines)) for each in excerpts(near)]
-    far = [Place("log", line, 0, None, [], b"x", []) for line in (10, 12)]
+    far = [Place("log", line, 0, b"x") for line in (10, 12)]
     assert [10, 12] == [each.line for each in excerpts(far)]
     assert () == excerpts([])

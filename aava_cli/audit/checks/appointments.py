@@ -135,8 +135,10 @@ class BookingClaims:
     def on_ai_said(self, event: Event, here: Here) -> None:
         """Note a claim; the appointment may have been made already, or be printed late."""
         said = event.text("text").lower()
-        if any(word in said for word in self._words):
-            self._claims.add(here)
+        for word in self._words:
+            if word in said:
+                self._claims.add(here)
+                break
 
     def verdict(self, known: Known) -> Verdict:
         """Return whether a claim has nothing behind it."""

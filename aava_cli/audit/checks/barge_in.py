@@ -135,7 +135,7 @@ class EarlyBargeIn:
 
     def on_blocking(self, event: Event, here: Here) -> None:
         """Note a voice that is held back, line after line."""
-        if float(event.fields["vad_frames"]) < self._vad_frames:
+        if event.fields["vad_frames"] < self._vad_frames:
             return
         if len(self._blocked) < self._most:
             self._blocked.append(here.place())

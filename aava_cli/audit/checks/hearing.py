@@ -38,7 +38,7 @@ class CallerIsHeard:
 
     def on_blocking(self, event: Event, here: Here) -> None:
         """Count sound that was held back; a voice of that length must not be."""
-        frames = float(event.fields["vad_frames"])
+        frames = event.fields["vad_frames"]
         self._blocked += 1
         if frames > self._most_frames:  # noqa: PLR1730 - as in `sound.py`
             self._most_frames = frames

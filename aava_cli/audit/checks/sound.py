@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from aava_cli.audit.profile import Limits
     from aava_cli.audit.verdicts import Known, Verdict
 
+_NO_GAP_MS = -1.0
+
 
 @check("A1+", "no gap within a long turn of the AI", needs=("prints",), verdict="long_turns")
 @check("A1", "sound goes out steadily", needs=("prints",))
@@ -45,8 +47,9 @@ class SteadySound:
         "_lowest_fps",
         "_row",
         "_skipped",
-        "_spike",
         "_spike_fail_ms",
+        "_spike_ms",
+        "_spike_place",
         "_spike_warn_ms",
         "_turns",
         "_windows",
@@ -69,35 +72,37 @@ class SteadySound:
             numbers["spike_fail_ms"],
         )
         self._long_turn_ms = numbers["long_turn_ms"]
-        # The longest gap of this turn, or None before its first steady second; where it was.
-        self._spike: tuple[float | None, Place | None] = (None, None)
+        # The longest gap of this turn, none before its first steady second; where it was.
+        self._spike_ms = _NO_GAP_MS
+        self._spike_place: Place | None = None
         self._turns, self._worst_ms = 0, 0.0
         self._worst = Sightings()
 
     def on_tx_metrics(self, event: Event, here: Here) -> None:
         """Judge one second."""
-        if event.fields["drops"] and event.number("drops"):
+        fields = event.fields
+        if fields["drops"]:
             self._lost.add(here)
         if self._is_crossing:
             self._is_crossing = False
             self._skipped += 1
             return
-        fps, gap_ms = float(event.fields["fps"]), float(event.fields["max_gap_ms"])
+        fps, gap_ms = fields["fps"], fields["max_gap_ms"]
         self._windows += 1
         # These are the most of all lines, and calls of `min` and `max` would take half of the time.
         if fps < self._lowest_fps:  # noqa: PLR1730
             self._lowest_fps = fps
         if fps > self._highest_fps:  # noqa: PLR1730
             self._highest_fps = fps
-        if gap_ms > self._longest_gap_ms:  # noqa: PLR1730
-            self._longest_gap_ms = gap_ms
-        if self._spike[0] is None or gap_ms > self._spike[0]:
-            self._spike = (gap_ms, here.place() if gap_ms >= self._spike_warn_ms else None)
+        if gap_ms > self._spike_ms:
+            self._spike_ms = gap_ms
+            self._spike_place = here.place() if gap_ms >= self._spike_warn_ms else None
+            if gap_ms > self._longest_gap_ms:  # noqa: PLR1730
+                self._longest_gap_ms = gap_ms
         if self._fps_least <= fps <= self._fps_most and gap_ms < self._gap_below_ms:
             self._row += 1
-            if self._row > self._longest_row:  # noqa: PLR1730
-                self._longest_row = self._row
         else:
+            self._longest_row = max(self._longest_row, self._row)
             self._row = 0
             self._bad.add(here)
 
@@ -109,12 +114,12 @@ class SteadySound:
         """Begin a turn."""
         del event, here
         self._is_crossing = True
-        self._spike = (None, None)
+        self._spike_ms, self._spike_place = _NO_GAP_MS, None
 
     def on_tx_end(self, event: Event, here: Here) -> None:
         """Judge the turn, if it was long."""
-        gap_ms, place = self._spike
-        if gap_ms is not None and (event.number("duration_ms") or 0.0) >= self._long_turn_ms:
+        gap_ms, place = self._spike_ms, self._spike_place
+        if gap_ms > _NO_GAP_MS and (event.number("duration_ms") or 0.0) >= self._long_turn_ms:
             self._turns += 1
             self._worst_ms = max(self._worst_ms, gap_ms)
             if place is not None:
@@ -143,7 +148,7 @@ class SteadySound:
             return undecidable("no steady second is in the log", {"crossing": self._skipped})
         figures = {
             "seconds": self._windows,
-            "good_in_a_row": self._longest_row,
+            "good_in_a_row": max(self._longest_row, self._row),
             "fps_least": self._lowest_fps,
             "fps_most": self._highest_fps,
             "gap_most_ms": self._longest_gap_ms,

@@ -105,7 +105,8 @@ class Repetition:
         self._said += 1
         self._row = self._row + 1 if said == self._last else _ALONE
         self._last = said
-        self._longest = max(self._longest, self._row)
+        if self._row > self._longest:  # noqa: PLR1730 - as in `sound.py`
+            self._longest = self._row
         if self._row >= self._repeats:
             self._seen.add(here)
 
