@@ -62,12 +62,12 @@ class Auditor:
         """Take the lines of one block of *source*; the calls of a *group* go on in it."""
         here, found = self._here, self._finder.find(block.data)
         here.enter(source, block, found.position)
-        stream, process, prefix = self._stream(group, b""), b"", collector.prefix
+        stream, process, prefix, events = self._stream(group, b""), b"", collector.prefix, 0
         # To look at the whole block takes less than to look at each of so many lines.
         if prefix is not None and len(found) > _MANY_HITS and prefix.is_alone(block.data):
             stream, prefix = self._stream(group, prefix.last), None
         for index, event, response in self._finder.read(found):
-            self.events += 1
+            events += 1
             here.index = index
             if prefix is not None and (name := prefix.process(found.before(index))) is not process:
                 stream, process = self._stream(group, name), name
@@ -83,6 +83,7 @@ class Auditor:
             steps = call.steps.get(event.kind)
             for step in self._meet(call, event.marker) if steps is None else steps:
                 step(event, here)
+        self.events += events
         here.leave()
         self.pause()
 
@@ -146,6 +147,7 @@ class Auditor:
         return step
 
     def _finish(self, call: Call) -> None:
+        self._here.settle()
         scenario = scenario_of(call, self._scenarios)
         self._report(call, judge_all(call, self._call_checks, self._profile, scenario))
 

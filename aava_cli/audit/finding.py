@@ -176,18 +176,31 @@ class Finder:
 
 
 class _Search:
-    """Looks for tags that begin with the same byte, which the library skips to."""
+    """Looks for tags that begin alike."""
 
     def __init__(self, tags: Sequence[bytes]) -> None:
-        # The library finds a literal of many bytes sooner than an expression.
-        self._needle = tags[0] if len(tags) == 1 else tags[0][:1]
-        self._pattern = re.compile(_pattern(tags))
+        # The library finds a literal several times sooner than an expression.
+        self._prefix = _common_prefix(tags)
+        self._match = re.compile(_pattern(tags)).match
 
     def __call__(self, data: bytes) -> list[int]:
         """Return where in *data* they stand."""
-        if self._needle not in data:
-            return []
-        return [found.start() for found in self._pattern.finditer(data)]
+        found = []
+        position = data.find(self._prefix)
+        while position >= 0:
+            if self._match(data, position):
+                found.append(position)
+            position = data.find(self._prefix, position + 1)
+        return found
+
+
+def _common_prefix(tags: Sequence[bytes]) -> bytes:
+    # What the first and the last in order share, all share.
+    first, last = min(tags), max(tags)
+    differs = (
+        index for index, pair in enumerate(zip(first, last, strict=False)) if len({*pair}) > 1
+    )
+    return first[: next(differs, len(first))]
 
 
 def _positions(searches: Iterable[_Search], data: bytes) -> list[int]:
@@ -211,9 +224,7 @@ class _Group(NamedTuple):
     """Where one marker's fields are among all groups of a pattern."""
 
     marker: Marker
-    begin: int
-    end: int
-    names: tuple[str, ...]
+    fields: tuple[tuple[str, int], ...]
     ids: tuple[str, ...]
 
 
@@ -223,15 +234,16 @@ class _Reader:
     def __init__(self, markers: Iterable[Marker]) -> None:
         parts: list[bytes] = []
         self._groups: dict[int, _Group] = {}
-        count = 0
+        count = 1
         for number, marker in enumerate(markers):
             # The names of groups have to differ between markers.
             pattern = marker.pattern.pattern.replace(b"(?P<", b"(?P<m%d_" % number)
             parts.append(b"(?P<m%d>%b)" % (number, pattern))
-            begin, count = count + 1, count + 1 + marker.pattern.groups
-            names = tuple(marker.pattern.groupindex)
-            ids = tuple(kind for kind in NAMES if kind in names)
-            self._groups[begin] = _Group(marker, begin, count, names, ids)
+            fields = marker.pattern.groupindex
+            named = tuple((name, count + index) for name, index in fields.items())
+            ids = tuple(kind for kind in NAMES if kind in fields)
+            self._groups[count] = _Group(marker, named, ids)
+            count += 1 + marker.pattern.groups
         self._pattern = re.compile(b"|".join(parts))
 
     def read(self, said: bytes) -> Event | None:
@@ -239,16 +251,17 @@ class _Reader:
         found = self._pattern.match(said)
         if found is None:
             return None
-        marker, begin, end, names, ids = self._groups[found.lastindex or 0]
-        if begin == end:
+        marker, named, ids = self._groups[found.lastindex or 0]
+        if not named:
             return Event(marker)
-        fields = dict(zip(names, found.groups()[begin:end], strict=False))
+        fields: dict[str, Any] = {name: found[index] for name, index in named}
         for name in marker.numbers:
             if fields[name] is not None:
                 fields[name] = float(fields[name])
-        named = tuple((kind, fields[kind]) for kind in ids) if ids else ()
         response = fields.get("response")
-        return Event(marker, named, response and response[:_RESPONSE_BYTES], fields)
+        if response is not None:
+            response = response[:_RESPONSE_BYTES]
+        return Event(marker, tuple([(kind, fields[kind]) for kind in ids]), response, fields)
 
 
 def _readers(by_tag: Mapping[bytes, list[Marker]]) -> dict[bytes, _Reader]:

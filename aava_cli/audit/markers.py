@@ -6,7 +6,7 @@ for them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -34,7 +34,8 @@ _INVISIBLE |= dict.fromkeys(range(0x2066, 0x206A))
 class Marker:
     """One kind of line; *pattern* begins with *tag* and has a group for each field.
 
-    Of the groups *numbers* are read as such.
+    Of the groups *numbers* are read as such. *plain_phase* is None for one that changes a
+    call's life, or is of no call.
     """
 
     kind: str
@@ -44,7 +45,13 @@ class Marker:
     phase: Phase
     role: Role | None = None
     is_alarm: bool = False
-    numbers: frozenset[str] = frozenset()
+    numbers: tuple[str, ...] = ()
+    plain_phase: Phase | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find out what is asked for with each event."""
+        is_plain = self.role is None and self.phase != "run"
+        object.__setattr__(self, "plain_phase", self.phase if is_plain else None)
 
 
 class Event:
@@ -70,8 +77,7 @@ class Event:
         self.ids = ids
         self.response = response
         self.fields = fields
-        is_plain = not ids and marker.role is None and marker.phase != "run"
-        self.phase: Phase | None = marker.phase if is_plain else None
+        self.phase = None if ids else marker.plain_phase
 
     def number(self, name: str) -> float | None:
         """Return the field *name* as a number; None where the line has none."""

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from weakref import ReferenceType, ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ _TIME = re.compile(
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Place:
     """One line of the log: *offset* is that of its first byte, *line* counts from 1.
 
@@ -30,9 +31,9 @@ class Place:
     """
 
     source: str
-    line: int
-    offset: int
-    text: bytes
+    line: int = 0
+    offset: int = 0
+    text: bytes = b""
     lines_before: bytes = b""
     lines_after: bytes = b""
 
@@ -116,7 +117,7 @@ class Here:
         self._context = context_lines
         self._tail = b""
         self._open: list[Place] = []
-        self._last: Place | None = None
+        self._fresh: list[tuple[int, ReferenceType[Place]]] = []
         self._counted = (0, 0)
         self._position_of: Callable[[int], int] = int
         self.source = ""
@@ -130,7 +131,7 @@ class Here:
         """
         if source != self.source:
             self._tail, self._open = b"", []
-        self.source, self.block, self.index, self._last = source, block, 0, None
+        self.source, self.block, self.index = source, block, 0
         self._position_of = position_of
         self._counted = (0, 0)
         for place in self._open:
@@ -140,6 +141,7 @@ class Here:
 
     def leave(self) -> None:
         """Remember the last lines of the block, for places in the next one."""
+        self.settle()
         if self.block is not None and self._context:
             data = self.block.data
             self._tail = self._with_tail(_lines_before(data, len(data), self._context))
@@ -161,30 +163,37 @@ class Here:
         return index
 
     def place(self) -> Place:
-        """Return where the reader is, with the lines around it."""
-        block = self.block
-        if block is None:
-            raise RuntimeError("nothing is being read")
-        data, position = block.data, self._position_of(self.index)
+        """Return where the reader is; `settle` finds out what there is to know of it.
+
+        Most places are forgotten before that, because what they would show did not come true.
+        """
+        if self._fresh and self._fresh[-1][0] == self.index:
+            same = self._fresh[-1][1]()
+            if same is not None:
+                return same
+        place = Place(self.source)
+        self._fresh.append((self.index, ref(place)))
+        return place
+
+    def settle(self) -> None:
+        """Fill in the places of this block that somebody still has."""
+        fresh, self._fresh = self._fresh, []
+        for index, reference in fresh:
+            place = reference()
+            if place is not None and self.block is not None:
+                self._fill(place, self.block, self._position_of(index))
+
+    def _fill(self, place: Place, block: Block, position: int) -> None:
+        data = block.data
         start = data.rfind(b"\n", 0, position) + 1
-        line, offset = block.origin(start, self._index_of(data, start))
-        if self._last is not None and self._last.offset == offset:
-            return self._last
         end = data.find(b"\n", position)
         end = end if end >= 0 else len(data)
-        after = _lines_after(data, end + 1, self._context)
-        place = Place(
-            self.source,
-            line,
-            offset,
-            data[start : min(end, start + _LONGEST_LINE)],
-            self._with_tail(_lines_before(data, start, self._context)),
-            after,
-        )
-        if after.count(b"\n") < self._context:
+        place.line, place.offset = block.origin(start, self._index_of(data, start))
+        place.text = data[start : min(end, start + _LONGEST_LINE)]
+        place.lines_before = self._with_tail(_lines_before(data, start, self._context))
+        place.lines_after = _lines_after(data, end + 1, self._context)
+        if place.lines_after.count(b"\n") < self._context:
             self._open.append(place)
-        self._last = place
-        return place
 
 
 def _lines_before(data: bytes, end: int, count: int) -> bytes:

@@ -129,7 +129,7 @@ def _marker(kind: str, found: dict[str, Any]) -> Marker:
         phase=found.get("phase", "live"),
         role=found.get("role"),
         is_alarm=found.get("alarm", False),
-        numbers=frozenset(key for key, form in _fields(found) if form == "number"),
+        numbers=tuple(key for key, form in _fields(found) if form == "number"),
     )
 
 
