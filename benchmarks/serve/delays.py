@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from benchmarks.serve.setting import serving, spread, status_delays_ms
+from benchmarks.serve.setting import beside, load_for, serving
 from tests.serve.sounds import encoded, tone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.daemon_fixture import RunningDaemon
 
 _BUSY_S = 5.0
@@ -22,25 +19,10 @@ _RECORDING = {"type": "audio", "mode": "stt", "data": encoded(tone(10_000)), "re
 def run() -> bool:
     """Print both spreads; the answers themselves are checked, their speed is the host's."""
     with serving() as daemon:
-        print("idle                 ", _beside(daemon, lambda: time.sleep(_BUSY_S)))
-        print("while models load    ", _beside(daemon, lambda: _load(daemon)))
-        print("8 recordings at once ", _beside(daemon, lambda: _hear(daemon)))
+        print("idle                 ", beside(daemon, lambda: time.sleep(_BUSY_S)))
+        print("while models load    ", beside(daemon, lambda: load_for(daemon, _BUSY_S)))
+        print("8 recordings at once ", beside(daemon, lambda: _hear(daemon)))
     return True
-
-
-def _beside(daemon: RunningDaemon, work: Callable[[], None]) -> str:
-    done = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        asking = pool.submit(status_delays_ms, daemon, done)
-        work()
-        done.set()
-        return spread(asking.result())
-
-
-def _load(daemon: RunningDaemon) -> None:
-    end = time.monotonic() + _BUSY_S
-    while time.monotonic() < end:
-        _require("success", daemon.ask({"type": "reload_models"})["status"])
 
 
 def _hear(daemon: RunningDaemon) -> None:

@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 
-from benchmarks.serve import calls, conversation, delays, switches, uploads
+from benchmarks.serve import calls, conversation, delays, switches, uploads, weights
 
-_NAMES = ("conversation", "delays", "uploads", "calls", "switches")
+_NAMES = ("conversation", "delays", "weights", "uploads", "calls", "switches")
 
 
 def main() -> int:
@@ -23,6 +23,7 @@ def main() -> int:
     scenes = {
         "conversation": conversation.run,
         "delays": delays.run,
+        "weights": weights.run,
         "uploads": lambda: uploads.run(tuple(map(int, asked.uploads.split(",")))),
         "calls": lambda: calls.run(asked.calls),
         "switches": lambda: switches.run(tuple(asked.engines.split(",")), asked.switches),

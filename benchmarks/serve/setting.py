@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -16,7 +17,7 @@ from tests.daemon_fixture import RunningDaemon, start_daemon, write_env
 from tests.engine_models import SELECTED, write_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _LOOK_S = 0.05
 _CLOSED_S = 1.0
@@ -89,6 +90,29 @@ def status_delays_ms(daemon: RunningDaemon, done: threading.Event) -> list[float
             client.ask({"type": "status"})
             delays.append((time.perf_counter() - start) * 1000)
     return delays
+
+
+def beside(daemon: RunningDaemon, work: Callable[[], None]) -> str:
+    """Return how long *work* took, and the spread of what a status took meanwhile."""
+    done = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(status_delays_ms, daemon, done)
+        start = time.monotonic()
+        try:
+            work()
+        finally:
+            took_s = time.monotonic() - start
+            done.set()
+        return f"{took_s:.1f} s, {spread(asking.result())}"
+
+
+def load_for(daemon: RunningDaemon, seconds: float) -> None:
+    """Load the models of *daemon* again and again, for at least so many *seconds*."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        reply = daemon.ask({"type": "reload_models"})
+        if reply["status"] != "success":
+            raise SystemExit(f"the models do not load: {reply}")
 
 
 def spread(delays_ms: list[float]) -> str:
