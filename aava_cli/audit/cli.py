@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,8 +116,11 @@ def _require_writable(*paths: Path | None) -> None:
     for path in paths:
         if path is None or path == _STDOUT:
             continue
-        if path.is_dir() or not os.access(path.resolve().parent, os.W_OK | os.X_OK):
-            raise UsageError(f"cannot write `{path}`", hint=_WRITABLE)
+        # A name that is too long raises when it is looked at.
+        with suppress(OSError):
+            if not path.is_dir() and os.access(path.resolve().parent, os.W_OK | os.X_OK):
+                continue
+        raise UsageError(f"cannot write `{path}`", hint=_WRITABLE)
 
 
 def _written(

@@ -132,10 +132,10 @@ class Here:
         self.source, self.block, self.index = source, block, 0
         self._position_of = position_of
         self._counted = (0, 0)
-        self._ordinal = self._base + block.line
-        if block.origins is not None:
-            self._ordinal = max(self._ordinal, self._next_ordinal)
-            self._next_ordinal = self._ordinal + len(block.origins)
+        self._ordinal = self._next_ordinal or self._base + block.line
+        # Numbers of records have gaps.
+        records = block.origins
+        self._next_ordinal = 0 if records is None else self._ordinal + len(records)
         for place in self._open:
             self._add_after(place, block)
         self._open = [each for each in self._open if len(each.after) < self._context]

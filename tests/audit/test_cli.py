@@ -204,6 +204,23 @@ def test_callers_are_kept_out(log: Path, aava: Aava, tmp_path: Path) -> None:
     assert "0541234567" in aava("audit", word, "--json", "--no-redact").stdout
 
 
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--svg"])
+def test_document_that_cannot_be_written_is_refused(
+    log: Path, aava: Aava, tmp_path: Path, option: str
+) -> None:
+    """Before anything is read: that is no failed check."""
+    word = written(log, FAILING.printed())
+    for path in (tmp_path / "gone" / "out", tmp_path, tmp_path / ("x" * 300)):
+        done = aava("audit", word, option, str(path))
+        assert (2, True) == (done.exit_code, f"cannot write `{path}`" in done.stderr)
+
+
+def test_document_that_is_not_written_is_told(log: Path, aava: Aava, tmp_path: Path) -> None:
+    """A name so long that nothing can be written beside it."""
+    done = aava("audit", written(log, normal()), "--junit", str(tmp_path / ("x" * 250)))
+    assert (2, True) == (done.exit_code, "File name too long" in done.stderr)
+
+
 def test_junit_has_a_suite_for_each_call(log: Path, aava: Aava) -> None:
     """Undecidable and not triggered are skipped, with the reason."""
     done = aava("audit", written(log, normal(1), FAILING.printed(2)), "--junit", "-")
