@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 _READ_BYTES = 1 << 20
 _HEAD_BYTES = 8192
 # A log in another script has many bytes above 127, and hardly any of these; of what is packed or
-# random they are a tenth. The lengths in `journalctl -o export` are some.
+# random they are a tenth.
 _BINARY = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _BINARY_SHARE = 0.05
+# `journalctl -o export`, which writes lengths as bytes.
+_EXPORT = b"__CURSOR="
 _OTHER_PACKED = {b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
 _END_S = 2.0
 
@@ -137,7 +139,8 @@ def _require_text(chunk: bytes, name: str) -> None:
         if head.startswith(begin):
             message = f"`{name}` is binary: it is packed with {form}"
             raise Unreadable(message, hint=f"unpack it: `aava audit -` reads what `{form}` prints")
-    if len(_BINARY.findall(head)) > _BINARY_SHARE * len(head):
+    is_export = head.startswith(_EXPORT)
+    if not is_export and len(_BINARY.findall(head)) > _BINARY_SHARE * len(head):
         raise Unreadable(f"`{name}` is binary, not a log", hint="name a log in text, or packed")
 
 

@@ -123,6 +123,13 @@ def test_noise_is_no_log(tmp_path: Path, pack: Callable[[bytes], bytes], seed: i
         read(path)
 
 
+def test_export_of_a_journal_is_a_log(tmp_path: Path) -> None:
+    """Whatever stands for the lengths of its fields."""
+    path = tmp_path / "journal.export"
+    path.write_bytes(b"__CURSOR=s\nMESSAGE\n" + (1).to_bytes(8, "little") + b"x\n\n")
+    assert path.read_bytes() == read(path)
+
+
 @pytest.mark.parametrize("binary", [b"\x7fELF\x02\x01\x01" + bytes(100), bytes(range(256)) * 8])
 def test_binary_is_no_log(tmp_path: Path, binary: bytes) -> None:
     """An executable, or any other."""
