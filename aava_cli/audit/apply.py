@@ -134,27 +134,29 @@ class _Reading:
 
     def _take(self, source: Source) -> None:
         cutter, collector = LineCutter(), Collector()
+        # Who follows a log ends with a signal, between two blocks rather than in one.
+        whole = undisturbed if self._plan.follow else nullcontext
         try:
             for chunk in read_source(source, follow=self._plan.follow):
-                if chunk is None:
-                    self._end(source, cutter, collector)
-                    cutter, collector = LineCutter(), Collector()
-                else:
-                    self._go_on(source, cutter, collector, chunk)
+                with whole():
+                    if chunk is None:
+                        self._end(source, cutter, collector)
+                        cutter, collector = LineCutter(), Collector()
+                    else:
+                        self._go_on(source, cutter, collector, chunk)
         finally:
             # Also what stands before the damage, or before whoever follows had enough.
-            self._end(source, cutter, collector)
+            with whole():
+                self._end(source, cutter, collector)
 
     def _go_on(
         self, source: Source, cutter: LineCutter, collector: Collector, chunk: bytes
     ) -> None:
-        # Who follows a log ends with a signal, between two lines rather than in one.
-        with undisturbed() if self._plan.follow else nullcontext():
-            blocks = cutter.feed(chunk) if chunk else cutter.flush(everything=False)
-            self._feed(source, collector, blocks)
-            if not chunk and self._auditor is not None:
-                self._auditor.pause()
-            self._report_progress(source.name, len(chunk))
+        blocks = cutter.feed(chunk) if chunk else cutter.flush(everything=False)
+        self._feed(source, collector, blocks)
+        if not chunk and self._auditor is not None:
+            self._auditor.pause()
+        self._report_progress(source.name, len(chunk))
 
     def _end(self, source: Source, cutter: LineCutter, collector: Collector) -> None:
         """Take what the end of a file leaves unfinished."""

@@ -9,6 +9,8 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, TypeAlias
 
+from aava_cli.audit.problems import Damaged
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -25,6 +27,10 @@ def follow_file(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> I
 
     One that is not there yet is waited for. A log that was rotated is read to its end before the
     new one is begun. One that is shorter than it was is read from its beginning.
+
+    Raises:
+        OSError: it cannot be read, or the folder of it is missing.
+        Damaged: the file that took its name cannot be read.
     """
     if not path.parent.is_dir():
         # There is nothing to wait for: this raises.
@@ -65,8 +71,13 @@ def _was_truncated(file: IO[bytes]) -> bool:
 
 def _newer(path: Path, file: IO[bytes]) -> IO[bytes] | None:
     """Return the file that took the name *path*, if another one did."""
+    try:
+        newer = _opened(path)
+    except OSError as error:
+        message = f"cannot go on with `{path}`: {error.strerror}"
+        raise Damaged(message, hint="let the new log be read by whom the old one was") from error
     # Between the two renames of a rotation there is none.
-    if (newer := _opened(path)) is None:
+    if newer is None:
         return None
     if os.path.sameopenfile(newer.fileno(), file.fileno()):
         newer.close()

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from aava_cli.audit.following import Chunk, follow_file, follow_pipe
 from aava_cli.audit.problems import Unreadable
+from aava_cli.audit.redaction import without_people
 from aava_cli.audit.unpacking import PACKED, unpacked
 from aava_cli.errors import AavaError, UsageError
 
@@ -181,7 +182,8 @@ def _read_program(argv: tuple[str, ...], *, follow: bool) -> Iterator[Chunk]:
     finally:
         _end(process)
     if code:
-        said = last.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        # What it says may also be a line of the log.
+        said = without_people(last.decode("utf-8", "replace").strip().rpartition("\n")[2])
         raise Unreadable(f"`{argv[0]}` failed: {said}", hint=f"run `{argv[0]}` to see why")
 
 

@@ -339,7 +339,9 @@ def test_broken_marker_pack_is_refused(tmp_path: Path, change: tuple[str, str], 
 
 
 @pytest.mark.parametrize(
-    ("limits", "markers"), [("echoes = 3", ""), ("", "[markers.other]\ntag='OTHER'\nchannel='a'")]
+    ("limits", "markers"),
+    [("echoes = 3", ""), ("", "[markers.other]\ntag='OTHER'\nchannel='a'")],
+    ids=["none", "another"],
 )
 def test_marker_pack_lacks_what_its_check_needs(limits: str, markers: str) -> None:
     """There is nothing to be found, or nothing that the check looks at."""

@@ -278,6 +278,16 @@ def test_log_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
         next(follow_file(tmp_path / "gone" / "calls.log"))
 
 
+def test_who_waits_for_a_log_is_told(
+    tmp_path: Path, followed: Callable[..., Audited], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name may be wrong."""
+    path = tmp_path / "calls.log"
+    audited = followed(path, lambda: path.write_bytes(LOG))
+    assert "which is not there yet" in capsys.readouterr().out
+    assert [Names(1).call] == [call.call for call in audited.calls]
+
+
 def test_named_pipe_is_followed(tmp_path: Path) -> None:
     """What was written to it is read once, and all of it."""
     path = tmp_path / "pipe"
@@ -309,6 +319,7 @@ def followed() -> Iterator[Callable[..., Audited]]:
         return apply_audit(plan_audit([str(path)], (), follow=True), print, tell_calls=False)
 
     yield follow
+    signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
@@ -347,6 +358,22 @@ def test_unfinished_record_counts_when_it_is_enough(
     path.write_bytes(opened + json.dumps(last, separators=(",", ":")).encode() + b"\n")
     (call,) = followed(path).calls
     assert {Status.FAIL} == {each.status for each in call.checks if each.check == "F2"}
+
+
+def test_what_was_followed_counts_when_there_is_no_more(
+    tmp_path: Path, followed: Callable[..., Audited]
+) -> None:
+    """A new log that cannot be read takes nothing away from the old one."""
+    path = tmp_path / "calls.log"
+    path.write_bytes(LOG)
+
+    def rotate() -> None:
+        path.rename(tmp_path / "calls.log.1")
+        path.mkdir()
+
+    audited = followed(path, rotate, lambda: None)
+    assert [Names(1).call] == [call.call for call in audited.calls]
+    assert [f"cannot go on with `{path}`: Is a directory"] == [*audited.problems]
 
 
 def test_signal_waits_for_what_is_half_done() -> None:
@@ -431,7 +458,7 @@ def test_journal_of_a_unit_is_read(
     )
     program.write_text(
         f'#!/bin/sh\ncase "$*" in *--unit=prosaas*) cat {log};; '
-        "*) echo no such unit >&2; exit 1;; esac\n"
+        "*) echo no such unit for +972541234567 >&2; exit 1;; esac\n"
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
@@ -440,7 +467,8 @@ def test_journal_of_a_unit_is_read(
     assert "coverage: 1 call" in done.stdout
     failed = aava("audit", "journal:other")
     assert 2 == failed.exit_code
-    assert "no such unit" in failed.stderr
+    assert "no such unit for" in failed.stderr
+    assert "972541234567" not in failed.stderr
 
 
 def test_program_that_is_missing_is_named(aava: Aava, monkeypatch: pytest.MonkeyPatch) -> None:
