@@ -202,10 +202,10 @@ def _begin(kind: str, found: dict[str, Any]) -> str:
     """Return what a line of a marker begins with, up to its fields."""
     tag: str = found["tag"]
     then, whole = str(found.get("then", "")), found.get("pattern")
+    is_followed = bool(found.get("fields") or found.get("ids"))
+    compiled(then if whole is None else whole, is_followed=is_followed)
     if whole is None:
-        compiled(then)
         return re.escape(tag) + then
-    compiled(whole)
     # Groups may begin in the tag, and signs are escaped in it.
     plain = re.sub(r"\\(?=\W)", "", re.sub(r"(?<!\\)\((?:\?(?::|P<\w+>))?", "", whole))
     if then or not plain.startswith(tag):
