@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +11,15 @@ from typing import TYPE_CHECKING
 from aava_cli.audit.auditing import Auditor
 from aava_cli.audit.blocks import LineCutter
 from aava_cli.audit.collectors import Collector
+from aava_cli.audit.following import undisturbed
 from aava_cli.audit.plan import AUTO, AuditPlan, Source
 from aava_cli.audit.problems import Damaged, Unreadable
 from aava_cli.audit.profile import Profile, parse_profile
 from aava_cli.audit.report.building import Builder
 from aava_cli.audit.report.results import Audited, CheckReport
-from aava_cli.audit.sources import read_source
+from aava_cli.audit.sources import read_source, require_different
 from aava_cli.errors import NotFound, Terminated, UsageError, with_nearest
-from aava_cli.events import Finding, Progress
+from aava_cli.events import Finding, Log, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +69,17 @@ def apply_audit(plan: AuditPlan, emit: Emit, *, tell_calls: bool) -> Audited:
         NotFound: a log is empty, or is not the marker pack's.
     """
     reading = _Reading(plan, emit, tell_calls=tell_calls)
+    require_different(plan.sources)
     for source in plan.sources:
+        _tell_waiting(source, emit, follow=plan.follow)
         reading.read(source)
+    reading.require_content()
     return reading.result()
+
+
+def _tell_waiting(source: Source, emit: Emit, *, follow: bool) -> None:
+    if follow and source.kind == "file" and not Path(source.name).exists():
+        emit(Log(f"waiting for `{source.name}`, which is not there yet", level="warning"))
 
 
 class _Reading:
@@ -89,6 +99,7 @@ class _Reading:
         self._looks_like: Profile | None = None
         self._lines = self._size_bytes = 0
         self._problems: list[str] = []
+        self._empty: list[str] = []
 
     def _with_gate(self) -> Profile:
         from aava_cli.audit.gate import NEEDED
@@ -106,23 +117,51 @@ class _Reading:
             # Who follows a log says so when it is enough.
             if not self._plan.follow:
                 raise
-        if self._size_bytes == before and not self._problems and not self._plan.follow:
-            message = f"`{source.name}` is empty: no calls found"
-            raise NotFound(message, hint="check where the log goes: see `docs/audit.md`")
+        if self._size_bytes == before:
+            self._empty.append(f"`{source.name}`")
+
+    def require_content(self) -> None:
+        """Refuse logs that are all empty; of one that was just rotated the older part is not.
+
+        Raises:
+            NotFound: nothing was read.
+        """
+        if self._size_bytes or self._problems or self._plan.follow:
+            return
+        verb = "is" if len(self._empty) == 1 else "are"
+        message = f"{', '.join(self._empty)} {verb} empty: no calls found"
+        raise NotFound(message, hint="check where the log goes: see `docs/audit.md`")
 
     def _take(self, source: Source) -> None:
         cutter, collector = LineCutter(), Collector()
+        # Who follows a log ends with a signal, between two blocks rather than in one.
+        whole = undisturbed if self._plan.follow else nullcontext
         try:
             for chunk in read_source(source, follow=self._plan.follow):
-                blocks = cutter.feed(chunk) if chunk else cutter.flush(everything=False)
-                self._feed(source, collector, blocks)
-                if not chunk and self._auditor is not None:
-                    self._auditor.pause()
-                self._report_progress(source.name, len(chunk))
+                with whole():
+                    if chunk is None:
+                        self._end(source, cutter, collector)
+                        cutter, collector = LineCutter(), Collector()
+                    else:
+                        self._go_on(source, cutter, collector, chunk)
         finally:
             # Also what stands before the damage, or before whoever follows had enough.
-            self._feed(source, collector, cutter.flush())
-            self._lines += cutter.lines
+            with whole():
+                self._end(source, cutter, collector)
+
+    def _go_on(
+        self, source: Source, cutter: LineCutter, collector: Collector, chunk: bytes
+    ) -> None:
+        blocks = cutter.feed(chunk) if chunk else cutter.flush(everything=False)
+        self._feed(source, collector, blocks)
+        if not chunk and self._auditor is not None:
+            self._auditor.pause()
+        self._report_progress(source.name, len(chunk))
+
+    def _end(self, source: Source, cutter: LineCutter, collector: Collector) -> None:
+        """Take what the end of a file leaves unfinished."""
+        self._feed(source, collector, cutter.flush())
+        self._lines += cutter.lines
         if (rest := collector.rest()) is not None:
             self._audit(source, collector, rest)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.calls import Call, Stream
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 RUN = "run"
 _MANY_HITS = 1000
+# Processes that are followed at a time; more make room for each other.
+_MOST_STREAMS = 128
 
 
 class Auditor:
@@ -48,7 +50,8 @@ class Auditor:
         self._call_checks = [each for each in checks if each.subject == "call"]
         self._run_checks = [each for each in checks if each.subject == "run"]
         self._here = Here(context_lines)
-        self._streams: dict[tuple[str, bytes], Stream] = {}
+        self._streams: OrderedDict[tuple[str, bytes], Stream] = OrderedDict()
+        self._unattributed: Counter[str] = Counter()
         self._run = Call(RUN, 0, started=True)
         self._timelines = False
         self.events = 0
@@ -115,7 +118,7 @@ class Auditor:
 
     def unattributed(self) -> Counter[str]:
         """Return how many lines belong to no call that can be told, by kind."""
-        total: Counter[str] = Counter()
+        total = self._unattributed.copy()
         for stream in self._streams.values():
             total.update(stream.unattributed)
         return total
@@ -123,9 +126,14 @@ class Auditor:
     def _stream(self, group: str, process: bytes) -> Stream:
         key = (group, process)
         found = self._streams.get(key)
-        if found is None:
-            found = Stream(group, self._profile, self._finish)
-            self._streams[key] = found
+        if found is not None:
+            self._streams.move_to_end(key)
+            return found
+        if len(self._streams) >= _MOST_STREAMS:
+            _, idle = self._streams.popitem(last=False)
+            idle.finish()
+            self._unattributed.update(idle.unattributed)
+        found = self._streams[key] = Stream(group, self._profile, self._finish)
         return found
 
     def _steps(self, call: Call, kind: str) -> tuple[Step, ...]:

@@ -13,14 +13,15 @@ BLOCK_BYTES = 1 << 20
 # Of a line that fills a block and goes on, that much is looked at.
 _KEPT_OF_LONG_LINE = 64 << 10
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# CSI and OSC sequences, other escapes of two characters, and `^[[` typed out (ECMA-48, 5.4, 5.6).
+# CSI and OSC sequences, other escapes such as `ESC ( B`, and `^[[` typed out (ECMA-48, 5.4, 5.6;
+# ECMA-35, 13.2).
 _ESCAPES = re.compile(
-    rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]"
+    rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\-~]"
     rb"|\^\[\[[0-?]*[ -/]*[@-~]"
 )
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r") + b"\x7f"
 # One byte each: they are found at the speed of memory, and are in hardly any block.
-_SIGNS_OF_CONTROLS = (b"\x1b", b"^", b"\0", b"\x08", b"\x07")
+_SIGNS_OF_CONTROLS = (b"^", *(_CONTROLS[index : index + 1] for index in range(len(_CONTROLS))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,12 @@ class LineCutter:
         self._line = 1
         self._offset = 0
         self._is_skipping = False
+        self._is_open = False
 
     @property
     def lines(self) -> int:
-        """How many lines have ended so far."""
-        return self._line - 1
+        """How many lines were given out so far, one without an end included."""
+        return self._line - 1 + self._is_open
 
     def feed(self, chunk: bytes) -> Iterator[Block]:
         """Yield every block that *chunk* completes."""
@@ -95,9 +97,11 @@ class LineCutter:
         skipped = self._skipped_bytes(raw)
         kept = raw[skipped : skipped + _KEPT_OF_LONG_LINE] if is_cut else raw[skipped:]
         line, offset = self._line, self._offset + skipped
-        self._line += raw.count(b"\n")
+        # Several times faster than `count`, which looks at each byte alone.
+        self._line += len(raw) - len(raw.replace(b"\n", b""))
         self._offset += len(raw)
         self._is_skipping = is_cut
+        self._is_open = not raw.endswith(b"\n")
         return Block(cleaned(kept), kept, line, offset)
 
     def _skipped_bytes(self, raw: bytes) -> int:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from aava_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from aava_cli.audit.report.results import Audited
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from aava_cli.session import Session
 
 _STDOUT = Path("-")
+_WRITABLE = "name a file in a folder that is there and yours"
 
 LogArgument = Annotated[
     list[str],
@@ -89,6 +94,7 @@ def audit(  # noqa: PLR0913 - one parameter for each option
     from aava_cli.audit.plan import plan_audit
 
     session: Session = ctx.obj
+    _require_writable(svg, junit, markdown)
     plan = plan_audit(
         log,
         scenario or (),
@@ -103,6 +109,18 @@ def audit(  # noqa: PLR0913 - one parameter for each option
     output = session.output
     audited = apply_audit(plan, output.emit, tell_calls=follow or output.form == "events")
     output.result(_written(audited, svg=svg, junit=junit, markdown=markdown, form=output.form))
+
+
+def _require_writable(*paths: Path | None) -> None:
+    """Refuse a document that cannot be written, before hours of logs are read for it."""
+    for path in paths:
+        if path is None or path == _STDOUT:
+            continue
+        # A name that is too long raises when it is looked at.
+        with suppress(OSError):
+            if not path.is_dir() and os.access(path.resolve().parent, os.W_OK | os.X_OK):
+                continue
+        raise UsageError(f"cannot write `{path}`", hint=_WRITABLE)
 
 
 def _written(
@@ -120,5 +138,9 @@ def _written(
         if path == _STDOUT and form == "text":
             shown = Document(write(audited), audited)
         elif path is not None and path != _STDOUT:
-            atomic_write(path, write(audited).encode())
+            try:
+                atomic_write(path, write(audited).encode())
+            except OSError as error:
+                message = f"cannot write `{path}`: {error.strerror}"
+                raise UsageError(message, hint=_WRITABLE) from error
     return shown

@@ -12,13 +12,17 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from aava_cli.audit.blocks import Block, cleaned
+from aava_cli.audit.parts import without_parts
 from aava_cli.audit.unwrapping import Export, FourLines, JournalJson, JsonFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SAMPLE_LINES = 64
+_SAMPLE_BYTES = 1 << 16
 _SHARE = 0.5
+# What Compose says before its first line, or a log of which the collector was changed.
+_MOST_SAMPLED_LINES = 4096
 
 
 class Unwrapper(Protocol):
@@ -62,13 +66,21 @@ class Prefixed:
         return data.count(b"\n", 0, -1) == data.count(b"\n" + self.last)
 
 
+_SHORT = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+_ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+_PROCESS = rb" \S+ [^\s:]+: "
 _PREFIXED = {
     # `docker compose logs`, with and without `--timestamps`.
     "compose": Prefixed(rb"[\w.-]+ *\| ", 0, b"|"),
     # honcho and foreman: `17:03:27 web.1     | text`.
     "honcho": Prefixed(rb"\d\d:\d\d:\d\d [\w.-]+ *\| ", 9, b"|"),
-    # `journalctl -o short`: `Dec 14 23:12:05 host process[pid]: text`.
-    "journald": Prefixed(rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ [^\s:]+: ", 16, b": "),
+    # `journalctl -o short`: `Dec 14 23:12:05 host process[pid]: text`, and its other times.
+    "journald": Prefixed(_SHORT + _PROCESS, 16, b": "),
+    "journald-precise": Prefixed(_SHORT + rb"\.\d{6}" + _PROCESS, 23, b": "),
+    "journald-iso": Prefixed(_ISO + rb"[+-]\d{4}" + _PROCESS, 25, b": "),
+    "journald-iso-colon": Prefixed(_ISO + rb"[+-]\d\d:\d\d" + _PROCESS, 26, b": "),
+    "journald-iso-precise": Prefixed(_ISO + rb"\.\d{6}[+-]\d{4}" + _PROCESS, 32, b": "),
+    "journald-iso-precise-colon": Prefixed(_ISO + rb"\.\d{6}[+-]\d\d:\d\d" + _PROCESS, 33, b": "),
 }
 _WRAPPED: dict[str, tuple[re.Pattern[bytes], Callable[[], Unwrapper]]] = {
     "json-file": (re.compile(rb'\{"log":"'), JsonFile),
@@ -80,20 +92,28 @@ _WRAPPED: dict[str, tuple[re.Pattern[bytes], Callable[[], Unwrapper]]] = {
 _RARE = {"journald-export": 0.02, "four-line": 0.2}
 
 
+_PATTERNS = {
+    **{name: pattern for name, (pattern, _) in _WRAPPED.items()},
+    **{name: each.pattern for name, each in _PREFIXED.items()},
+}
+_ANY = re.compile(b"|".join(b"(?:%b)" % each.pattern for each in _PATTERNS.values()))
+
+
 class Collector:
-    """One source's collector, recognised by the first lines that there are."""
+    """One source's collector, recognised by the first lines that are of one."""
 
     def __init__(self) -> None:
         self.name = ""
         self._prefix: Prefixed | None = None
         self._unwrapper: Unwrapper | None = None
+        self._sampled_lines = 0
 
     def unwrap(self, block: Block) -> Block:
         """Return the block's plain lines."""
         if not self.name and block.data:
             self._recognise(block.data)
         if self._unwrapper is None:
-            return block
+            return without_parts(block)
         return _clean(self._unwrapper.unwrap(block))
 
     def rest(self) -> Block | None:
@@ -106,28 +126,40 @@ class Collector:
         return self._prefix
 
     def _recognise(self, data: bytes) -> None:
-        lines = [line for line in data[: 1 << 16].split(b"\n")[:_SAMPLE_LINES] if line.strip()]
-        votes: Counter[str] = Counter()
-        for name, pattern in _patterns().items():
-            votes[name] = sum(pattern.match(line) is not None for line in lines)
-        found = [
-            name for name, count in votes.items() if count and count >= _least(name, len(lines))
-        ]
-        self.name = found[0] if found else "plain"
-        if self.name in _WRAPPED:
-            self._unwrapper = _WRAPPED[self.name][1]()
+        """Take the collector that writes most lines at the beginning of *data*, or at its end."""
+        tail = data[-_SAMPLE_BYTES:]
+        for lines in (_lines(data[:_SAMPLE_BYTES])[:_SAMPLE_LINES], _lines(tail)[-_SAMPLE_LINES:]):
+            self._sampled_lines += len(lines)
+            if name := _collector_of(lines):
+                self._take(name)
+                return
+        if self._sampled_lines >= _MOST_SAMPLED_LINES:
+            self.name = "plain"
+
+    def _take(self, name: str) -> None:
+        self.name = name
+        if name in _WRAPPED:
+            self._unwrapper = _WRAPPED[name][1]()
             self._prefix = _PREFIXED["compose"]
-        self._prefix = _PREFIXED.get(self.name, self._prefix)
+        self._prefix = _PREFIXED.get(name, self._prefix)
+
+
+def _lines(data: bytes) -> list[bytes]:
+    return [line for line in data.split(b"\n") if line.strip()]
+
+
+def _collector_of(lines: list[bytes]) -> str | None:
+    """Return the collector that wrote enough of *lines*; None where none did."""
+    likely = [line for line in lines if _ANY.match(line)]
+    votes = Counter(
+        name for line in likely for name, pattern in _PATTERNS.items() if pattern.match(line)
+    )
+    return next((name for name in _PATTERNS if votes[name] >= _least(name, len(lines))), None)
 
 
 def _clean(plain: Block) -> Block:
     return Block(cleaned(plain.data), plain.raw, plain.line, plain.offset, plain.origins)
 
 
-def _patterns() -> dict[str, re.Pattern[bytes]]:
-    wrapped = {name: pattern for name, (pattern, _) in _WRAPPED.items()}
-    return wrapped | {name: each.pattern for name, each in _PREFIXED.items()}
-
-
 def _least(name: str, lines: int) -> float:
-    return _RARE.get(name, _SHARE) * lines
+    return max(1, _RARE.get(name, _SHARE) * lines)

@@ -24,8 +24,10 @@ Hit: TypeAlias = "tuple[int, Event, bytes | None]"
 _RESPONSE_BYTES = 15
 # A marker's fields are near its tag; a line of megabytes is not read again for each tag in it.
 _REACH_BYTES = 4096
-# Lines repeat themselves: what was read once is remembered, until it is this much.
-_REMEMBERED = 16_384
+# Lines repeat themselves: what was read once is remembered, until it is this much. Beside its
+# text an event takes as much again for its fields, and some hundred bytes.
+_REMEMBERED_BYTES = 12 << 20
+_EVENT_BYTES = 500
 _LINE_END = b"\n"
 _NEW: Any = object()
 
@@ -102,6 +104,7 @@ class Finder:
             b"%b([\\w-]{0,%d})[\\w-]*" % (re.escape(self._key), _RESPONSE_BYTES)
         )
         self._known: dict[bytes, Event | None] = {}
+        self._known_bytes = 0
 
     def find(self, data: bytes) -> Found:
         """Return the texts in *data* that may say something."""
@@ -145,8 +148,10 @@ class Finder:
         """Return what a text with one tag says, and remember it for all that are like it."""
         event = self._readers[like[:DISTINCT_BYTES]].read(like)
         if event is None or event.response is None:
-            if len(self._known) >= _REMEMBERED:
+            self._known_bytes += 2 * len(like) + _EVENT_BYTES
+            if self._known_bytes > _REMEMBERED_BYTES:
                 self._known.clear()
+                self._known_bytes = 0
             self._known[like] = event
         return event
 

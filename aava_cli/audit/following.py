@@ -4,41 +4,65 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import time
-from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, TYPE_CHECKING, TypeAlias
+
+from aava_cli.audit.problems import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+Chunk: TypeAlias = "bytes | None"
+"""Bytes; none for a pause; None where what comes next is the beginning of another file."""
+
 POLL_S = 0.5
 _READ_BYTES = 1 << 20
 
 
-def follow_file(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[bytes]:
+def follow_file(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[Chunk]:
     """Yield what is in *path* and what is added to it, without end; a pause is an empty chunk.
 
-    A log that was rotated is read to its end before the new one is begun. One that is shorter
-    than it was is read from its beginning.
+    One that is not there yet is waited for. A log that was rotated is read to its end before the
+    new one is begun. One that is shorter than it was is read from its beginning.
+
+    Raises:
+        OSError: it cannot be read, or the folder of it is missing.
+        Damaged: the file that took its name cannot be read.
     """
-    file: IO[bytes] = path.open("rb", buffering=0)
+    if not path.parent.is_dir():
+        # There is nothing to wait for: this raises.
+        path.open("rb").close()
+    while (opened := _opened(path)) is None:
+        yield b""
+        sleep(POLL_S)
+    file = opened
     try:
         while True:
             while chunk := file.read(_READ_BYTES):
                 yield chunk
             if _was_truncated(file):
                 file.seek(0)
+                yield None
             elif (newer := _newer(path, file)) is not None:
                 # What came between the last read and the rotation.
                 yield from iter(lambda: file.read(_READ_BYTES), b"")  # noqa: B023
                 file.close()
                 file = newer
+                yield None
             else:
                 yield b""
                 sleep(POLL_S)
     finally:
         file.close()
+
+
+def _opened(path: Path) -> IO[bytes] | None:
+    with suppress(FileNotFoundError):
+        return path.open("rb", buffering=0)
+    return None
 
 
 def _was_truncated(file: IO[bytes]) -> bool:
@@ -47,14 +71,37 @@ def _was_truncated(file: IO[bytes]) -> bool:
 
 def _newer(path: Path, file: IO[bytes]) -> IO[bytes] | None:
     """Return the file that took the name *path*, if another one did."""
-    with suppress(FileNotFoundError):
-        newer = path.open("rb", buffering=0)
-        if os.path.sameopenfile(newer.fileno(), file.fileno()):
-            newer.close()
-            return None
-        return newer
+    try:
+        newer = _opened(path)
+    except OSError as error:
+        message = f"cannot go on with `{path}`: {error.strerror}"
+        raise Damaged(message, hint="let the new log be read by whom the old one was") from error
     # Between the two renames of a rotation there is none.
-    return None
+    if newer is None:
+        return None
+    if os.path.sameopenfile(newer.fileno(), file.fileno()):
+        newer.close()
+        return None
+    return newer
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait for the end of the block, which is never left half done."""
+    came: list[int] = []
+
+    def remember(number: int, _frame: object) -> None:
+        came.append(number)
+
+    with ExitStack() as restore:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Only the main thread may set handlers, and only it gets signals.
+            if callable(signal.getsignal(number)):
+                with suppress(ValueError):
+                    restore.callback(signal.signal, number, signal.signal(number, remember))
+        yield
+    for each in came:
+        signal.raise_signal(each)
 
 
 def follow_pipe(file: IO[bytes]) -> Iterator[bytes]:

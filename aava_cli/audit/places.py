@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 from weakref import ReferenceType, ref
 
+from aava_cli.audit.around import LONGEST_LINE, Room, cut, joined, lines_after, lines_before
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
     from aava_cli.audit.blocks import Block
 
 KEPT_PLACES = 5
-_LONGEST_LINE = 1024
-_LONGEST_TIME = 96
+# More lines than any file has.
+_FAR = 1 << 48
+# What the collector or the logger put in front; a time in the message is another.
 _TIME = re.compile(
-    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
-    rb"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
-    rb"|^\d\d:\d\d:\d\d"
+    rb"(?:[\w.-]+ *\| *)?(?:- )?[\[(]?(?:"
+    rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)"
+    rb"|([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?)"
+    rb"|(\d\d:\d\d:\d\d) [\w.-]+ *\| "
+    rb")"
 )
 
 
@@ -27,7 +31,10 @@ _TIME = re.compile(
 class Place:
     """One line of the log: *offset* is that of its first byte, *line* counts from 1.
 
-    The lines around it are kept as they stand, because hardly any place is ever shown.
+    The lines around it are kept as they stand, because hardly any place is ever shown. A record
+    of a collector takes several lines, or has several: *numbers_before* and *numbers_after* are
+    those of the lines around, where they do not follow each other, and *ordinal* counts what the
+    collector wrote.
     """
 
     source: str
@@ -36,22 +43,37 @@ class Place:
     text: bytes = b""
     lines_before: bytes = b""
     lines_after: bytes = b""
+    ordinal: int = 0
+    numbers_before: tuple[int, ...] = ()
+    numbers_after: tuple[int, ...] = ()
 
     @property
     def time(self) -> str | None:
         """Return what the collector wrote, or None."""
-        found = _TIME.search(self.text, 0, _LONGEST_TIME)
-        return found[0].decode() if found else None
+        found = _TIME.match(self.text)
+        return found[found.lastindex or 0].decode() if found else None
 
     @property
     def before(self) -> list[bytes]:
         """Return the lines before it, the nearest last."""
-        return _cut(self.lines_before)
+        return cut(self.lines_before)
 
     @property
     def after(self) -> list[bytes]:
         """Return the lines after it."""
-        return _cut(self.lines_after)
+        return cut(self.lines_after)
+
+    def numbered(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield ordinal, number and text of it and of the lines around."""
+        before, after = self.before, self.after
+        first = self.line - len(before)
+        numbers = (*self.numbers_before, self.line, *self.numbers_after)
+        if len(numbers) != len(before) + 1 + len(after):
+            numbers = tuple(range(first, self.line + 1 + len(after)))
+        ordinal = (self.ordinal or self.line) - len(before)
+        for number, text in zip(numbers, (*before, self.text, *after), strict=True):
+            yield ordinal, number, text
+            ordinal += 1
 
 
 class Sightings:
@@ -76,50 +98,22 @@ class Sightings:
             self.places.append(place)
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """Neighbouring lines of one source; the first is number *line*."""
-
-    source: str
-    line: int
-    lines: tuple[bytes, ...]
-
-
-def excerpts(places: Iterable[Place]) -> tuple[Excerpt, ...]:
-    """Return the lines around *places*, those that overlap or touch as one."""
-    numbered: dict[tuple[str, int], bytes] = {}
-    for place in places:
-        first = place.line - len(place.before)
-        around = (*place.before, place.text, *place.after)
-        numbered |= {(place.source, first + index): text for index, text in enumerate(around)}
-    return tuple(_runs(sorted(numbered.items())))
-
-
-def _runs(numbered: list[tuple[tuple[str, int], bytes]]) -> Iterable[Excerpt]:
-    begin = 0
-    for index, ((before, _), (after, _)) in enumerate(pairwise(numbered), start=1):
-        if after != (before[0], before[1] + 1):
-            yield _run(numbered[begin:index])
-            begin = index
-    if numbered:
-        yield _run(numbered[begin:])
-
-
-def _run(numbered: list[tuple[tuple[str, int], bytes]]) -> Excerpt:
-    (source, line), _ = numbered[0]
-    return Excerpt(source, line, tuple(text for _, text in numbered))
-
-
 class Here:
     """Where the reader is; what it knows of the lines around is found out only when asked."""
 
     def __init__(self, context_lines: int) -> None:
         self._context = context_lines
         self._tail = b""
+        self._tail_numbers: tuple[int, ...] = ()
         self._open: list[Place] = []
         self._fresh: list[tuple[int, ReferenceType[Place]]] = []
         self._counted = (0, 0)
         self._position_of: Callable[[int], int] = int
+        self._room = Room()
+        # No line of one file follows one of another.
+        self._base = 0
+        self._ordinal = self._next_ordinal = 0
+        self._offset = -1
         self.source = ""
         self.index = 0
         self.block: Block | None = None
@@ -129,29 +123,46 @@ class Here:
 
         The reader moves by *index*, and *position_of* knows where in the block that is.
         """
-        if source != self.source:
-            self._tail, self._open = b"", []
+        if source != self.source or (block.data and block.offset <= self._offset):
+            self._tail, self._tail_numbers, self._open = b"", (), []
+            self._base += _FAR
+            self._next_ordinal = 0
+        if block.data:
+            self._offset = block.offset
         self.source, self.block, self.index = source, block, 0
         self._position_of = position_of
         self._counted = (0, 0)
+        self._ordinal = self._next_ordinal or self._base + block.line
+        # Numbers of records have gaps.
+        records = block.origins
+        self._next_ordinal = 0 if records is None else self._ordinal + len(records)
         for place in self._open:
-            missing = self._context - len(place.after)
-            place.lines_after = _joined(place.lines_after, _lines_after(block.data, 0, missing))
+            self._add_after(place, block)
         self._open = [each for each in self._open if len(each.after) < self._context]
+
+    def _add_after(self, place: Place, block: Block) -> None:
+        missing = self._context - len(place.after)
+        lines = lines_after(block.data, 0, missing)
+        place.lines_after = joined(place.lines_after, lines)
+        place.numbers_after += _numbers(block, 0, missing)
+        self._room.take(len(lines))
 
     def leave(self) -> None:
         """Remember the last lines of the block, for places in the next one."""
         self.settle()
         if self.block is not None and self._context:
-            data = self.block.data
-            self._tail = self._with_tail(_lines_before(data, len(data), self._context))
+            block, size = self.block, len(self.block.data)
+            lines = lines_before(block.data, size, self._context)
+            numbers = _numbers(block, -self._context, None)
+            self._tail, self._tail_numbers = self._with_tail(lines, numbers)
 
-    def _with_tail(self, lines: bytes) -> bytes:
+    def _with_tail(self, lines: bytes, numbers: tuple[int, ...]) -> tuple[bytes, tuple[int, ...]]:
         """Return *lines*, which begin the block, behind those of the block before."""
         missing = self._context - lines.count(b"\n")
         if missing <= 0 or not self._tail:
-            return lines
-        return _joined(_lines_before(self._tail, len(self._tail), missing), lines)
+            return lines, numbers
+        before = lines_before(self._tail, len(self._tail), missing)
+        return joined(before, lines), (*self._tail_numbers[-missing:], *numbers)
 
     def _index_of(self, data: bytes, start: int) -> int:
         """Return how many lines are before *start*, counted on from the last time."""
@@ -188,45 +199,22 @@ class Here:
         start = data.rfind(b"\n", 0, position) + 1
         end = data.find(b"\n", position)
         end = end if end >= 0 else len(data)
-        place.line, place.offset = block.origin(start, self._index_of(data, start))
-        place.text = data[start : min(end, start + _LONGEST_LINE)]
-        place.lines_before = self._with_tail(_lines_before(data, start, self._context))
-        place.lines_after = _lines_after(data, end + 1, self._context)
-        if place.lines_after.count(b"\n") < self._context:
+        index = self._index_of(data, start)
+        place.line, place.offset = block.origin(start, index)
+        place.ordinal = self._ordinal + index
+        place.text = data[start : min(end, start + LONGEST_LINE)]
+        before = lines_before(data, start, self._context)
+        after = lines_after(data, end + 1, self._context)
+        if not self._room.keep(place, len(before) + len(after)):
+            return
+        numbers = _numbers(block, max(0, index - self._context), index)
+        place.lines_before, place.numbers_before = self._with_tail(before, numbers)
+        place.lines_after = after
+        place.numbers_after = _numbers(block, index + 1, index + 1 + self._context)
+        if after.count(b"\n") < self._context:
             self._open.append(place)
 
 
-def _lines_before(data: bytes, end: int, count: int) -> bytes:
-    """Return the last *count* whole lines of *data* before *end*, where a line begins."""
-    start = end
-    for _ in range(count):
-        if start <= 0:
-            break
-        start = data.rfind(b"\n", 0, start - 1) + 1
-    return _bounded(data[start:end], count)
-
-
-def _lines_after(data: bytes, start: int, count: int) -> bytes:
-    end = start
-    for _ in range(count):
-        found = data.find(b"\n", end)
-        if found < 0:
-            end = len(data)
-            break
-        end = found + 1
-    return _bounded(data[start:end], count)
-
-
-def _bounded(lines: bytes, count: int) -> bytes:
-    return lines if len(lines) <= count * _LONGEST_LINE else b"\n".join(_cut(lines)) + b"\n"
-
-
-def _joined(before: bytes, after: bytes) -> bytes:
-    """Return both; the first may lack the end of its last line."""
-    return before + after if not before or before.endswith(b"\n") else b"\n".join((before, after))
-
-
-def _cut(lines: bytes) -> list[bytes]:
-    if not lines:
-        return []
-    return [line[:_LONGEST_LINE] for line in lines.removesuffix(b"\n").split(b"\n")]
+def _numbers(block: Block, begin: int, end: int | None) -> tuple[int, ...]:
+    """Return the numbers of some lines of *block*, where they do not follow each other."""
+    return () if block.origins is None else tuple(line for line, _ in block.origins[begin:end])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from posixpath import normpath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from aava_cli.errors import UsageError
@@ -17,7 +18,12 @@ SCENARIOS = ("normal", "appointment", "edge")
 AUTO = "auto"
 CONTEXT_LINES = 40
 _PACKED = (".gz", ".zst")
-_ROTATED = re.compile(r"(?P<base>.+?)(?:\.(?P<number>\d{1,3})|[.-](?P<date>\d{8}(?:-\d+)?))")
+# logrotate's numbers and dates, the latter also in front of an extension; Python's dates.
+_DAY = r"(?:19|20)\d\d(?P<dash>-?)(?:0[1-9]|1[0-2])(?P=dash)(?:0[1-9]|[12]\d|3[01])"
+_ROTATED = re.compile(
+    r"(?P<base>.+?)(?:\.(?P<number>\d{1,3})"
+    rf"|[.-](?P<date>{_DAY}(?:[-_T]\d[\d:_-]*)?)(?P<extension>\.[A-Za-z]{{1,8}})?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,20 @@ def plan_sources(words: Iterable[str]) -> tuple[Source, ...]:
     sources = [_source(word) for word in words]
     if not sources:
         raise UsageError("no log is named", hint="run `aava audit LOG`, or `-` for standard input")
-    names = [(each.kind, each.name) for each in sources]
-    for each in names:
-        if names.count(each) > 1:
-            raise UsageError(f"`{each[1]}` is named twice", hint="name it once")
+    _require_once(sources)
     first = {source.group: index for index, source in reversed(list(enumerate(sources)))}
     return tuple(sorted(sources, key=lambda each: (first[each.group], _age(each))))
+
+
+def _require_once(sources: Iterable[Source]) -> None:
+    seen: dict[tuple[str, str, str], Source] = {}
+    for source in sources:
+        part = _rotation(source.name)[1] if source.kind == "file" else source.name
+        # A log and the packed copy of it have the same lines.
+        other = seen.setdefault((source.kind, source.group, part), source)
+        if other is not source:
+            message = f"`{other.name}` and `{source.name}` are one part of a log"
+            raise UsageError(message, hint="name it once")
 
 
 def _source(word: str) -> Source:
@@ -86,10 +100,14 @@ def _source(word: str) -> Source:
 
 def _rotation(name: str) -> tuple[str, str]:
     """Return the log that *name* was rotated from, and by which number or date."""
+    name = normpath(name)
     for suffix in _PACKED:
         name = name.removesuffix(suffix)
     found = _ROTATED.fullmatch(name)
-    return (found["base"], found["number"] or found["date"]) if found else (name, "")
+    if found is None:
+        return name, ""
+    date = re.sub(r"\D", "", found["date"] or "")
+    return found["base"] + (found["extension"] or ""), found["number"] or date
 
 
 def _age(source: Source) -> tuple[int, int, str]:

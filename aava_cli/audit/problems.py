@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aava_cli.errors import AavaError
+from aava_cli.errors import AavaError, ConfigError
 
 
 class Unreadable(AavaError):
@@ -16,3 +16,9 @@ class Damaged(Unreadable):
     """A log can be read only in part; what was read counts."""
 
     code = "damaged"
+
+
+class BadPack(ConfigError):
+    """A marker pack cannot be used: nothing was audited, so that nothing failed."""
+
+    exit_code = 2

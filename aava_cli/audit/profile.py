@@ -9,16 +9,28 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from math import isfinite
+from typing import TYPE_CHECKING, Any, get_args
 
 from aava_cli.audit.finding import Finder
-from aava_cli.audit.markers import DISTINCT_BYTES, IDENTITIES, Marker
-from aava_cli.errors import ConfigError
+from aava_cli.audit.markers import DISTINCT_BYTES, IDENTITIES, NAMES, Marker, Phase, Role
+from aava_cli.audit.patterns import compiled
+from aava_cli.audit.problems import BadPack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
 VERSION = 1
+_KEYS = {
+    *("version", "name", "title", "checks", "channels"),
+    *("identity", "limits", "words", "markers"),
+}
+_MARKER_KEYS = {
+    *("tag", "then", "pattern", "channel", "phase"),
+    *("role", "alarm", "fields", "ids", "optional"),
+}
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, re.error, RecursionError, OverflowError)
 _CHANGED_IN_JSON = re.compile(rb'["\\<>&\x00-\x1f]')
 _VALUES = {
     "number": rb"-?\d+(?:\.\d+)?",
@@ -67,15 +79,20 @@ def parse_profile(text: str, *, name: str) -> Profile:
     """Return the profile that *text* describes; *name* is the file, for complaints.
 
     Raises:
-        ConfigError: it is no TOML, or no marker pack of this version.
+        ConfigError: it is no TOML, or no marker pack of this version, or lacks what it needs.
     """
+    from aava_cli.audit.trying import try_checks
+
     hint = "see `docs/audit.md` for the form of a marker pack"
     try:
-        return _parse(tomllib.loads(text))
+        profile = _parse(tomllib.loads(text))
+        profile.finder()
+        try_checks(profile)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"`{name}` is no TOML: {error}", hint=hint) from error
-    except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
-        raise ConfigError(f"`{name}` is no marker pack: {_told(error)}", hint=hint) from error
+        raise BadPack(f"`{name}` is no TOML: {error}", hint=hint) from error
+    except _BROKEN as error:
+        raise BadPack(f"`{name}` is no marker pack: {_told(error)}", hint=hint) from error
+    return profile
 
 
 def _told(error: Exception) -> str:
@@ -85,42 +102,90 @@ def _told(error: Exception) -> str:
 def _parse(found: dict[str, Any]) -> Profile:
     if found["version"] != VERSION:
         raise ValueError(f"its version is {found['version']}, and {VERSION} is known")
+    _only(found, _KEYS, "the pack")
     channels = {
-        name: Channel(name, each["title"], each["remedy"])
+        name: Channel(name, str(each["title"]), str(each["remedy"]))
         for name, each in found["channels"].items()
     }
+    full_ids = {kind: compiled(each) for kind, each in found["identity"]["full"].items()}
+    _only(full_ids, set(NAMES), "[identity.full]")
     markers = tuple(_marker(kind, each) for kind, each in found["markers"].items())
-    unknown = {each.channel for each in markers} - set(channels)
-    if unknown:
-        raise ValueError(f"no channel is called {', '.join(sorted(unknown))}")
-    identity = found["identity"]
-    elsewhere, response_key = identity.get("anywhere"), identity.get("response")
+    for each in markers:
+        _only({each.channel}, set(channels), f"`{each.kind}`, its channel")
+        _only(set(each.pattern.groupindex) & set(NAMES), set(full_ids), f"`{each.kind}`, a name")
+    if not markers:
+        raise ValueError("it has no markers")
     return Profile(
-        name=found["name"],
-        title=found["title"],
+        name=_text(found["name"], "name"),
+        title=_text(found["title"], "title"),
         markers=markers,
         channels=channels,
-        checks=tuple(found["checks"]),
-        limits=Limits(
-            {key: float(value) for key, value in found["limits"].items()},
-            {key: frozenset(each) for key, each in found.get("words", {}).items()},
-        ),
-        full_ids={kind: re.compile(each.encode()) for kind, each in identity["full"].items()},
-        elsewhere=re.compile(elsewhere.encode()) if elsewhere else None,
-        response_key=response_key.encode() if response_key else None,
-        names_first=tuple(identity["full"]),
+        checks=_texts(found["checks"], "checks"),
+        limits=_limits(found),
+        full_ids=full_ids,
+        elsewhere=_elsewhere(found["identity"], full_ids),
+        response_key=_response_key(found["identity"]),
+        names_first=tuple(full_ids),
     )
 
 
+def _only(found: Iterable[str], known: AbstractSet[str], where: str) -> None:
+    if unknown := sorted(set(found) - known):
+        raise ValueError(f"`{unknown[0]}` of {where} is unknown")
+
+
+def _text(value: object, key: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"`{key}` is no text")
+    return value
+
+
+def _texts(value: object, key: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or len({*map(str, value)}) < len(value):
+        raise TypeError(f"`{key}` is no list of different texts")
+    return tuple(_text(each, key) for each in value)
+
+
+def _limits(found: dict[str, Any]) -> Limits:
+    for key, value in found["limits"].items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise ValueError(f"the limit `{key}` is no number")
+    return Limits(
+        {key: float(value) for key, value in found["limits"].items()},
+        {key: frozenset(_texts(each, key)) for key, each in found.get("words", {}).items()},
+    )
+
+
+def _elsewhere(
+    identity: dict[str, Any], full_ids: Mapping[str, re.Pattern[bytes]]
+) -> re.Pattern[bytes] | None:
+    _only(identity, {"anywhere", "response", "full"}, "[identity]")
+    if "anywhere" not in identity:
+        return None
+    pattern = compiled(identity["anywhere"])
+    if pattern.groups != 1 or "call" not in full_ids:
+        raise ValueError("`anywhere` has to have one group, a name of the kind `call`")
+    return pattern
+
+
+def _response_key(identity: dict[str, Any]) -> bytes | None:
+    key = identity.get("response")
+    return None if key is None else _text(key, "response").encode()
+
+
 def _marker(kind: str, found: dict[str, Any]) -> Marker:
+    _only(found, _MARKER_KEYS, f"`{kind}`")
+    _only(found.get("optional", {}), {"ids", "fields"}, f"`{kind}`, optional")
+    _only({found.get("phase", "live")}, {*get_args(Phase)}, f"`{kind}`, its phase")
+    _only({found[key] for key in ("role",) if key in found}, {*get_args(Role)}, f"`{kind}`")
     tag = found["tag"].encode()
-    if len(tag) < DISTINCT_BYTES or _CHANGED_IN_JSON.search(tag):
+    if len(tag) < DISTINCT_BYTES or not tag.isascii() or _CHANGED_IN_JSON.search(tag):
         raise ValueError(f"the tag of `{kind}` is short, or a collector would write it otherwise")
-    whole = found.get("pattern")
-    text = whole.encode() if whole else re.escape(tag) + found.get("then", "").encode()
-    pattern = re.compile(text + b"".join(_lookaheads(found)))
+    pattern = re.compile(_begin(kind, found).encode() + b"".join(_lookaheads(found)))
     if len(pattern.groupindex) != pattern.groups:
         raise ValueError(f"a group of `{kind}` has no name")
+    if not isinstance(found.get("alarm", False), bool):
+        raise TypeError(f"`alarm` of `{kind}` is neither true nor false")
     return Marker(
         kind=kind,
         tag=tag,
@@ -133,6 +198,21 @@ def _marker(kind: str, found: dict[str, Any]) -> Marker:
     )
 
 
+def _begin(kind: str, found: dict[str, Any]) -> str:
+    """Return what a line of a marker begins with, up to its fields."""
+    tag: str = found["tag"]
+    then, whole = str(found.get("then", "")), found.get("pattern")
+    is_followed = bool(found.get("fields") or found.get("ids"))
+    compiled(then if whole is None else whole, is_followed=is_followed)
+    if whole is None:
+        return re.escape(tag) + then
+    # Groups may begin in the tag, and signs are escaped in it.
+    plain = re.sub(r"\\(?=\W)", "", re.sub(r"(?<!\\)\((?:\?(?::|P<\w+>))?", "", whole))
+    if then or not plain.startswith(tag):
+        raise ValueError(f"the pattern of `{kind}` does not begin with its tag")
+    return str(whole)
+
+
 def _fields(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for each in (found, found.get("optional", {})):
         yield from each.get("fields", {}).items()
@@ -141,9 +221,9 @@ def _fields(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _lookaheads(found: dict[str, Any]) -> Iterator[bytes]:
     """Yield what reads `key=value` wherever it stands behind the tag, in any order."""
     for group, key, value in _wanted(found):
-        yield b"(?=.*?\\b%b=(?P<%b>%b))" % (key.encode(), group.encode(), value)
+        yield b"(?=.*?\\b%b=(?P<%b>%b))" % (re.escape(key.encode()), group.encode(), value)
     for group, key, value in _wanted(found.get("optional", {})):
-        yield b"(?:(?=.*?\\b%b=(?P<%b>%b))|)" % (key.encode(), group.encode(), value)
+        yield b"(?:(?=.*?\\b%b=(?P<%b>%b))|)" % (re.escape(key.encode()), group.encode(), value)
 
 
 def _wanted(found: dict[str, Any]) -> Iterator[tuple[str, str, bytes]]:
@@ -152,4 +232,6 @@ def _wanted(found: dict[str, Any]) -> Iterator[tuple[str, str, bytes]]:
             raise ValueError(f"`{kind}` names no call")
         yield kind, key, rb"[\w-]+"
     for key, form in found.get("fields", {}).items():
+        if form not in _VALUES:
+            raise ValueError(f"`{form}` is no form of a field")
         yield key, key, _VALUES[form]

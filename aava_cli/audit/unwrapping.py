@@ -43,10 +43,11 @@ class _Lines:
 
 def _numbered(block: Block) -> Iterator[tuple[Origin, bytes]]:
     line, offset = block.line, block.offset
-    for text in block.raw.splitlines(keepends=True):
-        yield (line, offset), text.rstrip(b"\n")
+    # A carriage return alone ends no line; `splitlines` thinks that it does.
+    for text in block.raw.removesuffix(b"\n").split(b"\n") if block.raw else ():
+        yield (line, offset), text
         line += 1
-        offset += len(text)
+        offset += len(text) + 1
 
 
 class JsonFile:
@@ -102,7 +103,7 @@ def _log_entry(entry: bytes) -> tuple[bytes, bytes, bytes]:
 def _object(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text.decode("utf-8", "replace"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from itertools import count
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aava_cli.audit.around import AROUND_BYTES
 from aava_cli.audit.blocks import BLOCK_BYTES, Block, LineCutter, cleaned, cut_blocks
 from aava_cli.audit.collectors import Collector
-from aava_cli.audit.places import Here, Place, excerpts
-from tests.audit.wrapping import COLLECTORS, journal_export, json_file
+from aava_cli.audit.excerpts import excerpts
+from aava_cli.audit.places import Here, Place
+from tests.audit.wrapping import COLLECTORS, PROCESSES, four_lines, journal_export, json_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def origins(block: Block) -> list[tuple[int, int]]:
@@ -58,6 +66,26 @@ def test_what_a_terminal_swallows_is_taken_out() -> None:
     assert b"[TX_METRICS] fps=50" == cleaned(dirty)
 
 
+@pytest.mark.parametrize("code", sorted({*range(32), 127} - set(b"\t\n\r\x1b")))
+def test_control_in_a_tag_is_taken_out(code: int) -> None:
+    """Whichever it is, and whatever else is in the block."""
+    assert b"[TX_METRICS]\n" == cleaned(b"[TX_MET%cRICS]\n" % code)
+
+
+def test_charset_that_a_terminal_chooses_is_taken_out() -> None:
+    """What `tput sgr0` prints."""
+    assert b"[TX_METRICS] 7=8" == cleaned(b"[TX\x1b(B\x1b[m_METRICS] \x1b7\x1b=7=8")
+
+
+def test_last_line_counts_without_its_end() -> None:
+    """Also where it is so long that it is cut."""
+    for log, lines in ((b"one\ntwo", 2), (b"one\ntwo\n", 2), (b"x" * (3 << 20), 1), (b"", 0)):
+        cutter = LineCutter()
+        for _ in cutter.feed(log), cutter.flush():
+            list(_)
+        assert lines == cutter.lines
+
+
 def test_offset_is_that_of_the_source() -> None:
     """Also behind colours, which are in the source."""
     raw = b"\x1b[36mone\x1b[0m\n\x1b[36mtwo\x1b[0m\n"
@@ -76,6 +104,54 @@ def test_long_line_of_a_container_comes_in_parts() -> None:
     assert data.splitlines()[1].endswith(b" next")
 
 
+def test_time_in_the_middle_of_a_long_line_is_taken_out() -> None:
+    """`docker logs --timestamps` puts one in front of each sixteen kilobytes."""
+    stamp = b"2025-12-14T21:12:05.123456789Z "
+    line = b"a" * (2 * 16384 - 4) + b"[TX_METRICS] fps=50.0" + b"b" * 16384
+    parts = [line[begin : begin + 16384] for begin in range(0, len(line), 16384)]
+    log = b"".join(stamp + part for part in parts) + b"\n" + stamp + b"next\n"
+    (block,) = cut_blocks([log])
+    for begin in (b"", b"web-1  | "):
+        (block,) = cut_blocks([begin + log])
+        assert begin + stamp + line + b"\n" + stamp + b"next\n" == Collector().unwrap(block).data
+    quoted = b"x" * 16384 + stamp + b"\n"
+    (block,) = cut_blocks([quoted])
+    assert quoted == Collector().unwrap(block).data
+
+
+PREFACE = b"WARN[0000] docker-compose.yml: the attribute `version` is obsolete\n"
+
+
+@pytest.mark.parametrize("name", [*PROCESSES, "json-file"])
+def test_collector_is_recognised_behind_other_lines(name: str) -> None:
+    """What Compose says first, alone in a block or before many others."""
+    log = COLLECTORS[name]([("web-1", b"one"), ("web-2", b"two")] * 40)
+    known = Collector()
+    known.unwrap(Block(log, log, 1, 0))
+    for blocks in ([PREFACE, log], [PREFACE * 70 + log]):
+        collector = Collector()
+        for data in blocks:
+            collector.unwrap(Block(data, data, 1, 0))
+        assert (known.name, known.prefix) == (collector.name, collector.prefix)
+    assert "plain" != known.name
+
+
+def test_plain_log_is_not_looked_at_for_ever() -> None:
+    """After some thousand lines it is what it seems."""
+    collector = Collector()
+    for _ in range(40):
+        collector.unwrap(Block(PREFACE * 64, PREFACE * 64, 1, 0))
+    assert "plain" == collector.name
+
+
+@pytest.mark.parametrize("begin", [b'{"log":"', b'{"__CURSOR":"x","X":'])
+def test_record_of_many_depths_is_text(begin: bytes) -> None:
+    """No reader of JSON goes that deep."""
+    record = begin + b'","x":' * begin.startswith(b'{"log') + b"[" * 60_000 + b"\n"
+    collector = Collector()
+    assert record.rstrip() in collector.unwrap(Block(record, record, 1, 0)).data
+
+
 def test_part_without_the_rest_is_kept() -> None:
     """The log ends in the middle of a line, or of a record."""
     collector = Collector()
@@ -91,6 +167,15 @@ def test_part_without_the_rest_is_kept() -> None:
     rest = export.rest()
     assert rest is not None
     assert rest.data.endswith(b" last\n")
+
+
+def test_carriage_return_ends_no_record() -> None:
+    """A progress bar's, in a record of four lines."""
+    log = four_lines([("", b"progress 1\rprogress 2\rdone"), ("", b"next")])
+    (block,) = cut_blocks([log])
+    plain = Collector().unwrap(block)
+    starts = [(4, log.index(b"progress 1")), (8, log.index(b"next"))]
+    assert starts == [plain.origin(0, index) for index in (0, 1)]
 
 
 def test_nonsense_among_records_is_kept_as_text() -> None:
@@ -122,19 +207,32 @@ def test_export_with_an_impossible_length_goes_on() -> None:
 
 def place_at(log: bytes, text: bytes, context: int) -> Place:
     """Return the place of *text* in *log*, read in blocks of two lines."""
-    here, found = Here(context), None
+    (found,) = places_at(log, (text,), context, lambda block: block)
+    return found
+
+
+def places_at(
+    log: bytes,
+    texts: tuple[bytes, ...],
+    context: int,
+    unwrap: Callable[[Block], Block],
+    here: Here | None = None,
+) -> list[Place]:
+    """Return the places of *texts* in *log*, read in blocks of two lines."""
+    here, found = here or Here(context), []
     lines = log.splitlines(keepends=True)
     offset = 0
     for index in range(0, len(lines), 2):
         data = b"".join(lines[index : index + 2])
-        here.enter("log", Block(data, data, index + 1, offset))
-        if text in data:
-            here.index = data.index(text)
-            found = here.place()
-            assert found is here.place()
+        block = unwrap(Block(data, data, index + 1, offset))
+        here.enter("log", block)
+        for text in texts:
+            if text in block.data:
+                here.index = block.data.index(text)
+                found.append(here.place())
+                assert found[-1] is here.place()
         here.leave()
         offset += len(data)
-    assert found is not None
     return found
 
 
@@ -154,9 +252,75 @@ def test_time_is_the_collectors() -> None:
         (b"web | 2025-12-14T21:12:05.123456789Z [X]", "2025-12-14T21:12:05.123456789Z"),
         (b"Dec 14 23:12:05 host web[1]: [X]", "Dec 14 23:12:05"),
         (b"17:03:27 web.1 | [X]", "17:03:27"),
+        (b"Dec 14 23:12:05.123456 host web[1]: [X]", "Dec 14 23:12:05.123456"),
+        (b"2025-12-14T23:12:05+0200 host web[1]: [X]", "2025-12-14T23:12:05+0200"),
+        (b"web | 2025-12-14 23:12:05,123 [INFO] server: [X]", "2025-12-14 23:12:05,123"),
+        (b"container | - 2025-12-14 23:12:05,123 [INFO] [X]", "2025-12-14 23:12:05,123"),
         (b"[X] fps=50", None),
+        (b"[X] Converted to Asia/Jerusalem: 2025-12-20T10:00:00+02:00", None),
+        (b"INFO:server:[X] since 2025-12-20 10:00:00", None),
+        (b"web | [X] since 2025-12-20 10:00:00", None),
     ):
         assert time == place_at(line + b"\n", b"[X]", 0).time
+
+
+@pytest.mark.parametrize("name", ["four-line", "journal-export", "journal-json", "json-file"])
+def test_records_around_have_their_own_numbers(name: str) -> None:
+    """A record is one of the lines around, however many lines the source has for it."""
+    texts = [b"line %02d" % number for number in range(30)]
+    log = COLLECTORS[name]([("web-1", text) for text in texts])
+    places = places_at(log, (texts[10], texts[13]), 4, Collector().unwrap)
+    (excerpt,) = excerpts(places)
+    around = zip(excerpt.lines, excerpt.numbers or count(excerpt.line), strict=False)
+    source = log.splitlines()
+    told = [(text[-7:], line) for text, line in around]
+    assert texts[6:18] == [text for text, _ in told]
+    if name != "journal-json":
+        assert all(text in source[line - 1] for text, line in told if name != "journal-export")
+    for place, text in zip(places, (texts[10], texts[13]), strict=True):
+        assert 1 + log.count(b"\n", 0, place.offset) == place.line
+        assert (text, place.line) in told
+
+
+def test_lines_of_one_record_are_two_places() -> None:
+    """A message of several lines has one number, and each of its markers a text of its own."""
+    record = {"__CURSOR": "a", "MESSAGE": "one\n[X] two\n[Y] three"}
+    log = json.dumps(record).encode() + b"\n"
+    first, second = places_at(log, (b"[X]", b"[Y]"), 2, Collector().unwrap)
+    assert (b"journal | - [X] two", b"journal | - [Y] three") == (first.text, second.text)
+    assert (1, 1) == (first.line, second.line)
+    (excerpt,) = excerpts([first, second])
+    assert (1, 1, 1) == excerpt.numbers
+
+
+def test_lines_around_stay_in_their_file() -> None:
+    """A log that was cut begins anew, and its lines are not those of before."""
+    here = Here(3)
+    old = places_at(b"one\ntwo\n[X]\n", (b"[X]",), 3, lambda block: block, here)
+    new = places_at(b"[Y]\nfour\n", (b"[Y]",), 3, lambda block: block, here)
+    assert ([], []) == (old[0].after, new[0].before)
+    assert [(1, (b"one", b"two", b"[X]")), (1, (b"[Y]", b"four"))] == [
+        (each.line, each.lines) for each in excerpts([*old, *new])
+    ]
+
+
+def test_lines_around_are_bounded() -> None:
+    """Long ones are shortened, and after some thousand places there are none."""
+    here, kept = Here(40), []
+    log = b"".join(b"%d %b\n" % (index, b"x" * 990) for index in range(100))
+    for _ in range(1200):
+        here.enter("log", Block(log, log, 1, 0))
+        here.index = log.index(b"50 ")
+        kept.append(here.place())
+        here.leave()
+    sizes = [len(place.lines_before) + len(place.lines_after) for place in kept]
+    assert 80 * 257 == sizes[0]
+    assert sum(sizes) <= AROUND_BYTES
+    assert {0, 80 * 257} == set(sizes)
+    kept.clear()
+    for _ in range(100):
+        kept += places_at(log, (b"50 ",), 40, lambda block: block, here)
+    assert kept[-1].lines_before
 
 
 def test_excerpts_are_merged_where_they_touch() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aava_cli.audit.apply import load_profile, shipped_profiles
+from aava_cli.audit.profile import parse_profile
 from aava_cli.errors import ConfigError, UsageError
 from tests.audit.cases import (
     BOOK,
@@ -204,6 +205,23 @@ def test_callers_are_kept_out(log: Path, aava: Aava, tmp_path: Path) -> None:
     assert "0541234567" in aava("audit", word, "--json", "--no-redact").stdout
 
 
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--svg"])
+def test_document_that_cannot_be_written_is_refused(
+    log: Path, aava: Aava, tmp_path: Path, option: str
+) -> None:
+    """Before anything is read: that is no failed check."""
+    word = written(log, FAILING.printed())
+    for path in (tmp_path / "gone" / "out", tmp_path, tmp_path / ("x" * 300)):
+        done = aava("audit", word, option, str(path))
+        assert (2, True) == (done.exit_code, f"cannot write `{path}`" in done.stderr)
+
+
+def test_document_that_is_not_written_is_told(log: Path, aava: Aava, tmp_path: Path) -> None:
+    """A name so long that nothing can be written beside it."""
+    done = aava("audit", written(log, normal()), "--junit", str(tmp_path / ("x" * 250)))
+    assert (2, True) == (done.exit_code, "File name too long" in done.stderr)
+
+
 def test_junit_has_a_suite_for_each_call(log: Path, aava: Aava) -> None:
     """Undecidable and not triggered are skipped, with the reason."""
     done = aava("audit", written(log, normal(1), FAILING.printed(2)), "--junit", "-")
@@ -268,20 +286,74 @@ def test_own_marker_pack_is_read(log: Path, aava: Aava, tmp_path: Path) -> None:
         (('tag = "[F3]"', 'tag = "F"'), "short"),
         (('tag = "[F3]"', 'tag = "<F3>"'), "otherwise"),
         (('channel = "stdout"', 'channel = "telegraph"'), "telegraph"),
-        (("[limits]", "[limit]"), "limits"),
+        (("[limits]", "[limit]"), "`limit` of the pack is unknown"),
         (("then = ' start\\b'", "then = ' (start)'"), "no name"),
         (("then = ' start\\b'", "then = ' (start'"), "unterminated"),
         (("version = 1", "version ="), "no TOML"),
+        (("version = 1\n", ""), "version' is missing"),
+        (("version = 1", "version = 1\nlevel = 2"), "`level` of the pack is unknown"),
+        (('name = "prosaasil-2025-12-14"', "name = 5"), "`name` is no text"),
+        (('"A1", "A1+"', '"ZZ", "A1+"'), "no check is called `ZZ`"),
+        (('"A1", "A1+"', '"A1+", "A1+"'), "different"),
+        (("checks = [", 'checks = "A1"\nother = ['), "other"),
+        (("fps_least = 47\n", ""), "limit `fps_least` is missing, which check `A1` needs"),
+        (("good_windows = 3\n", ""), "limit `good_windows` is missing, which the gate needs"),
+        (("fps_least = 47", 'fps_least = "47"'), "no number"),
+        (("fps_least = 47", "fps_least = nan"), "no number"),
+        (("fillers = [", "filers = ["), "list of words `fillers` is missing"),
+        (("whitelist = [", 'whitelist = "no"\nother = ['), "no list"),
+        (("[channels.logger]", "[channels.lodger]"), "`logger` of"),
+        (('role = "open"', 'role = "opne"'), "`opne` of"),
+        (('phase = "end"', 'phase = "ennd"'), "`ennd` of"),
+        (('tag = "[F3]"', 'tag = "[F3]"\nthenn = "a"'), "`thenn` of"),
+        (("alarm = true", "alarm = 1"), "neither true nor false"),
+        (('tag = "[F3]"', 'tag = "[\u05d6\u05d6\u05d6]"'), "otherwise"),
+        (('stream = "MZ[0-9a-f]{32}"\n', ""), "`stream` of"),
+        (("[identity.full]\n", "[identity.full]\ncaller = '.+'\n"), "`caller` of"),
+        (("[identity]\n", "[identity]\nanywhere = 'CA'\n"), "one group"),
+        (("[identity]\n", "[identity]\neverywhere = 'CA'\n"), "`everywhere` of"),
+        (("pattern = '\\[(?P<session>", "pattern = '(?P<session>"), "begin with its tag"),
+        (("then = ' start\\b'", "then = '(?i) start'"), "flags"),
+        (("then = ' start\\b'", "then = '(?P<a> start)(?P=a)'"), "refers to"),
+        (("then = ' start\\b'", "then = '(?P<a> )\\1'"), "refers to"),
+        (("then = ' start\\b'", "then = '(?P<a> )?(?(a)x|y)'"), "refers to"),
+        (("then = ' start\\b'", "then = '(?:.*.*)*.*.*Q'"), "side by side"),
+        (("then = ' start\\b'", "then = '.*x.*x.*xQ'"), "too many repeats"),
+        (('tag = "[TX_METRICS]"', 'tag = "[TX_METRICS]"\nthen = ".*x"'), "fields behind them"),
+        (("then = ' start\\b'", "then = '(?: |[^x]|\\w| \\w)*Q'"), "alternatives"),
+        (("then = ' start\\b'", "then = '(?:a+)+Q'"), "repeats what has repeats"),
+        (('fps = "number", ', ""), "field `fps` is missing, which check `A1` reads"),
+        (('fps = "number", ', 'fps = "word", '), "cannot read the fields of `tx_metrics`"),
+        (('fps = "number", ', 'fps = "digit", '), "no form of a field"),
     ],
-    ids=lambda value: value[1] if isinstance(value, tuple) else value,
 )
 def test_broken_marker_pack_is_refused(tmp_path: Path, change: tuple[str, str], words: str) -> None:
     """With what is wrong in it."""
     shipped = Path(__file__).parents[2] / "aava_cli/audit/profiles/prosaasil-2025-12-14.toml"
     own = tmp_path / "own.toml"
-    own.write_text(shipped.read_text().replace(*change))
-    with pytest.raises(ConfigError, match=words):
+    text = shipped.read_text()
+    assert change[0] in text
+    own.write_text(text.replace(*change))
+    with pytest.raises(ConfigError, match=words) as caught:
         load_profile(str(own))
+    # A check that failed is 1.
+    assert 2 == caught.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("limits", "markers"),
+    [("echoes = 3", ""), ("", "[markers.other]\ntag='OTHER'\nchannel='a'")],
+    ids=["none", "another"],
+)
+def test_marker_pack_lacks_what_its_check_needs(limits: str, markers: str) -> None:
+    """There is nothing to be found, or nothing that the check looks at."""
+    head = "version = 1\nname = 'x'\ntitle = 'y'\nchecks = ['echo']\n"
+    channels = (
+        "[channels.a]\ntitle = 'a'\nremedy = 'b'\n[channels.daemon]\ntitle = 'a'\nremedy = 'b'"
+    )
+    text = f"{head}{channels}\n[identity.full]\n[limits]\n{limits}\n[markers]\n{markers}\n"
+    with pytest.raises(ConfigError, match="no marker"):
+        parse_profile(text, name="own.toml")
 
 
 def test_marker_packs_come_with_the_program() -> None:

@@ -49,3 +49,13 @@ def test_container_that_is_not_there_is_told(engine: Engine, aava: Aava) -> None
     done = aava("audit", "docker:aava-no-such-container")
     assert 2 == done.exit_code
     assert "no such" in done.stderr.lower()
+
+
+def test_engine_that_does_not_answer_is_no_failed_check(
+    aava: Aava, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to be read there."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert 2 == aava("audit", "docker:prosaas-backend").exit_code
+    monkeypatch.setenv("PATH", "")
+    assert 2 == aava("audit", "docker:prosaas-backend").exit_code

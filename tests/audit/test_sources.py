@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
 
-from aava_cli.audit.following import follow_file, follow_pipe
-from aava_cli.audit.plan import Source, plan_sources
+from aava_cli.audit.apply import apply_audit
+from aava_cli.audit.following import POLL_S, follow_file, follow_pipe, undisturbed
+from aava_cli.audit.plan import Source, plan_audit, plan_sources
 from aava_cli.audit.problems import Damaged, Unreadable
 from aava_cli.audit.sources import read_source
+from aava_cli.audit.verdicts import Status
 from aava_cli.errors import UsageError
+from tests.audit.cases import CASES
 from tests.audit.gate_cases import normal
-from tests.audit.wrapping import plain
+from tests.audit.logs import Names, opening, printed
+from tests.audit.wrapping import json_file, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from aava_cli.audit.report.results import Audited
     from tests.conftest import Aava
 
 LOG = plain(("", line) for line in normal())
@@ -34,7 +43,8 @@ LOG = plain(("", line) for line in normal())
 
 def read(path: Path) -> bytes:
     """Return what the file at *path* holds, unpacked."""
-    return b"".join(read_source(Source("file", str(path), str(path)), follow=False))
+    chunks = read_source(Source("file", str(path), str(path)), follow=False)
+    return b"".join(chunk or b"" for chunk in chunks)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +55,9 @@ def read(path: Path) -> bytes:
         gzip.compress(LOG[:500]) + gzip.compress(LOG[500:]),
         zstandard.compress(LOG),
         zstandard.compress(LOG[:500]) + zstandard.compress(LOG[500:]),
+        gzip.compress(LOG) + bytes(512),
     ],
-    ids=["plain", "gzip", "two members", "zstd", "two frames"],
+    ids=["plain", "gzip", "two members", "zstd", "two frames", "filled up"],
 )
 def test_packed_log_is_unpacked(tmp_path: Path, packed: bytes) -> None:
     """Its first bytes say how, whatever its name."""
@@ -77,6 +88,46 @@ def test_nonsense_behind_a_packed_log_is_found(tmp_path: Path) -> None:
     path.write_bytes(bytes(packed))
     with pytest.raises(Damaged, match="is damaged"):
         read(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+def test_packed_log_comes_in_pieces(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """Some kilobytes may hold gigabytes; they are never there at once."""
+    path = tmp_path / "calls.log.zst"
+    path.write_bytes(pack(b"a\n" * (16 << 20)))
+    chunks = read_source(Source("file", str(path), str(path)), follow=False)
+    sizes = [len(chunk or b"") for chunk in chunks]
+    assert 32 << 20 == sum(sizes)
+    assert max(sizes) <= 16 << 20
+
+
+def test_window_of_a_packed_log_is_bounded(tmp_path: Path) -> None:
+    """`zstd --long=31` wants two gigabytes of memory, and gets none."""
+    path = tmp_path / "calls.log.zst"
+    parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    path.write_bytes(packer.compress(LOG) + packer.flush())
+    with pytest.raises(Unreadable, match="to be unpacked"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "pack", [bytes, bz2.compress, lzma.compress], ids=["random", "bzip2", "xz"]
+)
+@pytest.mark.parametrize("seed", range(8))
+def test_noise_is_no_log(tmp_path: Path, pack: Callable[[bytes], bytes], seed: int) -> None:
+    """Whatever its bytes happen to be."""
+    path = tmp_path / "noise"
+    path.write_bytes(pack(random.Random(seed).randbytes(20_000)))  # noqa: S311
+    with pytest.raises(Unreadable, match="binary"):
+        read(path)
+
+
+def test_export_of_a_journal_is_a_log(tmp_path: Path) -> None:
+    """Whatever stands for the lengths of its fields."""
+    path = tmp_path / "journal.export"
+    path.write_bytes(b"__CURSOR=s\nMESSAGE\n" + (1).to_bytes(8, "little") + b"x\n\n")
+    assert path.read_bytes() == read(path)
 
 
 @pytest.mark.parametrize("binary", [b"\x7fELF\x02\x01\x01" + bytes(100), bytes(range(256)) * 8])
@@ -115,6 +166,57 @@ def test_rotated_set_is_read_oldest_first() -> None:
     assert ["a.log-20251201", "a.log-20251214", "a.log"] == dated
 
 
+@pytest.mark.parametrize(
+    "older",
+    [
+        "a.log.2025-12-14",
+        "a.log.2025-12-14_23-05-01",
+        "a-20251214.log",
+        "a-20251214.log.gz",
+        "./a.log-20251214.zst",
+    ],
+)
+def test_rotated_log_is_known_by_its_name(older: str) -> None:
+    """As logrotate and Python name them: the calls of one go on in the other."""
+    sources = plan_sources(["a.log", older])
+    assert [older, "a.log"] == [each.name for each in sources]
+    assert {"a.log"} == {each.group for each in sources}
+
+
+def test_name_with_a_number_is_no_rotated_log() -> None:
+    """Only a day that there may be."""
+    words = ["order-12345678.log", "order-20251399.log"]
+    assert 2 == len({each.group for each in plan_sources(words)})
+
+
+@pytest.mark.parametrize("words", [["a.log", "./a.log"], ["b.log.1", "b.log.1.gz"]])
+def test_log_is_not_read_twice(words: list[str]) -> None:
+    """Each of its calls would be two."""
+    with pytest.raises(UsageError, match="one part of a log"):
+        plan_sources(words)
+
+
+def test_link_and_its_file_are_one_log(tmp_path: Path, aava: Aava) -> None:
+    """Under whichever names."""
+    log, link = tmp_path / "a.log", tmp_path / "b.log"
+    log.write_bytes(LOG)
+    link.symlink_to(log)
+    done = aava("audit", str(log), str(link))
+    assert (2, True) == (done.exit_code, "are one file" in done.stderr)
+
+
+def test_log_that_was_just_rotated_may_be_empty(tmp_path: Path, aava: Aava) -> None:
+    """Its calls are in the older part."""
+    new, old = tmp_path / "a.log", tmp_path / "a.log.1"
+    new.write_bytes(b"")
+    old.write_bytes(LOG)
+    done = aava("audit", str(new), str(old))
+    assert (0, True) == (done.exit_code, "coverage: 1 call" in done.stdout)
+    old.write_bytes(b"")
+    none = aava("audit", str(new), str(old))
+    assert (10, True) == (none.exit_code, "are empty: no calls found" in none.stderr)
+
+
 def test_call_goes_on_in_the_next_file(tmp_path: Path, aava: Aava) -> None:
     """A rotation in the middle of a call makes no second one."""
     lines = [line + b"\n" for line in normal()]
@@ -150,14 +252,142 @@ def test_follow_reads_through_rotation_and_truncation(tmp_path: Path) -> None:
 
     changes: list[Callable[[], None]]
     changes = [partial(add, b"two\n"), rotate, truncate, partial(add, b"4\n")]
-    got = b""
+    got = [b""]
     for chunk in follow_file(path, sleep=lambda _s: None):
-        got += chunk
-        if not chunk and not changes:
-            break
-        if not chunk:
+        if chunk is None:
+            got.append(b"")
+        elif chunk:
+            got[-1] += chunk
+        elif changes:
             changes.pop(0)()
-    assert b"one\ntwo\nthree\n4\n" == got
+        else:
+            break
+    assert [b"one\ntwo\n", b"three\n", b"4\n"] == got
+
+
+def test_log_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    """It is read from its beginning once it is."""
+    path = tmp_path / "calls.log"
+
+    def begin(_s: float) -> None:
+        path.write_bytes(LOG)
+
+    chunks = follow_file(path, sleep=begin)
+    assert (b"", LOG) == (next(chunks), next(chunks))
+    with pytest.raises(FileNotFoundError):
+        next(follow_file(tmp_path / "gone" / "calls.log"))
+
+
+def test_who_waits_for_a_log_is_told(
+    tmp_path: Path, followed: Callable[..., Audited], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name may be wrong."""
+    path = tmp_path / "calls.log"
+    audited = followed(path, lambda: path.write_bytes(LOG))
+    assert "which is not there yet" in capsys.readouterr().out
+    assert [Names(1).call] == [call.call for call in audited.calls]
+
+
+def test_named_pipe_is_followed(tmp_path: Path) -> None:
+    """What was written to it is read once, and all of it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(LOG,))
+    writer.start()
+    chunks = read_source(Source("file", str(path), str(path)), follow=True)
+    assert LOG == b"".join(chunk or b"" for chunk in chunks)
+    writer.join()
+
+
+@pytest.fixture
+def followed() -> Iterator[Callable[..., Audited]]:
+    """Return what follows a log, changes it while it waits, and then has enough."""
+    before = signal.getsignal(signal.SIGALRM)
+
+    def follow(path: Path, *changes: Callable[[], object]) -> Audited:
+        left = [*changes]
+
+        def go_on(_number: int, _frame: object) -> None:
+            if not left:
+                signal.raise_signal(signal.SIGINT)
+                return
+            left.pop(0)()
+            signal.setitimer(signal.ITIMER_REAL, 3 * POLL_S)
+
+        signal.signal(signal.SIGALRM, go_on)
+        signal.setitimer(signal.ITIMER_REAL, 2 * POLL_S)
+        return apply_audit(plan_audit([str(path)], (), follow=True), print, tell_calls=False)
+
+    yield follow
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("how", ["truncated", "rotated"])
+def test_place_in_the_next_file_is_counted_from_its_beginning(
+    tmp_path: Path, followed: Callable[..., Audited], how: str
+) -> None:
+    """What the file before it left unfinished is no part of its first line."""
+    path = tmp_path / "calls.log"
+    path.write_bytes(LOG + b"no end")
+    failing = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
+    next_log = plain(("", line) for line in failing.printed(2))
+    assert len(next_log) < len(LOG)
+
+    def change() -> None:
+        if how == "rotated":
+            path.rename(tmp_path / "calls.log.1")
+        path.write_bytes(next_log)
+
+    audited = followed(path, change)
+    assert LOG.count(b"\n") + 1 + next_log.count(b"\n") == audited.lines
+    (check,) = [each for each in audited.calls[1].checks if each.check == "A1"]
+    for seen in check.seen:
+        assert next_log[seen.offset :].startswith(seen.text.encode())
+        assert 1 + next_log.count(b"\n", 0, seen.offset) == seen.line
+    assert all(context.line >= 1 for context in check.contexts)
+
+
+def test_unfinished_record_counts_when_it_is_enough(
+    tmp_path: Path, followed: Callable[..., Audited]
+) -> None:
+    """The last part of a line never came before Ctrl-C."""
+    path = tmp_path / "calls-json.log"
+    last = {"log": "[F2 VIOLATION] Background thread", "stream": "stderr", "time": "t"}
+    opened = json_file(("", line) for line in printed(opening(Names(1))))
+    path.write_bytes(opened + json.dumps(last, separators=(",", ":")).encode() + b"\n")
+    (call,) = followed(path).calls
+    assert {Status.FAIL} == {each.status for each in call.checks if each.check == "F2"}
+
+
+def test_what_was_followed_counts_when_there_is_no_more(
+    tmp_path: Path, followed: Callable[..., Audited]
+) -> None:
+    """A new log that cannot be read takes nothing away from the old one."""
+    path = tmp_path / "calls.log"
+    path.write_bytes(LOG)
+
+    def rotate() -> None:
+        path.rename(tmp_path / "calls.log.1")
+        path.mkdir()
+
+    audited = followed(path, rotate, lambda: None)
+    assert [Names(1).call] == [call.call for call in audited.calls]
+    assert [f"cannot go on with `{path}`: Is a directory"] == [*audited.problems]
+
+
+def test_signal_waits_for_what_is_half_done() -> None:
+    """A call that is being counted is counted whole."""
+    done = []
+
+    def count() -> None:
+        with undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            done.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        count()
+    assert ["all of it"] == done
 
 
 def test_pause_of_a_pipe_is_told() -> None:
@@ -199,11 +429,17 @@ def test_followed_log_is_judged_when_it_is_enough(tmp_path: Path, number: int) -
     assert 2 == rest[-1]["result"]["coverage"]["calls"]
 
 
-def test_packed_log_cannot_be_followed(tmp_path: Path, aava: Aava) -> None:
+def test_packed_log_cannot_be_followed(
+    tmp_path: Path, aava: Aava, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is ever added to it."""
     path = tmp_path / "calls.log.gz"
     path.write_bytes(gzip.compress(LOG))
-    assert 2 == aava("audit", str(path), "--follow").exit_code
+    for word in (str(path), "-"):
+        with path.open("rb") as file:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+            done = aava("audit", word, "--follow")
+            assert (2, True) == (done.exit_code, "is packed" in done.stderr)
     assert 2 == aava("audit", str(path), "other.log", "--follow").exit_code
 
 
@@ -222,7 +458,7 @@ def test_journal_of_a_unit_is_read(
     )
     program.write_text(
         f'#!/bin/sh\ncase "$*" in *--unit=prosaas*) cat {log};; '
-        "*) echo no such unit >&2; exit 1;; esac\n"
+        "*) echo no such unit for +972541234567 >&2; exit 1;; esac\n"
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
@@ -231,7 +467,8 @@ def test_journal_of_a_unit_is_read(
     assert "coverage: 1 call" in done.stdout
     failed = aava("audit", "journal:other")
     assert 2 == failed.exit_code
-    assert "no such unit" in failed.stderr
+    assert "no such unit for" in failed.stderr
+    assert "972541234567" not in failed.stderr
 
 
 def test_program_that_is_missing_is_named(aava: Aava, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,22 @@ def journal_short(lines: Iterable[tuple[str, bytes]]) -> bytes:
     )
 
 
+def journal_precise(lines: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return what `journalctl -o short-precise` prints."""
+    return b"".join(
+        b"Dec 14 23:12:05.%06d host %b[812]: %b\n" % (index, process.encode(), line)
+        for index, (process, line) in enumerate(lines)
+    )
+
+
+def journal_iso(lines: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return what `journalctl -o short-iso` prints."""
+    return b"".join(
+        b"2025-12-14T23:12:05+0200 host %b[812]: %b\n" % (process.encode(), line)
+        for process, line in lines
+    )
+
+
 def json_file(lines: Iterable[tuple[str, bytes]]) -> bytes:
     """Return what Docker's json-file driver writes; long lines come in parts."""
     entries = []
@@ -117,6 +133,8 @@ PROCESSES: dict[str, Wrap] = {
     "compose-timed": compose_timed,
     "honcho": honcho,
     "journal": journal_short,
+    "journal-precise": journal_precise,
+    "journal-iso": journal_iso,
     "journal-json": journal_json,
     "journal-export": journal_export,
 }

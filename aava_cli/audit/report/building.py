@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks import CHECKS
+from aava_cli.audit.excerpts import excerpts
 from aava_cli.audit.gate import NEEDED, Gate
-from aava_cli.audit.places import excerpts
 from aava_cli.audit.redaction import without_people, without_secrets
 from aava_cli.audit.report.results import (
     CallReport,
@@ -197,6 +197,7 @@ class Builder:
                 each.source,
                 each.line,
                 tuple(self._shown(line.decode("utf-8", "replace")) for line in each.lines),
+                each.numbers,
             )
             for each in excerpts(places)
         )

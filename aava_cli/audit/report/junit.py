@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import escape
+from itertools import count
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.verdicts import Status
@@ -66,9 +67,9 @@ def evidence(check: CheckReport) -> str:
         for each in check.seen
     ]
     around = [
-        f"{context.line + index}: {line}"
+        f"{number}: {line}"
         for context in check.contexts
-        for index, line in enumerate(context.lines)
+        for number, line in zip(context.numbers or count(context.line), context.lines, strict=False)
     ]
     return "\n".join((*seen, "", *around))
 

@@ -1,0 +1,58 @@
+"""Memory is bounded by what goes on at a time, whatever the log holds."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+from aava_cli.audit.auditing import Auditor
+from aava_cli.audit.blocks import Block, cut_blocks
+from aava_cli.audit.collectors import Collector
+from tests.audit.auditor import pipeline
+from tests.audit.logs import Names, opening, printed
+from tests.audit.wrapping import compose
+
+
+def test_long_lines_are_not_remembered_for_ever() -> None:
+    """Each is like no other, and a thousand of them take megabytes."""
+    finder = pipeline().finder()
+    tracemalloc.start()
+    try:
+        for number in range(8):
+            lines = [
+                b"[REALTIME] AI said: %d %d %b" % (number, index, b"a" * 4000)
+                for index in range(1000)
+            ]
+            found = finder.find(b"\n".join(lines))
+            assert 1000 == sum(1 for _ in finder.read(found))
+        del lines, found
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 16 << 20
+
+
+def test_processes_make_room_for_each_other() -> None:
+    """The one that was silent for longest is over; those that go on are not.
+
+    Of 128, one goes on, and one is for lines of which no process is told.
+    """
+    ended: list[str] = []
+    auditor = Auditor(
+        pipeline(), 0, {}, lambda call, _judged: ended.append(call.name(("session",)))
+    )
+    collector, steady = Collector(), Names(9999)
+    line = printed(opening(steady))
+    feed(auditor, collector, compose([("steady", line[0])]))
+    for number in range(500):
+        other = printed(opening(Names(number)))[:1]
+        feed(auditor, collector, compose([(f"web-{number}", other[0]), ("steady", line[1])]))
+    assert [Names(number).session for number in range(500 - 126)] == ended
+    auditor.finish()
+    assert 501 == len(ended)
+    assert 1 == ended.count(steady.session)
+
+
+def feed(auditor: Auditor, collector: Collector, log: bytes) -> None:
+    """Give *log* to *auditor*."""
+    for block in cut_blocks([log]):
+        auditor.feed("log", "log", collector, collector.unwrap(Block(block.data, log, 1, 0)))
