@@ -90,7 +90,8 @@ class CallReport:
 
 # What needs no more words than that.
 _IN_A_LINE = {Status.NOT_TRIGGERED: "not triggered", Status.MANUAL: "for a person to judge"}
-_GRAVITY = (Status.FAIL, Status.WARN, Status.PASS, Status.UNDECIDABLE, Status.NOT_TRIGGERED)
+# What is open counts more than what passed: a call is green only where all of it was decided.
+_GRAVITY = (Status.FAIL, Status.WARN, Status.UNDECIDABLE, Status.PASS, Status.NOT_TRIGGERED)
 
 
 def gravest(statuses: Iterable[Status]) -> Status:
