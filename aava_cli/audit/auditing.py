@@ -30,6 +30,8 @@ RUN = "run"
 _MANY_HITS = 1000
 # So long after its end hardly any line of a call comes: it is told, and counted once it is final.
 _TOLD_AFTER_S = 2.0
+# A call that goes on is not silent for so long.
+_SILENCE_S = 120.0
 
 
 def _ignore(call: Call, judged: Judged) -> None:
@@ -59,6 +61,7 @@ class Auditor:
         self._report = report
         self._preview = preview
         self._clock = clock
+        self._heard_at = (0, clock())
         # Where lines name their call wherever they stand, a call goes on from process to process.
         self._is_one_stream = profile.elsewhere is not None
         self.profile_name = profile.name
@@ -133,8 +136,12 @@ class Auditor:
     def pause(self) -> None:
         """Tell the calls that are over for a while; nothing comes just now."""
         now = self._clock()
+        events, since = self._heard_at
+        if events != self.events:
+            self._heard_at = (self.events, now)
+        is_silent = events == self.events and now - since >= _SILENCE_S
         for stream in self._streams.values():
-            for call in stream.over():
+            for call in stream.over(is_silent=is_silent):
                 if call.over_since is None:
                     call.over_since = now
                 elif call.told is None and now - call.over_since >= _TOLD_AFTER_S:

@@ -56,21 +56,28 @@ def judge_all(
 def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
     machine = call.machines.get(check.make) or check.make(profile.limits)
     verdict: Verdict = getattr(machine, check.verdict)(known)
-    seen = verdict.seen if verdict.status is Status.FAIL else None
     if verdict.status is Status.MANUAL:
         return verdict
+    # What would have failed a call is told, though nobody knows of which it is.
+    seen = verdict.seen if verdict.status is Status.FAIL else None
+    if _is_only_quoted(seen):
+        return undecidable(f"{verdict.reason}, but {_QUOTED}", verdict.figures)
     if call.is_mixed or call.is_shared:
         doubt = _MIXED if call.is_mixed else _SHARED
         return undecidable(f"{verdict.reason}, but {doubt}", verdict.figures, seen)
-    if _is_only_quoted(seen):
-        return undecidable(f"{verdict.reason}, but {_QUOTED}", verdict.figures)
     if verdict.status not in _RESTS_ON_SILENCE and not verdict.by_absence:
         return verdict
+    return _unless_silent(verdict, call, check, profile)
+
+
+def _unless_silent(verdict: Verdict, call: Call, check: Check, profile: Profile) -> Verdict:
+    """Return *verdict*, unless the silence of *call* may mean nothing to *check*."""
     if absent := sorted(check.needs - call.channels):
         titles = " and ".join(profile.channels[each].title for each in absent)
         return undecidable(f"absent from the log: {titles}", verdict.figures)
     if ambiguous := sum(call.ambiguous[kind] for kind in check.watches):
         reason = f"{ambiguous} lines may be of another call that went on at the same time"
+        seen = verdict.seen if verdict.status is Status.FAIL else None
         return undecidable(reason, verdict.figures, seen)
     return verdict
 

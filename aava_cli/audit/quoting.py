@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _CODE = re.compile(
-    rb"(?:^|[\s|])#+ "
+    rb"(?:^|[|:Z\]])\s*#+ "
     rb"|\b(?:log|logger|logging)\.\w+\(|\b(?:print|_orig_print)\(|\braise [\w.]+\("
     rb"|\b[fFrRbB]{1,2}[\"'][^\"']{0,8}$|`$"
 )

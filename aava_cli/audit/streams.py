@@ -81,10 +81,9 @@ class Stream:
         for call in (*lost, *self._closing, *self._open):
             self._drop(call)
 
-    def over(self) -> Iterator[Call]:
-        """Yield the calls that have ended and may still change."""
-        yield from self._held
-        yield from self._closing
+    def over(self, *, is_silent: bool) -> Iterator[Call]:
+        """Yield the calls that seem over and may still change; all of them in a long silence."""
+        yield from (*self._held, *self._closing, *self._lost, *(self._open if is_silent else ()))
 
     def _candidates(self, phase: str) -> list[Call]:
         """Return the calls that an unnamed line may belong to."""

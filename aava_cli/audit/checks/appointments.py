@@ -154,8 +154,8 @@ class BookingClaims:
             "failures": self._failures,
         }
         if self._claims.count and not self._booked:
-            if not known.started:
-                return undecidable("the log begins after what may have been booked", figures)
+            if not (known.started and known.ended):
+                return undecidable("the log lacks where it may have been booked", figures)
             reason = "an appointment was claimed and not made"
             return failed(reason, self._claims, figures, by_absence=True)
         if self._failures:

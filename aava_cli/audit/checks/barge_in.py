@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
-from aava_cli.audit.places import Place, Sightings
 from aava_cli.audit.checks.wording import bare
+from aava_cli.audit.places import Place, Sightings
 from aava_cli.audit.verdicts import failed, not_triggered, passed, undecidable
 
 if TYPE_CHECKING:
