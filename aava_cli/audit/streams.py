@@ -10,11 +10,12 @@ nothing.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.calls import Call
+from aava_cli.audit.names import Names
 from aava_cli.audit.responses import Responses
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from aava_cli.audit.profile import Profile
 
 _MOST_LIVE = 64
-_MOST_ENDED = 1024
 # A call of which that many kinds of lines were heard has gone on for longer than a tail lasts.
 _UNDER_WAY = 4
 # Later calls that ended, after which a call that never did is taken to be over: its end is lost.
@@ -38,7 +38,6 @@ class Stream:
 
     def __init__(self, source: str, profile: Profile, finish: Callable[[Call], None]) -> None:
         self._source = source
-        self._full_ids = profile.full_ids
         self._has_named_lines = profile.elsewhere is not None
         self._done_channels = {each.channel for each in profile.markers if each.role == "done"}
         self._finish = finish
@@ -47,9 +46,8 @@ class Stream:
         # Calls whose end seems lost, and those that ended since, which depend on it.
         self._lost: list[Call] = []
         self._held: list[Call] = []
-        self._by_id: dict[tuple[str, bytes], Call] = {}
+        self._names = Names(profile.full_ids)
         self.responses = Responses()
-        self._ended_ids: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._clock = count(1)
         self.unattributed: Counter[str] = Counter()
         # The one call that a line without a name belongs to, by the line's phase.
@@ -128,9 +126,7 @@ class Stream:
             call.overtaken = 0
             if call in self._lost:
                 self._find_again(call)
-            for kind, value in event.ids:
-                if self._is_full(kind, value):
-                    self._note(call, kind, value)
+            self._names.note(call, event.ids)
         return call
 
     def _of_response(self, event: Event, response: bytes) -> Call | None:
@@ -139,28 +135,18 @@ class Stream:
         return call
 
     def _of_id(self, kind: str, value: bytes, event: Event) -> Call | None:
-        call = self._by_id.get((kind, value))
+        call = self._names.call(kind, value)
         if call is not None:
             return call
-        if not self._is_full(kind, value):
-            return self._of_short(kind, value, event)
+        if not self._names.is_full(kind, value):
+            return self._names.only(kind, value) or self._guess(event)
         for other, known in event.ids:
-            if (call := self._by_id.get((other, known))) is not None:
+            if (call := self._names.call(other, known)) is not None:
                 return call
-        if (kind, value) in self._ended_ids and event.marker.role != "open":
+        if self._names.is_of_the_past(kind, value) and event.marker.role != "open":
             self.unattributed[event.marker.kind] += 1
             return None
         return self._link(kind, event)
-
-    def _of_short(self, kind: str, value: bytes, event: Event) -> Call | None:
-        found = {
-            id(call): call
-            for (each, known), call in self._by_id.items()
-            if each == kind and known.startswith(value)
-        }
-        if len(found) == 1:
-            return next(iter(found.values()))
-        return self._guess(event)
 
     def _link(self, kind: str, event: Event) -> Call:
         """Return the call that gets a name of a *kind* that it lacks, or a new one."""
@@ -174,13 +160,6 @@ class Stream:
                 call.is_mixed = True
             self._settle()
         return lacking[0]
-
-    def _is_full(self, kind: str, value: bytes) -> bool:
-        return self._full_ids[kind].fullmatch(value) is not None
-
-    def _note(self, call: Call, kind: str, value: bytes) -> None:
-        self._by_id[kind, value] = call
-        call.add_id(kind, value)
 
     def _begin(self, *, started: bool) -> Call:
         if len(self._open) + len(self._closing) + len(self._lost) >= _MOST_LIVE:
@@ -196,8 +175,7 @@ class Stream:
                 # The same stream again: the caller was connected anew.
                 self._drop(call)
                 call = self._begin(started=True)
-                for kind, value in event.ids:
-                    self._note(call, kind, value)
+                self._names.note(call, event.ids)
             case "open":
                 call.started = True
             case "done":
@@ -238,13 +216,8 @@ class Stream:
         for calls in (self._open, self._closing, self._lost):
             if call in calls:
                 calls.remove(call)
-        for kind, values in call.ids.items():
-            for value in values:
-                self._by_id.pop((kind, value), None)
-                self._ended_ids[kind, value] = None
+        self._names.forget(call)
         self.responses.forget(call)
-        while len(self._ended_ids) > _MOST_ENDED:
-            self._ended_ids.popitem(last=False)
         self._settle()
         self._held.append(call)
         if len(self._held) > _MOST_HELD:

@@ -12,6 +12,7 @@ from tests.audit.logs import (
     Names,
     ai_said,
     call_metrics,
+    cancelled,
     created,
     done,
     ending,
@@ -57,11 +58,7 @@ def test_log_that_begins_in_the_middle_has_a_call() -> None:
 def test_cut_call_may_go_on_in_the_next_one() -> None:
     """The log begins in its middle: what comes behind the next beginning may be its own."""
     begin = turn(ONE, 1, (window(), window(), window()))
-    bad: Lines = (
-        window(20),
-        window(20),
-        ("L", f"[BARGE-IN] Cancelled AI response: {ONE.response(1)}"),
-    )
+    bad = (window(20), window(20), cancelled(ONE, 1))
     found = audit(
         log(*begin, *opening(TWO), *bad, *turn(TWO, 1, (window(), window())), *ending(ONE))
         + log(*ending(TWO))
