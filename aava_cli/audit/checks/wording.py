@@ -22,10 +22,18 @@ def bare(text: str) -> str:
 
 def says(text: str, phrases: Collection[str], negations: Collection[str]) -> bool:
     """Return whether *text* has one of *phrases* with no negation close before it."""
-    for clause in _CLAUSES.split(text.lower().replace("\u2019", "'")):
-        for phrase in phrases:
-            head, found, _ = clause.partition(phrase)
-            near = _WORDS.findall(head)[-_NEAR_WORDS:]
-            if found and not any(word in negations or word.endswith("n't") for word in near):
-                return True
+    said = text.lower().replace("\u2019", "'")
+    # Hardly anything that is said has one.
+    for phrase in phrases:
+        if phrase in said and any(
+            not _is_denied(clause.partition(phrase)[0], negations)
+            for clause in _CLAUSES.split(said)
+            if phrase in clause
+        ):
+            return True
     return False
+
+
+def _is_denied(before: str, negations: Collection[str]) -> bool:
+    near = _WORDS.findall(before)[-_NEAR_WORDS:]
+    return any(word in negations or word.endswith("n't") for word in near)
