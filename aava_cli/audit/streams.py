@@ -151,15 +151,18 @@ class Stream:
     def _link(self, kind: str, event: Event) -> Call:
         """Return the call that gets a name of a *kind* that it lacks, or a new one."""
         opens = event.marker.role == "open"
-        pool = self._open if opens else (*self._lost, *self._open, *self._closing)
+        pool = self._open if opens else (*self._open, *self._closing)
         lacking = [call for call in pool if kind not in call.ids and (call.started or not opens)]
+        if not lacking and not opens:
+            lacking = [call for call in self._lost if kind not in call.ids]
         if not lacking:
             return self._begin(started=opens)
         if len(lacking) > 1:
             for call in lacking:
                 call.is_mixed = True
             self._settle()
-        return lacking[0]
+        # An earlier one may have lost its end.
+        return max(lacking, key=lambda each: each.opened)
 
     def _begin(self, *, started: bool) -> Call:
         if len(self._open) + len(self._closing) + len(self._lost) >= _MOST_LIVE:
@@ -190,7 +193,7 @@ class Stream:
         if call not in self._open:
             return
         call.closed = next(self._clock)
-        over = [each for each in self._closing if each.done or self._is_over(each, call)]
+        over = [each for each in self._closing if self._is_final(each, call)]
         self._open.remove(call)
         self._closing.append(call)
         for each in over:
@@ -201,6 +204,12 @@ class Stream:
                 self._open.remove(each)
                 self._lost.append(each)
         self._settle()
+
+    def _is_final(self, call: Call, later: Call) -> bool:
+        """Return whether nothing of *call* is to come, now that *later* has ended."""
+        call.overtaken += call.closed < later.opened
+        most = _OVERTAKEN if call.channels & self._done_channels else 1
+        return call.done or self._is_over(call, later) or call.overtaken >= most
 
     def _find_again(self, call: Call) -> None:
         """Go on with a *call* that seemed lost; whose a line without a name was is not known."""

@@ -242,3 +242,22 @@ def test_call_that_seemed_lost_and_was_not_leaves_the_others_open() -> None:
     found = audit(plain(("", line) for line in lines))
     assert {"UNDECIDABLE"} == {verdicts["A1"].status for verdicts in found.calls.values()}
     assert 1 == found.alarms["A1"]
+
+
+def test_lost_end_is_forgotten_with_the_least_channel_too() -> None:
+    """Where only sessions are printed, the next calls are open, and those behind them are not."""
+    calls = [
+        only("O", (*opening(each), *turn(each, 1, ()), *ending(each)))
+        for each in map(Names, range(2, 9))
+    ]
+    found = audit(log(*only("O", opening(ONE)), *(line for call in calls for line in call)))
+    statuses = [found.calls[Names(number).call]["B3"].status for number in range(2, 9)]
+    assert ["UNDECIDABLE"] * 4 + ["PASS"] * 3 == statuses
+
+
+def test_last_line_of_a_call_that_never_comes_is_given_up() -> None:
+    """Later calls are not open for ever because of it."""
+    calls = [line for number in range(2, 9) for line in normal(number)]
+    found = audit(plain(("", line) for line in (*normal(1)[:-1], *calls)))
+    statuses = [found.calls[Names(number).call]["F2"].status for number in range(2, 9)]
+    assert ["UNDECIDABLE"] * 2 + ["PASS"] * 5 == statuses
