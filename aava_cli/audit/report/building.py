@@ -109,6 +109,7 @@ class Builder:
     def _call_report(self, call: Call, name: str, judged: Judged) -> CallReport:
         return CallReport(
             call=name,
+            status=gravest(each.status for each in judged.verdicts.values()),
             ids=_told_ids(call),
             source=call.source,
             is_whole=call.started and call.ended,

@@ -67,9 +67,10 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """One call: its names, what of it the log has, and its verdicts."""
+    """One call: its names, what of it the log has, its verdicts, and the gravest of them."""
 
     call: str
+    status: Status
     ids: Mapping[str, tuple[str, ...]]
     source: str
     is_whole: bool
@@ -77,11 +78,6 @@ class CallReport:
     scenario: str | None
     notes: tuple[str, ...]
     checks: tuple[CheckReport, ...]
-
-    @property
-    def status(self) -> Status:
-        """The gravest of its verdicts."""
-        return gravest(each.status for each in self.checks)
 
     def of(self, status: Status) -> tuple[CheckReport, ...]:
         """Return the verdicts that are *status*."""
