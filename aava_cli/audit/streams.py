@@ -21,7 +21,7 @@ from aava_cli.audit.responses import Responses
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aava_cli.audit.markers import Event
+    from aava_cli.audit.markers import Event, Marker
     from aava_cli.audit.profile import Profile
 
 _MOST_LIVE = 64
@@ -69,7 +69,7 @@ class Stream:
     def doubt(self, event: Event) -> None:
         """Count *event* as one that may be of any call, or of none."""
         self.unattributed[event.marker.kind] += 1
-        for call in self._candidates(event.marker.phase):
+        for call in self._candidates(event.marker):
             call.ambiguous[event.marker.kind] += 1
 
     def finish(self) -> None:
@@ -83,10 +83,12 @@ class Stream:
         """Yield the calls that seem over and may still change; all of them in a long silence."""
         yield from (*self._held, *self._closing, *self._lost, *(self._open if is_silent else ()))
 
-    def _candidates(self, phase: str) -> list[Call]:
+    def _candidates(self, marker: Marker) -> list[Call]:
         """Return the calls that an unnamed line may belong to."""
-        if phase == "live":
+        if marker.phase == "live":
             return self._live()
+        if marker.is_alarm:
+            return self._closing + self._open
         return [each for each in self._closing if not self._is_settled(each)] + self._open
 
     def _live(self) -> list[Call]:
@@ -108,11 +110,10 @@ class Stream:
         return later.opened > call.closed and later.live_kinds >= _UNDER_WAY
 
     def _guess(self, event: Event) -> Call | None:
-        phase = event.marker.phase
-        candidates = self._candidates(phase)
+        candidates = self._candidates(event.marker)
         if len(candidates) == 1:
             return candidates[0]
-        if candidates or phase == "end" or self._has_named_lines:
+        if candidates or event.marker.phase == "end" or self._has_named_lines:
             self.doubt(event)
             return None
         # The log begins in the middle of a call.

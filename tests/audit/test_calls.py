@@ -13,6 +13,7 @@ from tests.audit.logs import (
     ai_said,
     call_metrics,
     cancelled,
+    candidate,
     created,
     done,
     ending,
@@ -73,6 +74,24 @@ def test_late_line_of_a_call_is_not_the_next_ones() -> None:
     found = audit(log(*opening(ONE), *ending(ONE), *opening(TWO), late, *ending(TWO)))
     assert ["UNDECIDABLE"] * 2 == [each["F2"].status for each in found.calls.values()]
     assert {"f2_violation": 1} == found.alarms
+
+
+def test_late_failure_is_in_doubt_while_the_next_call_goes_on() -> None:
+    """A call in full course has no end yet: what fails at an end may be of the one before."""
+    late: Line = ("L", "⚠️ [F2 VIOLATION] thread 1 alive")
+    middle = (*turn(TWO, 1, (window(), window())), candidate(), ai_said("x"), late)
+    found = audit(log(*opening(ONE), *ending(ONE), *opening(TWO), *middle, *ending(TWO)))
+    assert ["UNDECIDABLE"] * 2 == [each["F2"].status for each in found.calls.values()]
+    assert {"f2_violation": 1} == found.alarms
+
+
+def test_what_only_warns_rests_on_silence_too() -> None:
+    """A second that may be of this call may have been a bad one."""
+    begin = (*opening(ONE), *turn(ONE, 1, (window(), window(), window())))
+    beside = (*opening(TWO), window(20), ending(TWO)[0], ending(TWO)[-1])
+    end = (ending(ONE)[0], ("L", call_metrics(dropped=9)), *ending(ONE)[2:])
+    found = audit(log(*begin, *beside, *end))
+    assert "UNDECIDABLE" == found.calls[ONE.call]["A1"].status
 
 
 def test_response_is_told_by_all_that_is_printed_of_it() -> None:

@@ -39,3 +39,11 @@ def test_marker_that_somebody_says_is_in_doubt() -> None:
     found = audit(plain(("", x) for x in printed((*opening(ONE), said, *ending(ONE)))))
     assert "UNDECIDABLE" == found.calls[ONE.call]["F2"].status
     assert {"f2_violation": 1} == found.alarms
+
+
+def test_quoted_marker_passes_nothing() -> None:
+    """Three good seconds in a guide are none of this call."""
+    good: Line = ("P", "# PASS [TX_METRICS] fps=50.0, max_gap_ms=22.0, frames=50, q=0/1000")
+    lines = (*opening(ONE), *(good,) * 5, *ending(ONE))
+    found = audit(plain(("", line) for line in printed(lines)))
+    assert "UNDECIDABLE" == found.calls[ONE.call]["A1"].status

@@ -145,7 +145,6 @@ class BargeIn:
             return warned("confirmed without a candidate", None, figures, by_absence=True)
         if self._counted == 0:
             # It counts the candidates of the server alone; one found here keeps it from counting.
-            return warned(
-                "a barge-in that the pipeline did not count", None, {**figures, "counted": 0}
-            )
+            reason = "a barge-in that the pipeline did not count"
+            return warned(reason, None, {**figures, "counted": 0}, by_absence=True)
         return passed("confirmed, cancelled, emptied", figures)

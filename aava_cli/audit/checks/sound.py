@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from aava_cli.audit.verdicts import Known, Verdict
 
 _NO_GAP_MS = -1.0
+# So many seconds alone are what a verdict may rest on.
+_FEW = 3
 
 
 @check("A1+", "no gap within a long turn of the AI", needs=("prints",), verdict="long_turns")
@@ -84,9 +86,9 @@ class SteadySound:
         fields = event.fields
         fps, gap_ms = fields["fps"], fields["max_gap_ms"]
         is_good = self._fps_least <= fps <= self._fps_most and gap_ms < self._gap_below_ms
-        if (not is_good or self._is_crossing or fields["drops"]) and is_quoted(
-            here.before(event.marker.tag)
-        ):
+        # To look at the line takes long: only where much depends on it.
+        is_weighty = not is_good or self._is_crossing or self._windows < _FEW or fields["drops"]
+        if is_weighty and is_quoted(here.before(event.marker.tag)):
             return
         if fields["drops"]:
             self._lost.add(here)
@@ -170,7 +172,8 @@ class SteadySound:
             # It counts what the caller said during the greeting and while the AI spoke, which
             # is held back on purpose.
             reason = "steady; the count of frames held back is not zero"
-            return warned(reason, None, {**figures, "frames_dropped": self._blocked_frames})
+            figures["frames_dropped"] = self._blocked_frames
+            return warned(reason, None, figures, by_absence=True)
         return passed(f"{self._windows} steady seconds", figures)
 
     def long_turns(self, known: Known) -> Verdict:
