@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from aava_cli.audit.auditing import Auditor
 from aava_cli.audit.blocks import LineCutter
 from aava_cli.audit.collectors import Collector
 from tests.audit.auditor import audit, pipeline
+from tests.audit.cases import CASES, Case
 from tests.audit.logs import Line, Lines, Names, confirmed, created, done, ending, opening, printed
 from tests.audit.wrapping import plain
 
@@ -76,3 +80,43 @@ def test_to_be_told_changes_no_verdict() -> None:
     parts = (whole, (confirmed(),))
     assert ["FAIL", "PASS"] == followed("B3", *parts)
     assert "PASS" == at_once("B3", *parts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cases=st.lists(st.sampled_from(CASES), min_size=1, max_size=5),
+    pauses=st.sets(st.integers(min_value=1, max_value=120), max_size=12),
+    overlaps=st.booleans(),
+)
+def test_pauses_change_no_verdict(cases: list[Case], pauses: set[int], *, overlaps: bool) -> None:
+    """Wherever they are, in calls one after the other and in calls at once."""
+    calls = [case.printed(number) for number, case in enumerate(cases, start=1)]
+    lines = [line for call in calls for line in call]
+    if overlaps:
+        lines = [
+            line
+            for index in range(max(map(len, calls)))
+            for call in calls
+            for line in call[index : index + 1]
+        ]
+    judged: list[dict[str, str]] = []
+
+    def take(_call: Call, verdicts: Judged) -> None:
+        judged.append({check: each.status for check, each in verdicts.verdicts.items()})
+
+    now = [0.0]
+    auditor = Auditor(pipeline(), 0, {}, take, clock=lambda: now[0])
+    collector, cutter = Collector(), LineCutter()
+    for index, line in enumerate(lines):
+        blocks = [*cutter.feed(line + b"\n")]
+        if index in pauses:
+            blocks += cutter.flush(everything=False)
+            now[0] += 1000.0
+            auditor.pause()
+        for block in blocks:
+            auditor.feed("log", "log", collector, collector.unwrap(block))
+        auditor.pause()
+    for block in cutter.flush():
+        auditor.feed("log", "log", collector, collector.unwrap(block))
+    auditor.finish()
+    assert [*audit(plain(("", line) for line in lines)).statuses().values()] == judged
