@@ -188,7 +188,11 @@ class _Reading:
     def _start(self, profile: Profile) -> None:
         self._builder = Builder(self._plan, profile, self._tell)
         self._auditor = Auditor(
-            profile, self._plan.context_lines, self._plan.scenarios, self._builder.take
+            profile,
+            self._plan.context_lines,
+            self._plan.scenarios,
+            self._builder.take,
+            self._builder.preview,
         )
         if self._plan.timeline is not None:
             self._auditor.keep_timelines()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
-from aava_cli.audit.calls import Call, Stream
+from aava_cli.audit.calls import Call
 from aava_cli.audit.checks import CHECKS
 from aava_cli.audit.judging import Judged, judge_all, scenario_of
 from aava_cli.audit.places import Here, Sightings
+from aava_cli.audit.quoting import is_quoted, is_speech
+from aava_cli.audit.streams import Stream
 from aava_cli.audit.timeline import Timeline
+from aava_cli.audit.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,12 +30,22 @@ RUN = "run"
 _MANY_HITS = 1000
 # Processes that are followed at a time; more make room for each other.
 _MOST_STREAMS = 128
+# So long after its end hardly any line of a call comes: it is told, and counted once it is final.
+_TOLD_AFTER_S = 2.0
+# A call that goes on is not silent for so long.
+_SILENCE_S = 120.0
+
+
+def _ignore(call: Call, judged: Judged) -> None:
+    del call, judged
 
 
 class Auditor:
-    """Follows every call of a log, and hands each to *report* when it is over.
+    """Follows every call of a log, and hands each to *report* when it is final.
 
-    What it holds is bounded: the calls that go on, and a few places of each.
+    Whoever follows a log is told sooner: *preview* gets a call some seconds after its end, and
+    what comes later still counts. What it holds is bounded: the calls that go on, and a few
+    places of each.
     """
 
     def __init__(
@@ -40,10 +54,18 @@ class Auditor:
         context_lines: int,
         scenarios: Mapping[str, str],
         report: Callable[[Call, Judged], None],
+        preview: Callable[[Call, Judged], None] = _ignore,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._profile = profile
         self._scenarios = scenarios
         self._report = report
+        self._preview = preview
+        self._clock = clock
+        self._heard_at = (0, clock())
+        # Where lines name their call wherever they stand, a call goes on from process to process.
+        self._is_one_stream = profile.elsewhere is not None
         self.profile_name = profile.name
         self._finder = profile.finder()
         checks = [CHECKS[name] for name in profile.checks]
@@ -65,7 +87,8 @@ class Auditor:
         """Take the lines of one block of *source*; the calls of a *group* go on in it."""
         here, found = self._here, self._finder.find(block.data)
         here.enter(source, block, found.position)
-        stream, process, prefix, events = self._stream(group, b""), b"", collector.prefix, 0
+        stream, process, events = self._stream(group, b""), b"", 0
+        prefix = None if self._is_one_stream else collector.prefix
         # To look at the whole block takes less than to look at each of so many lines.
         if prefix is not None and len(found) > _MANY_HITS and prefix.is_alone(block.data):
             stream, prefix = self._stream(group, prefix.last), None
@@ -75,7 +98,7 @@ class Auditor:
             if prefix is not None and (name := prefix.process(found.before(index))) is not process:
                 stream, process = self._stream(group, name), name
             if (phase := event.phase) is None:
-                call = self._run if event.marker.phase == "run" else stream.route(event, response)
+                call = self._look_closely(stream, event, response)
             elif response is None:
                 call = stream.only[phase] or stream.route(event, response)
             else:
@@ -88,10 +111,21 @@ class Auditor:
                 step(event, here)
         self.events += events
         here.leave()
-        self.pause()
+
+    def _look_closely(self, stream: Stream, event: Event, response: bytes | None) -> Call | None:
+        """Return the call of an event of no ordinary kind; None where it may be of none."""
+        marker = event.marker
+        if marker.is_alarm:
+            before = self._here.before(marker.tag)
+            if is_quoted(before):
+                return None
+            if is_speech(before):
+                stream.doubt(event)
+                return None
+        return self._run if marker.phase == "run" else stream.route(event, response)
 
     def _note_alarm(self, event: Event, here: Here) -> None:
-        if event.marker.is_alarm:
+        if event.marker.is_alarm and not is_quoted(here.before(event.marker.tag)):
             self.alarms.setdefault(event.marker.kind, Sightings()).add(here)
 
     def _meet(self, call: Call, marker: Marker) -> tuple[Step, ...]:
@@ -103,9 +137,18 @@ class Auditor:
         return steps
 
     def pause(self) -> None:
-        """Let time pass: calls that are over for long are reported."""
+        """Tell the calls that are over for a while; nothing comes just now."""
+        now = self._clock()
+        events, since = self._heard_at
+        if events != self.events:
+            self._heard_at = (self.events, now)
+        is_silent = events == self.events and now - since >= _SILENCE_S
         for stream in self._streams.values():
-            stream.tick()
+            for call in stream.over(is_silent=is_silent):
+                if call.over_since is None:
+                    call.over_since = now
+                elif call.told is None and now - call.over_since >= _TOLD_AFTER_S:
+                    self._preview(call, self._judged(call))
 
     def finish(self) -> Judged | None:
         """Report every call that is left, and return the verdicts on the run, if there are any."""
@@ -156,8 +199,22 @@ class Auditor:
 
     def _finish(self, call: Call) -> None:
         self._here.settle()
+        judged = self._judged(call)
+        for check, verdict in judged.verdicts.items():
+            if verdict.status is Status.UNDECIDABLE and verdict.seen is not None:
+                self._keep_alarm(check, verdict.seen)
+        self._report(call, judged)
+
+    def _judged(self, call: Call) -> Judged:
         scenario = scenario_of(call, self._scenarios)
-        self._report(call, judge_all(call, self._call_checks, self._profile, scenario))
+        return judge_all(call, self._call_checks, self._profile, scenario)
+
+    def _keep_alarm(self, check: str, seen: Sightings) -> None:
+        """Keep what *check* would have failed, if it were known whose it is."""
+        kept = self.alarms.setdefault(check, Sightings())
+        for place in seen.places:
+            kept.add_place(place)
+        kept.count += seen.count - len(seen.places)
 
 
 def _note_ghost(call: Call, event: Event) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Hit: TypeAlias = "tuple[int, Event, bytes | None]"
 """Which text of a block says it, what, and the beginning of the name of the response it is of."""
 
-# Log lines shorten the name of a response to 20 characters, or to 15.
-_RESPONSE_BYTES = 15
+# Log lines shorten the name of a response to so many characters, or to fewer.
+_RESPONSE_BYTES = 20
 # A marker's fields are near its tag; a line of megabytes is not read again for each tag in it.
 _REACH_BYTES = 4096
 # Lines repeat themselves: what was read once is remembered, until it is this much. Beside its

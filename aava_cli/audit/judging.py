@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aava_cli.audit.quoting import quotes
 from aava_cli.audit.verdicts import Known, Status, Verdict, undecidable
 
 if TYPE_CHECKING:
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
 
     from aava_cli.audit.calls import Call
     from aava_cli.audit.checks import Check
+    from aava_cli.audit.places import Sightings
     from aava_cli.audit.profile import Profile
 
 _RESTS_ON_SILENCE = frozenset({Status.PASS, Status.NOT_TRIGGERED})
 _MIXED = "this may be another call that began at the same time"
+_SHARED = "this may be of a call that went on after it seemed to be over"
+_QUOTED = "the lines that say so are code or a comment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +56,31 @@ def judge_all(
 def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
     machine = call.machines.get(check.make) or check.make(profile.limits)
     verdict: Verdict = getattr(machine, check.verdict)(known)
-    if call.is_mixed and verdict.status is not Status.MANUAL:
-        return undecidable(f"{verdict.reason}, but {_MIXED}", verdict.figures)
+    if verdict.status is Status.MANUAL:
+        return verdict
+    # What would have failed a call is told, though nobody knows of which it is.
+    seen = verdict.seen if verdict.status is Status.FAIL else None
+    if _is_only_quoted(seen):
+        return undecidable(f"{verdict.reason}, but {_QUOTED}", verdict.figures)
+    if call.is_mixed or call.is_shared:
+        doubt = _MIXED if call.is_mixed else _SHARED
+        return undecidable(f"{verdict.reason}, but {doubt}", verdict.figures, seen)
     if verdict.status not in _RESTS_ON_SILENCE and not verdict.by_absence:
         return verdict
-    if (doubt := _doubt(call, check, profile)) is not None:
-        return undecidable(doubt, verdict.figures)
+    return _unless_silent(verdict, call, check, profile)
+
+
+def _unless_silent(verdict: Verdict, call: Call, check: Check, profile: Profile) -> Verdict:
+    """Return *verdict*, unless the silence of *call* may mean nothing to *check*."""
+    if absent := sorted(check.needs - call.channels):
+        titles = " and ".join(profile.channels[each].title for each in absent)
+        return undecidable(f"absent from the log: {titles}", verdict.figures)
+    if ambiguous := sum(call.ambiguous[kind] for kind in check.watches):
+        reason = f"{ambiguous} lines may be of another call that went on at the same time"
+        seen = verdict.seen if verdict.status is Status.FAIL else None
+        return undecidable(reason, verdict.figures, seen)
     return verdict
 
 
-def _doubt(call: Call, check: Check, profile: Profile) -> str | None:
-    """Return why the silence of *call* may mean nothing to *check*."""
-    absent = sorted(check.needs - call.channels)
-    if absent:
-        titles = " and ".join(profile.channels[each].title for each in absent)
-        return f"absent from the log: {titles}"
-    ambiguous = sum(call.ambiguous[kind] for kind in check.watches)
-    if ambiguous:
-        return f"{ambiguous} lines may be of another call that went on at the same time"
-    return None
+def _is_only_quoted(seen: Sightings | None) -> bool:
+    return seen is not None and bool(seen.places) and all(quotes(x.text) for x in seen.places)

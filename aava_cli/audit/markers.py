@@ -34,8 +34,9 @@ _INVISIBLE |= dict.fromkeys(range(0x2066, 0x206A))
 class Marker:
     """One kind of line; *pattern* begins with *tag* and has a group for each field.
 
-    Of the groups *numbers* are read as such. *plain_phase* is None for one that changes a
-    call's life, or is of no call.
+    Of the groups *numbers* are read as such. An *alarm* fails a call by itself, so that it is
+    looked at closely. *plain_phase* is None for one that does, that changes a call's life, or is
+    of no call.
     """
 
     kind: str
@@ -50,7 +51,7 @@ class Marker:
 
     def __post_init__(self) -> None:
         """Find out what is asked for with each event."""
-        is_plain = self.role is None and self.phase != "run"
+        is_plain = self.role is None and self.phase != "run" and not self.is_alarm
         object.__setattr__(self, "plain_phase", self.phase if is_plain else None)
 
 

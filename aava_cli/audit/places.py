@@ -97,6 +97,14 @@ class Sightings:
         if len(self.places) < KEPT_PLACES:
             self.places.append(place)
 
+    def with_places(self, places: Iterable[Place]) -> Sightings:
+        """Return these and what was at *places*; these stay as they are."""
+        both = Sightings()
+        both.count, both.places = self.count, list(self.places)
+        for place in places:
+            both.add_place(place)
+        return both
+
 
 class Here:
     """Where the reader is; what it knows of the lines around is found out only when asked."""
@@ -185,6 +193,14 @@ class Here:
         place = Place(self.source)
         self._fresh.append((self.index, ref(place)))
         return place
+
+    def before(self, tag: bytes) -> bytes:
+        """Return what stands in front of *tag* in this line."""
+        if self.block is None:
+            return b""
+        data, position = self.block.data, self._position_of(self.index)
+        start = data.rfind(b"\n", 0, position) + 1
+        return data[start : data.find(tag, position)]
 
     def settle(self) -> None:
         """Fill in the places of this block that somebody still has."""

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from bisect import bisect_left
 
 # Buckets whose bounds grow by two percent: their middles are within one percent of what is in.
 _GROWTH = math.log(1.02)
 
 
 class Quantiles:
-    """Counts of values by bucket; zero has a bucket of its own."""
+    """Counts of values by bucket; zero has a bucket of its own.
 
-    __slots__ = ("_buckets", "count")
+    No bucket goes across one of *bounds*, so that a quantile is on the same side of them as the
+    value that it stands for.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_bounds", "_buckets", "count")
+
+    def __init__(self, *bounds: float) -> None:
         self.count = 0
-        self._buckets: Counter[int | None] = Counter()
+        self._bounds = sorted(bounds)
+        # For each bucket: how many values, the least of them and the greatest.
+        self._buckets: dict[tuple[int, float], tuple[int, float, float]] = {}
 
     def add(self, value: float) -> None:
         """Count *value*, which is not negative."""
         self.count += 1
-        self._buckets[round(math.log(value) / _GROWTH) if value > 0 else None] += 1
+        bucket = round(math.log(value) / _GROWTH) if value > 0 else -math.inf
+        key = (bisect_left(self._bounds, value), bucket)
+        count, least, most = self._buckets.get(key, (0, value, value))
+        self._buckets[key] = (count + 1, min(least, value), max(most, value))
 
     def at(self, share: float) -> float:
         """Return the value below which *share* of all lie; 0 where there is none."""
         rank = math.ceil(share * self.count)
-        for bucket in sorted(self._buckets, key=lambda each: -math.inf if each is None else each):
-            rank -= self._buckets[bucket]
+        for key in sorted(self._buckets):
+            count, least, most = self._buckets[key]
+            rank -= count
             if rank <= 0:
-                return 0.0 if bucket is None else round(math.exp(bucket * _GROWTH), 1)
+                return round((least + most) / 2, 2)
         return 0.0

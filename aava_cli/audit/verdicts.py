@@ -94,9 +94,11 @@ def not_triggered(reason: str, figures: Figures = NO_FIGURES) -> Verdict:
     return Verdict(Status.NOT_TRIGGERED, reason, figures)
 
 
-def undecidable(reason: str, figures: Figures = NO_FIGURES) -> Verdict:
-    """Return that the log does not say."""
-    return Verdict(Status.UNDECIDABLE, reason, figures)
+def undecidable(
+    reason: str, figures: Figures = NO_FIGURES, seen: Sightings | None = None
+) -> Verdict:
+    """Return that the log does not say, or not of which call it says what was *seen*."""
+    return Verdict(Status.UNDECIDABLE, reason, figures, seen)
 
 
 def manual(reason: str, figures: Figures = NO_FIGURES) -> Verdict:

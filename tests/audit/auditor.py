@@ -29,6 +29,7 @@ class Audit:
     calls: dict[str, dict[str, Verdict]]
     run: Mapping[str, Verdict]
     unattributed: int
+    alarms: Mapping[str, int]
 
     def statuses(self) -> dict[str, dict[str, Status]]:
         """Return the statuses alone."""
@@ -77,7 +78,8 @@ def audit(
     if (rest := collector.rest()) is not None:
         auditor.feed("log", "log", collector, rest)
     run = auditor.finish()
-    return Audit(calls, run.verdicts if run else {}, auditor.unattributed().total())
+    alarms = {kind: seen.count for kind, seen in auditor.alarms.items()}
+    return Audit(calls, run.verdicts if run else {}, auditor.unattributed().total(), alarms)
 
 
 @cache

@@ -87,6 +87,11 @@ def _cleanup_stops(names: Names) -> Lines:
     return (*lines[:-1], ("P", CLEANUP_BEGUN), lines[-1])
 
 
+def _cleanup_begins_twice(names: Names) -> Lines:
+    lines = ending(names)
+    return (lines[0], ("P", CLEANUP_BEGUN), *lines[1:])
+
+
 def _with_blocked(*frames: int) -> Callable[[Names], Lines]:
     def lines(names: Names) -> Lines:
         return (created(names, 1), *(blocking(names, 1, each) for each in frames), done())
@@ -116,6 +121,10 @@ BYPASS: Line = (
 )
 SHORT: Line = ("L", "[STT_GUARD] Accepted short phrase: 'כן' (valid Hebrew phrase in whitelist)")
 DROP_SHORT: Line = ("L", "[STT_FILTER] dropped filler/short utterance text='כן'")
+DROP_SHORT_ECHO: Line = (
+    "L",
+    "[STT_FILTER] drop reason=echo_window value=180 threshold=200 text='כן'",
+)
 DROP_FILLER: Line = ("L", "[STT_FILTER] dropped filler/short utterance text='אממ'")
 
 
@@ -253,6 +262,50 @@ CASES = (
         "no queue emptied",
         lambda names: (created(names, 1), confirmed(), cancelled(names, 1)),
     ),
+    Case(
+        "B1",
+        WARN,
+        "two cancelled, one emptied",
+        lambda names: (
+            created(names, 1),
+            *barge_in(names, 1),
+            created(names, 2),
+            *barge_in(names, 2)[:3],
+        ),
+    ),
+    Case("B1", WARN, "no candidate", lambda names: (created(names, 1), *barge_in(names, 1)[1:])),
+    Case(
+        "B1",
+        FAIL,
+        "one of two cancelled",
+        lambda names: (
+            created(names, 1),
+            candidate(),
+            confirmed(),
+            done(),
+            created(names, 2),
+            *barge_in(names, 2),
+        ),
+    ),
+    Case(
+        "B1",
+        PASS,
+        "the next response overtakes the cancellation",
+        lambda names: (
+            created(names, 1),
+            candidate(),
+            confirmed(),
+            created(names, 2),
+            cancelled(names, 1),
+            flush(),
+        ),
+    ),
+    Case(
+        "B1",
+        PASS,
+        "confirmed twice before it is cancelled",
+        lambda names: (created(names, 1), candidate(), confirmed(), *barge_in(names, 1)),
+    ),
     Case("B1", NOT_TRIGGERED, "no barge-in", _steady),
     Case("B1", UNDECIDABLE, "no logger", _steady, channels="OP"),
     Case("B1", UNDECIDABLE, "cut off", lambda names: (created(names, 1), confirmed()), end=None),
@@ -279,6 +332,12 @@ CASES = (
         FAIL,
         "a murmur cancelled",
         lambda names: (created(names, 1), candidate(), not_confirmed(), cancelled(names, 1)),
+    ),
+    Case(
+        "B2",
+        FAIL,
+        "a murmur in capitals",
+        lambda names: (created(names, 1), confirmed("Hmm"), cancelled(names, 1)),
     ),
     Case("B2", NOT_TRIGGERED, "no murmur", _steady),
     Case("B2", UNDECIDABLE, "no logger", _steady, channels="OP"),
@@ -333,6 +392,8 @@ CASES = (
     Case("C1", UNDECIDABLE, "no logger", _steady, channels="OP"),
     Case("C2", PASS, "taken", _say(SHORT)),
     Case("C2", FAIL, "dropped", _say(DROP_SHORT)),
+    Case("C2", WARN, "dropped, maybe an echo", _say(DROP_SHORT_ECHO)),
+    Case("C2", FAIL, "dropped as an echo", _say(DROP_SHORT_ECHO), scenario="edge"),
     Case("C2", NOT_TRIGGERED, "no short word", _say(DROP_FILLER)),
     Case("C2", UNDECIDABLE, "no logger", _steady, channels="OP"),
     Case("C3", PASS, "both", lambda names: (created(names, 1), blocking(names, 1, 2), candidate())),
@@ -343,6 +404,8 @@ CASES = (
     Case("D1", PASS, "off", _say(DISABLED)),
     Case("D1", FAIL, "one tool", _say(enabled(1))),
     Case("D1", FAIL, "on without need", _say(enabled(2, "info"))),
+    Case("D1", FAIL, "one tool, by the logger alone", _say(enabled(1)), channels="OL"),
+    Case("D1", PASS, "a goal in quotes", _say(enabled(2, "'appointment'"))),
     Case("D1", FAIL, "used although off", _say(DISABLED, BOOK)),
     Case("D1", UNDECIDABLE, "not printed", _nothing),
     Case("D1", UNDECIDABLE, "no logger", _say(enabled()), channels="OP"),
@@ -353,11 +416,44 @@ CASES = (
     Case("D2+", PASS, "no claim", _say(CHECK, NO_SLOT, ai_said("אין מקום ביום שני"))),
     Case("D2+", FAIL, "claimed", _say(BOOK, NOT_BOOKED, CLAIM)),
     Case("D2+", NOT_TRIGGERED, "claimed and made", _say(CHECK, FOUND, BOOK, BOOKED, CLAIM)),
+    Case("D2+", PASS, "said not to be made", _say(BOOK, NOT_BOOKED, ai_said("עדיין לא קבעתי לך"))),
+    Case(
+        "D2+",
+        PASS,
+        "said not to be made, in English",
+        _say(BOOK, NOT_BOOKED, ai_said("I have not booked your appointment")),
+    ),
+    Case(
+        "D2+",
+        FAIL,
+        "claimed behind a no",
+        _say(BOOK, NOT_BOOKED, ai_said("לא, קבעתי לך ליום שני")),
+    ),
+    Case(
+        "D2+",
+        FAIL,
+        "claimed in English",
+        _say(BOOK, NOT_BOOKED, ai_said("I've booked your appointment for Monday.")),
+    ),
+    Case(
+        "D2+",
+        NOT_TRIGGERED,
+        "made before",
+        _say(BOOK, ("P", "⚠️ [BOOK_APPT] Already created appointment 71"), CLAIM),
+    ),
+    Case("D2+", UNDECIDABLE, "cut off", _say(BOOK, CLAIM), end=None),
     Case("D2+", UNDECIDABLE, "no prints", _say(BOOK, NOT_BOOKED), channels="OL"),
     Case("D3", MANUAL, "always", _say(CHECK)),
     Case("D4", PASS, "winter", _say(zone("2025-12-15T10:00:00+02:00"))),
     Case("D4", PASS, "summer", _say(zone("2025-07-15T10:00:00+03:00"))),
     Case("D4", PASS, "the hour before clocks go forward", _say(zone("2025-03-28T01:59:00+02:00"))),
+    Case(
+        "D4",
+        PASS,
+        "both offsets of the hour that comes twice",
+        _say(zone("2025-10-26T01:30:00+03:00"), zone("2025-10-26T01:30:00+02:00")),
+    ),
+    Case("D4", UNDECIDABLE, "no offset", _say(zone("2025-12-15T10:00:00"))),
     Case("D4", FAIL, "winter time in summer", _say(zone("2025-07-15T10:00:00+02:00"))),
     Case("D4", NOT_TRIGGERED, "no time", _steady),
     Case("D4", UNDECIDABLE, "no such zone", _say(zone("2025-12-15T10:00:00+02:00", "Mars/Base"))),
@@ -365,6 +461,15 @@ CASES = (
     Case("D5", PASS, "a lead", _say(EXCEPTION, FALLBACK, SAVED)),
     Case("D5", FAIL, "no lead", _say(EXCEPTION)),
     Case("D5", FAIL, "not verified", _say(EXCEPTION, FALLBACK, UNVERIFIED)),
+    Case("D5", FAIL, "one lead for two", _say(EXCEPTION, EXCEPTION, FALLBACK, SAVED)),
+    Case("D5", FAIL, "printed alone", _say(("P", "❌ [BOOK_APPT] APPT_TOOL_FAILED: timeout"))),
+    Case(
+        "D5",
+        PASS,
+        "logged and printed",
+        _say(EXCEPTION, FALLBACK, SAVED, ("P", "❌ [BOOK_APPT] APPT_TOOL_FAILED: timeout")),
+    ),
+    Case("D5", UNDECIDABLE, "one of two kept", _say(*(EXCEPTION, FALLBACK) * 2, SAVED)),
     Case("D5", NOT_TRIGGERED, "nothing failed", _say(NOT_BOOKED)),
     Case("D5", UNDECIDABLE, "cut off", _say(EXCEPTION), end=None),
     Case("D5", UNDECIDABLE, "not said", _say(EXCEPTION, FALLBACK)),
@@ -376,6 +481,7 @@ CASES = (
     Case("E2", MANUAL, "always", _nothing),
     Case("F1", PASS, "reset", _nothing),
     Case("F1", FAIL, "not to its end", _nothing, end=_cleanup_stops),
+    Case("F1", FAIL, "one of two to its end", _nothing, end=_cleanup_begins_twice),
     Case("F1", UNDECIDABLE, "no prints", _nothing, channels="OL"),
     Case(
         "F1",
@@ -446,6 +552,7 @@ CASES = (
         ),
     ),
     Case("F3", UNDECIDABLE, "cut off", _nothing, end=None),
+    Case("F3", UNDECIDABLE, "no logger", _nothing, channels="OP"),
     Case("G", PASS, "new things", _say(ai_said("שלום"), ai_said("מה שלומך"))),
     Case("G", FAIL, "the same again and again", _say(*(ai_said("איזו עיר?"),) * 3)),
     Case("G", WARN, "twice", _say(*(ai_said("איזו עיר?"),) * 2)),

@@ -65,6 +65,9 @@ BLOCKED = daemon(
     "⚠️ LLM emitted hangup_call without end-of-call intent; retrying without tools "
     f"call_id={CALL} mode=full preview=how"
 )
+# Without the name of its call.
+BLOCKED_UNNAMED = daemon("⚠️ LLM emitted hangup_call without end-of-call intent; blocked")
+BEGUN, ENDED = "StasisStart event received", "Call cleanup completed"
 DROPPED = engine("Dropping tool calls from local LLM (not allowlisted)")
 CUDA = daemon(
     "⚠️ Faster-Whisper CUDA init failed (CUDA driver/runtime mismatch.). "

@@ -25,9 +25,22 @@ from tests.audit.cases import (
     GOODBYE,
     SAVED,
     Case,
+    enabled,
 )
 from tests.audit.gate_cases import appointment, edge, normal
-from tests.audit.logs import Lines, Names, ending, only, opening, printed, turn, window
+from tests.audit.logs import (
+    Lines,
+    Names,
+    ai_said,
+    barge_in,
+    call_metrics,
+    ending,
+    only,
+    opening,
+    printed,
+    turn,
+    window,
+)
 from tests.audit.monitor_cases import GATEWAY, answers
 from tests.audit.wrapping import compose, plain
 
@@ -145,6 +158,25 @@ def test_undecidable_is_9_only_when_strict(log: Path, aava: Aava) -> None:
     assert "ASYNC_LOG_QUEUE=0" in strict.stdout.splitlines()[0]
 
 
+def test_call_with_anything_open_is_not_green(log: Path, aava: Aava) -> None:
+    """One that passed in one check, and is open in twenty, reads so in every form."""
+    names = Names(1)
+    quiet = only("O", (*opening(names), *turn(names, 1, ()), *ending(names)))
+    word = written(log, printed(quiet))
+    assert f"{names.call}: UNDECIDABLE" in aava("audit", word).stdout
+    assert f"## {names.call}: UNDECIDABLE" in aava("audit", word, "--markdown", "-").stdout
+    told = json.loads(aava("audit", word, "--events").stdout.splitlines()[0])
+    (call,) = json.loads(aava("audit", word, "--json").stdout)["result"]["calls"]
+    assert ("UNDECIDABLE", "UNDECIDABLE") == (told["status"], call["status"])
+
+
+def test_default_channels_alone_show_nothing(log: Path, aava: Aava) -> None:
+    """Of a call with its beginning and its end alone, not even its closing passes."""
+    names = Names(1)
+    done = aava("audit", written(log, printed(only("O", (*opening(names), *ending(names))))))
+    assert (9, True) == (done.exit_code, "0 of 24 checks decided" in done.stdout)
+
+
 def test_gate_wants_three_calls(log: Path, aava: Aava) -> None:
     """Each of its own; two steady seconds are one too few."""
     assert 0 == aava("audit", written(log, normal(1), appointment(2), edge(3)), "--gate").exit_code
@@ -153,6 +185,40 @@ def test_gate_wants_three_calls(log: Path, aava: Aava) -> None:
     assert "D2 is NOT_TRIGGERED" in missing.stdout
     unsteady = aava("audit", written(log, normal(1, good=2), appointment(2), edge(3)), "--gate")
     assert (9, True) == (unsteady.exit_code, "2 good seconds in a row of 3" in unsteady.stdout)
+
+
+@pytest.mark.parametrize(("barge_ins", "dropped"), [(0, 0), (1, 120), (0, 120)])
+def test_gate_takes_what_the_pipeline_counts_wrongly(
+    log: Path, aava: Aava, barge_ins: int, dropped: int
+) -> None:
+    """A barge-in that was found here is not counted, and held back is not lost."""
+    names = Names(1)
+    windows = (window(13, 5120.4), *(window() for _ in range(3)))
+    counted = call_metrics(barge_in_events=barge_ins, dropped=dropped)
+    end: Lines = (*ending(names)[:1], ("L", counted), *ending(names)[2:])
+    first = printed((*opening(names), *turn(names, 1, windows), *barge_in(names, 1), *end))
+    assert 0 == aava("audit", written(log, first, appointment(2), edge(3)), "--gate").exit_code
+
+
+@pytest.mark.parametrize("left_out", ["CONFIRMED:", "Cancelled", "FLUSH", "CANDIDATE"])
+def test_gate_wants_a_whole_barge_in(log: Path, aava: Aava, left_out: str) -> None:
+    """Each link of the chain."""
+    first = tuple(line for line in normal(1) if left_out.encode() not in line)
+    first = tuple(line for line in first if left_out != "FLUSH" or b"CONFIRMED flush" not in line)
+    done = aava("audit", written(log, first, appointment(2), edge(3)), "--gate")
+    assert done.exit_code in {1, 9}
+    assert "B1 is " in done.stdout
+
+
+def test_gate_takes_no_seconds_that_may_be_anothers(log: Path, aava: Aava) -> None:
+    """Two calls at once: three good seconds of one are not known to be in a row."""
+    one, two = Names(1), Names(4)
+    begin = (*opening(one), *turn(one, 1, (window(), *(window() for _ in range(3)))))
+    beside = (*opening(two), window(), ending(two)[0], ending(two)[-1])
+    lines = (*begin, *barge_in(one, 1), *beside, *ending(one))
+    done = aava("audit", written(log, printed(lines), appointment(2), edge(3)), "--gate")
+    assert 9 == done.exit_code
+    assert "A1 is UNDECIDABLE" in done.stdout
 
 
 def test_gate_takes_a_fallback_for_an_appointment(log: Path, aava: Aava) -> None:
@@ -253,7 +319,10 @@ def test_timeline_draws_one_call(log: Path, aava: Aava, tmp_path: Path) -> None:
 
 def test_events_tell_each_call(log: Path, aava: Aava) -> None:
     """As it ends, before the answer."""
-    done = aava("audit", written(log, normal(1), FAILING.printed(2)), "--events")
+    names = Names(1)
+    middle = (enabled(), ai_said("שלום"), *turn(names, 1, (window(), window())))
+    whole = printed((*opening(names), *middle, *ending(names)))
+    done = aava("audit", written(log, whole, FAILING.printed(2)), "--events")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     findings = [each for each in events if each["event"] == "finding"]
     assert ["PASS", "FAIL"] == [each["status"] for each in findings]

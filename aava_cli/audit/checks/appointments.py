@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
+from aava_cli.audit.checks.wording import says
 from aava_cli.audit.places import Sightings
 from aava_cli.audit.verdicts import failed, manual, not_triggered, passed, undecidable
 
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 class Tools:
     """Both tools for an appointment with scheduling on, and none otherwise."""
 
-    __slots__ = ("_is_disabled", "_is_enabled", "_lines", "_tools", "_wrong")
+    __slots__ = ("_is_disabled", "_is_enabled", "_lines", "_tools", "_used", "_wrong")
 
     def __init__(self, limits: Limits) -> None:
         self._tools = limits.numbers["tools"]
         self._is_enabled = self._is_disabled = False
         self._lines = 0
-        self._wrong = Sightings()
+        self._wrong, self._used = Sightings(), Sightings()
 
     def on_tools_enabled(self, event: Event, here: Here) -> None:
         """Compare with the goal of the call."""
@@ -46,13 +47,15 @@ class Tools:
         """Note a tool that is used although it is off."""
         del event
         if self._is_disabled:
-            self._wrong.add(here)
+            self._used.add(here)
 
     on_check_request = on_book_request
 
     @staticmethod
     def _is_wanted(event: Event) -> bool | None:
-        goal, scheduling = event.text("call_goal"), event.text("enable_calendar_scheduling")
+        goal, scheduling = (
+            event.text(each).strip("'\"") for each in ("call_goal", "enable_calendar_scheduling")
+        )
         if not goal or not scheduling:
             return None
         return goal == "appointment" and scheduling == "True"
@@ -62,7 +65,10 @@ class Tools:
         del known
         figures = {"lines": self._lines, "enabled": int(self._is_enabled)}
         if self._wrong.count:
-            return failed("the tools do not fit the call", self._wrong, figures, by_absence=True)
+            return failed("the tools do not fit the call", self._wrong, figures)
+        if self._used.count:
+            # They may have been turned on again.
+            return failed("a tool was used that was off", self._used, figures, by_absence=True)
         if not self._lines:
             return undecidable("which tools were on is not in the log")
         return passed("the tools fit the call", figures)
@@ -114,10 +120,11 @@ class BookingOrder:
 class BookingClaims:
     """The AI says that an appointment is made only when one is."""
 
-    __slots__ = ("_booked", "_claims", "_failures", "_words")
+    __slots__ = ("_booked", "_claims", "_failures", "_negations", "_words")
 
     def __init__(self, limits: Limits) -> None:
         self._words = limits.words.get("claims", frozenset())
+        self._negations = limits.words.get("negations", frozenset())
         self._booked = self._failures = 0
         self._claims = Sightings()
 
@@ -125,6 +132,8 @@ class BookingClaims:
         """Count appointments."""
         del event, here
         self._booked += 1
+
+    on_book_already = on_book_success
 
     def _fail(self, event: Event, here: Here) -> None:
         del event, here
@@ -134,11 +143,8 @@ class BookingClaims:
 
     def on_ai_said(self, event: Event, here: Here) -> None:
         """Note a claim; the appointment may have been made already, or be printed late."""
-        said = event.text("text").lower()
-        for word in self._words:
-            if word in said:
-                self._claims.add(here)
-                break
+        if says(event.text("text"), self._words, self._negations):
+            self._claims.add(here)
 
     def verdict(self, known: Known) -> Verdict:
         """Return whether a claim has nothing behind it."""
@@ -148,8 +154,8 @@ class BookingClaims:
             "failures": self._failures,
         }
         if self._claims.count and not self._booked:
-            if not known.started:
-                return undecidable("the log begins after what may have been booked", figures)
+            if not (known.started and known.ended):
+                return undecidable("the log lacks where it may have been booked", figures)
             reason = "an appointment was claimed and not made"
             return failed(reason, self._claims, figures, by_absence=True)
         if self._failures:
@@ -208,10 +214,14 @@ class TimeZone:
         try:
             time = datetime.fromisoformat(event.text("time"))
             zone = ZoneInfo(event.text("zone"))
-        except (ValueError, ZoneInfoNotFoundError):
+            # In the hour that clocks go through twice, both offsets are the zone's.
+            offsets = {time.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
+        except (ValueError, OSError, OverflowError, ZoneInfoNotFoundError):
             self._unknown += 1
             return
-        if time.utcoffset() != time.replace(tzinfo=zone).utcoffset():
+        if time.utcoffset() is None:
+            self._unknown += 1
+        elif time.utcoffset() not in offsets:
             self._wrong.add(here)
 
     def verdict(self, known: Known) -> Verdict:
@@ -220,63 +230,8 @@ class TimeZone:
         if self._wrong.count:
             return failed("the offset is not the zone's on that day", self._wrong)
         if self._unknown:
-            reason = "no such zone in this host's database, or no time"
+            reason = "no such zone in this host's database, or no time with an offset"
             return undecidable(reason, {"times": self._times, "unknown": self._unknown})
         if self._times:
             return passed("every offset is the zone's", {"times": self._times})
         return not_triggered("no time was converted")
-
-
-@check("D5", "a failed booking leaves a lead", needs=("logger",))
-class Fallback:
-    """Where booking fails, the caller's wish is kept as a lead."""
-
-    __slots__ = ("_exceptions", "_fallbacks", "_lost", "_saved", "_waiting")
-
-    def __init__(self, limits: Limits) -> None:
-        del limits
-        self._exceptions = self._fallbacks = self._saved = 0
-        self._waiting = Sightings()
-        self._lost = Sightings()
-
-    def on_tool_exception(self, event: Event, here: Here) -> None:
-        """Expect a lead."""
-        del event
-        self._exceptions += 1
-        self._waiting.add(here)
-
-    def on_fallback(self, event: Event, here: Here) -> None:
-        """Count the ways around."""
-        del event, here
-        self._fallbacks += 1
-        self._waiting = Sightings()
-
-    def on_lead_saved(self, event: Event, here: Here) -> None:
-        """Count leads."""
-        del event, here
-        self._saved += 1
-
-    def on_lead_unverified(self, event: Event, here: Here) -> None:
-        """Note a lead of which nobody knows whether it is kept."""
-        del event
-        self._lost.add(here)
-
-    def verdict(self, known: Known) -> Verdict:
-        """Return whether every failed booking left a lead."""
-        figures = {
-            "failures": self._exceptions,
-            "fallbacks": self._fallbacks,
-            "leads": self._saved,
-        }
-        if self._lost.count:
-            return failed("a lead could not be verified", self._lost, figures)
-        if self._waiting.count:
-            if not known.ended:
-                return undecidable("the log ends before the lead would come", figures)
-            reason = "booking failed, and no lead was made"
-            return failed(reason, self._waiting, figures, by_absence=True)
-        if self._saved:
-            return passed("a lead was kept", figures)
-        if self._fallbacks:
-            return undecidable("whether the lead was kept is not in the log", figures)
-        return not_triggered("no booking failed")

@@ -1,12 +1,13 @@
-"""B: a caller who interrupts is let through, and one who only murmurs is not."""
+"""B: a caller who interrupts early is let through, and one who only murmurs is not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
+from aava_cli.audit.checks.wording import bare
 from aava_cli.audit.places import Place, Sightings
-from aava_cli.audit.verdicts import failed, not_triggered, passed, undecidable, warned
+from aava_cli.audit.verdicts import failed, not_triggered, passed, undecidable
 
 if TYPE_CHECKING:
     from aava_cli.audit.markers import Event
@@ -16,96 +17,6 @@ if TYPE_CHECKING:
 
 # Cancellations that were seen without a confirmation, kept until one explains them.
 _MOST_WAITING = 5
-
-
-@check("B1", "a barge-in cancels the response and empties the queues", needs=("logger",))
-class BargeIn:
-    """Each confirmation is followed by a cancellation, and each cancellation was confirmed."""
-
-    __slots__ = (
-        "_cancelled",
-        "_confirmed",
-        "_counted",
-        "_failed",
-        "_flushed",
-        "_unconfirmed",
-        "_waiting",
-    )
-
-    def __init__(self, limits: Limits) -> None:
-        del limits
-        self._confirmed = self._cancelled = self._flushed = 0
-        self._counted: float | None = None
-        self._waiting: Place | None = None
-        self._unconfirmed, self._failed = Sightings(), Sightings()
-
-    def on_confirmed(self, event: Event, here: Here) -> None:
-        """Expect a cancellation; a second confirmation of the same barge-in changes nothing."""
-        del event
-        self._confirmed += 1
-        self._waiting = here.place()
-
-    def on_cancelled(self, event: Event, here: Here) -> None:
-        """Take it for what a confirmation asked for."""
-        del event
-        self._cancelled += 1
-        if self._waiting is None:
-            self._unconfirmed.add(here)
-        self._waiting = None
-
-    def on_cancel_failed(self, event: Event, here: Here) -> None:
-        """Note that the response went on."""
-        del event
-        self._failed.add(here)
-        self._waiting = None
-
-    def on_flush(self, event: Event, here: Here) -> None:
-        """Count emptied queues."""
-        del event, here
-        self._flushed += 1
-
-    on_flushed = on_flush
-
-    def on_call_metrics(self, event: Event, here: Here) -> None:
-        """Take note of the pipeline's own count."""
-        del here
-        self._counted = event.number("barge_in_events")
-
-    def verdict(self, known: Known) -> Verdict:
-        """Return whether every link of the chain is there."""
-        figures = {
-            "confirmed": self._confirmed,
-            "cancelled": self._cancelled,
-            "flushed": self._flushed,
-        }
-        if self._failed.count:
-            return failed("a response could not be cancelled", self._failed, figures)
-        if self._unconfirmed.count:
-            if not known.started:
-                return undecidable("the log begins after what may have confirmed it", figures)
-            return failed(
-                "cancelled without being confirmed", self._unconfirmed, figures, by_absence=True
-            )
-        if self._waiting is not None:
-            return self._uncancelled(known, figures)
-        if not self._confirmed:
-            return not_triggered("no barge-in was confirmed", figures)
-        return self._whole(figures)
-
-    def _uncancelled(self, known: Known, figures: dict[str, int]) -> Verdict:
-        if not known.ended or self._waiting is None:
-            return undecidable("the log ends before what it would lead to", figures)
-        seen = Sightings()
-        seen.add_place(self._waiting)
-        return failed("confirmed, and nothing was cancelled", seen, figures, by_absence=True)
-
-    def _whole(self, figures: dict[str, int]) -> Verdict:
-        if not self._flushed:
-            return warned("cancelled, and no queue was emptied", None, figures, by_absence=True)
-        if self._counted == 0:
-            # It counts the candidates of the server alone; one found here keeps it from counting.
-            return warned("a barge-in that the pipeline did not count", None, figures)
-        return passed("confirmed, cancelled, emptied", figures)
 
 
 @check("B1+", "a barge-in in the first moment of a turn", needs=("prints", "logger"))
@@ -181,7 +92,7 @@ class Murmur:
     def on_confirmed(self, event: Event, here: Here) -> None:
         """Note what should not have been confirmed."""
         self._is_open = False
-        if event.text("text").removesuffix("...").strip(" .,!?") in self._fillers:
+        if bare(event.text("text")) in self._fillers:
             self._murmurs += 1
             self._cut.add(here)
 
@@ -227,7 +138,9 @@ class ServerCancels:
     def on_response_created(self, event: Event, here: Here) -> None:
         """Begin another response, which nobody has interrupted."""
         del event, here
-        self._settle()
+        for place in self._waiting:
+            self._violations.add_place(place)
+        self._waiting = []
         self._confirmed = False
 
     def on_confirmed(self, event: Event, here: Here) -> None:
@@ -255,20 +168,15 @@ class ServerCancels:
         elif len(self._waiting) < _MOST_WAITING:
             self._waiting.append(here.place())
 
-    def _settle(self) -> None:
-        for place in self._waiting:
-            self._violations.add_place(place)
-        self._waiting = []
-
     def verdict(self, known: Known) -> Verdict:
         """Return whether the server cancelled without a confirmation."""
-        self._settle()
+        violations = self._violations.with_places(self._waiting)
         figures = {"responses": self._done, "by_server": self._by_server, "excused": self._excused}
-        if self._violations.count:
+        if violations.count:
             is_logged = "logger" in known.channels
             reason = "" if is_logged else "; the logger, which would confirm it, is absent"
             reason = f"the server cancelled a response{reason}"
-            return failed(reason, self._violations, figures, by_absence=True)
+            return failed(reason, violations, figures, by_absence=True)
         if not self._done:
             return undecidable("the end of no response is in the log", figures)
         return passed("the server cancelled nothing by itself", figures)

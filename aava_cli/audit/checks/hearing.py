@@ -123,11 +123,10 @@ class CancelledIsSilent:
     def verdict(self, known: Known) -> Verdict:
         """Return whether sound came late."""
         del known
-        self._settle()
+        late = self._late.with_places(self._early)
         figures = {"cancelled": self._cancelled}
-        if self._late.count:
-            reason = "sound of a cancelled response"
-            return failed(reason, self._late, figures, by_absence=True)
+        if late.count:
+            return failed("sound of a cancelled response", late, figures, by_absence=True)
         if self._cancelled:
             return passed("no sound of a cancelled response", figures)
         return not_triggered("no response was cancelled")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
 from aava_cli.audit.places import Place, Sightings
+from aava_cli.audit.quoting import is_quoted
 from aava_cli.audit.verdicts import (
     failed,
     not_triggered,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from aava_cli.audit.verdicts import Known, Verdict
 
 _NO_GAP_MS = -1.0
+# So many seconds alone are what a verdict may rest on.
+_FEW = 3
 
 
 @check("A1+", "no gap within a long turn of the AI", needs=("prints",), verdict="long_turns")
@@ -81,13 +84,18 @@ class SteadySound:
     def on_tx_metrics(self, event: Event, here: Here) -> None:
         """Judge one second."""
         fields = event.fields
+        fps, gap_ms = fields["fps"], fields["max_gap_ms"]
+        is_good = self._fps_least <= fps <= self._fps_most and gap_ms < self._gap_below_ms
+        # To look at the line takes long: only where much depends on it.
+        is_weighty = not is_good or self._is_crossing or self._windows < _FEW or fields["drops"]
+        if is_weighty and is_quoted(here.before(event.marker.tag)):
+            return
         if fields["drops"]:
             self._lost.add(here)
         if self._is_crossing:
             self._is_crossing = False
             self._skipped += 1
             return
-        fps, gap_ms = fields["fps"], fields["max_gap_ms"]
         self._windows += 1
         # These are the most of all lines, and calls of `min` and `max` would take half of the time.
         if fps < self._lowest_fps:  # noqa: PLR1730
@@ -99,7 +107,7 @@ class SteadySound:
             self._spike_place = here.place() if gap_ms >= self._spike_warn_ms else None
             if gap_ms > self._longest_gap_ms:  # noqa: PLR1730
                 self._longest_gap_ms = gap_ms
-        if self._fps_least <= fps <= self._fps_most and gap_ms < self._gap_below_ms:
+        if is_good:
             self._row += 1
         else:
             self._longest_row = max(self._longest_row, self._row)
@@ -146,7 +154,7 @@ class SteadySound:
         del known
         if not self._windows and not self._lost.count:
             return undecidable("no steady second is in the log", {"crossing": self._skipped})
-        figures = {
+        figures: dict[str, float] = {
             "seconds": self._windows,
             "good_in_a_row": max(self._longest_row, self._row),
             "fps_least": self._lowest_fps,
@@ -164,7 +172,8 @@ class SteadySound:
             # It counts what the caller said during the greeting and while the AI spoke, which
             # is held back on purpose.
             reason = "steady; the count of frames held back is not zero"
-            return warned(reason, None, {"frames_dropped": self._blocked_frames})
+            figures["frames_dropped"] = self._blocked_frames
+            return warned(reason, None, figures, by_absence=True)
         return passed(f"{self._windows} steady seconds", figures)
 
     def long_turns(self, known: Known) -> Verdict:

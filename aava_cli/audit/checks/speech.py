@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
+from aava_cli.audit.checks.wording import bare
 from aava_cli.audit.places import Sightings
 from aava_cli.audit.verdicts import failed, not_triggered, passed, undecidable, warned
 
@@ -55,14 +56,14 @@ class FastAnswer:
 
 @check("C2", "short words are taken", needs=("logger",))
 class ShortWords:
-    """A word of the list is never dropped."""
+    """A word of the list is never dropped; as an echo it may be, because it may be one."""
 
-    __slots__ = ("_dropped", "_taken", "_whitelist")
+    __slots__ = ("_dropped", "_echoes", "_taken", "_whitelist")
 
     def __init__(self, limits: Limits) -> None:
         self._whitelist = limits.words.get("whitelist", frozenset())
         self._taken = 0
-        self._dropped = Sightings()
+        self._dropped, self._echoes = Sightings(), Sightings()
 
     def on_short_accepted(self, event: Event, here: Here) -> None:
         """Count a short phrase that was taken."""
@@ -71,19 +72,27 @@ class ShortWords:
 
     def on_stt_drop(self, event: Event, here: Here) -> None:
         """Note a word of the list that was dropped."""
-        if event.text("text").removesuffix("...").strip(_PUNCTUATION).lower() in self._whitelist:
-            self._dropped.add(here)
+        if bare(event.text("text")) in self._whitelist:
+            is_echo = event.text("reason") == "echo_window"
+            (self._echoes if is_echo else self._dropped).add(here)
 
     on_filler_drop = on_stt_drop
 
     def verdict(self, known: Known) -> Verdict:
         """Return whether a word of the list was lost."""
-        del known
+        figures = {
+            "taken": self._taken,
+            "dropped": self._dropped.count,
+            "echoes": self._echoes.count,
+        }
         if self._dropped.count:
-            reason = "a word that means something was dropped"
-            return failed(reason, self._dropped, {"taken": self._taken})
+            return failed("a word that means something was dropped", self._dropped, figures)
+        if self._echoes.count:
+            if known.scenario == "edge":
+                return failed("a short answer was taken for an echo", self._echoes, figures)
+            return warned("dropped as an echo, which it may have been", self._echoes, figures)
         if self._taken:
-            return passed("short words were taken", {"taken": self._taken})
+            return passed("short words were taken", figures)
         return not_triggered("nobody said a short word")
 
 

@@ -78,10 +78,21 @@ class Builder:
         if self._gate is not None and not call.is_ghost:
             self._gate.see(name, judged)
         self._draw(call, name)
-        status = gravest(each.status for each in judged.verdicts.values())
-        self._tell(name, status, _checks_of(status, judged.verdicts))
-        if self._has_room(status):
+        if self._has_room(self._told(call, name, judged)):
             self._kept.append(self._call_report(call, name, judged))
+
+    def preview(self, call: Call, judged: Judged) -> None:
+        """Tell how a call came out that is over, though a line of it may still come."""
+        if call.ids:
+            self._told(call, call.name(self._profile.names_first), judged)
+
+    def _told(self, call: Call, name: str, judged: Judged) -> Status:
+        """Return what stands for all verdicts, and tell it unless it was told before."""
+        status = gravest(each.status for each in judged.verdicts.values())
+        if call.told is not status:
+            self._tell(name, status, _checks_of(status, judged.verdicts))
+            call.told = status
+        return status
 
     def _has_room(self, status: Status) -> bool:
         """Return whether a call is kept; a failed one takes the place of one that is not."""
@@ -98,6 +109,7 @@ class Builder:
     def _call_report(self, call: Call, name: str, judged: Judged) -> CallReport:
         return CallReport(
             call=name,
+            status=gravest(each.status for each in judged.verdicts.values()),
             ids=_told_ids(call),
             source=call.source,
             is_whole=call.started and call.ended,

@@ -71,9 +71,10 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """One call: its names, what of it the log has, and its verdicts."""
+    """One call: its names, what of it the log has, its verdicts, and the gravest of them."""
 
     call: str
+    status: Status
     ids: Mapping[str, tuple[str, ...]]
     source: str
     is_whole: bool
@@ -82,11 +83,6 @@ class CallReport:
     notes: tuple[str, ...]
     checks: tuple[CheckReport, ...]
 
-    @property
-    def status(self) -> Status:
-        """The gravest of its verdicts."""
-        return gravest(each.status for each in self.checks)
-
     def of(self, status: Status) -> tuple[CheckReport, ...]:
         """Return the verdicts that are *status*."""
         return tuple(each for each in self.checks if each.status is status)
@@ -94,7 +90,8 @@ class CallReport:
 
 # What needs no more words than that.
 _IN_A_LINE = {Status.NOT_TRIGGERED: "not triggered", Status.MANUAL: "for a person to judge"}
-_GRAVITY = (Status.FAIL, Status.WARN, Status.PASS, Status.UNDECIDABLE, Status.NOT_TRIGGERED)
+# What is open counts more than what passed: a call is green only where all of it was decided.
+_GRAVITY = (Status.FAIL, Status.WARN, Status.UNDECIDABLE, Status.PASS, Status.NOT_TRIGGERED)
 
 
 def gravest(statuses: Iterable[Status]) -> Status:
