@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aava_cli.audit.redaction import answers_to
 from aava_cli.audit.verdicts import Known, Status, Verdict, undecidable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def scenario_of(call: Call, scenarios: Mapping[str, str]) -> str | None:
         (
             scenario
             for start, scenario in scenarios.items()
-            if any(name.startswith(start) for name in names)
+            if any(answers_to(name, start) for name in names)
         ),
         None,
     )

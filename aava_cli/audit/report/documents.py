@@ -1,0 +1,100 @@
+"""The files that an audit was asked to write, which say how it ended however it ends."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aava_cli.audit.report.junit import as_junit, error_as_junit
+from aava_cli.audit.report.markdown import as_markdown, error_as_markdown
+from aava_cli.audit.report.results import Document, NotShown
+from aava_cli.audit.timeline import drawing_of
+from aava_cli.errors import AavaError, UsageError
+from aava_cli.files import atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from aava_cli.audit.report.results import Audited
+    from aava_cli.audit.report.showing import Showing
+    from aava_cli.output import Form, Result
+
+_STDOUT = Path("-")
+_NOT_ENDED = NotShown("the audit did not come to an end", hint="run it again")
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Where each document goes; `-` is printed instead of the answer."""
+
+    junit: Path | None = None
+    markdown: Path | None = None
+    svg: Path | None = None
+
+    @contextmanager
+    def open(self, logs: Iterable[str], showing: Showing) -> Iterator[None]:
+        """Let what is done meanwhile fail in the documents as well.
+
+        From the beginning no document of an earlier run is left that could be taken for one of
+        this: whoever is killed leaves one that says so.
+
+        Raises:
+            UsageError: a document cannot be written, or would be written over a log.
+        """
+        try:
+            self._begin(logs)
+            yield
+        except AavaError as error:
+            error.message, error.hint = showing.name(error.message), showing.name(error.hint)
+            self._refuse(error)
+            raise
+
+    def write(self, audited: Audited) -> None:
+        """Write every document that has a file of its own."""
+        for path, write in self._wanted():
+            if path != _STDOUT:
+                _write(path, write(audited))
+
+    def printed(self, audited: Audited, form: Form) -> Result:
+        """Return the document that is printed, or the answer itself."""
+        asked = [write for path, write in self._wanted() if path == _STDOUT]
+        return Document(asked[-1](audited), audited) if asked and form == "text" else audited
+
+    def _wanted(self) -> list[tuple[Path, Callable[[Audited], str]]]:
+        every = ((self.svg, drawing_of), (self.junit, as_junit), (self.markdown, as_markdown))
+        return [(path, write) for path, write in every if path is not None]
+
+    def _begin(self, logs: Iterable[str]) -> None:
+        files = [path for path, _ in self._wanted() if path != _STDOUT]
+        for log in map(Path, logs):
+            for path in files:
+                if log.exists() and path.exists() and log.samefile(path):
+                    message = f"`{path}` is a log, and would be written over"
+                    raise UsageError(message, hint="name another file")
+        self._refuse(_NOT_ENDED)
+
+    def _refuse(self, error: AavaError) -> None:
+        """Say in every document that there is no answer; a drawing says so by its absence."""
+        for path, told in ((self.junit, error_as_junit), (self.markdown, error_as_markdown)):
+            if path is not None and path != _STDOUT and not _is_special(path):
+                _write(path, told(error))
+        if self.svg is not None and self.svg.is_file():
+            self.svg.unlink()
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _write(path: Path, document: str) -> None:
+    try:
+        if _is_special(path):
+            # Such as `/dev/stderr` or a pipe: nothing may take its place.
+            path.write_bytes(document.encode())
+        else:
+            atomic_write(path, document.encode())
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror}"
+        raise UsageError(message, hint="name a file in a folder that is there") from error
