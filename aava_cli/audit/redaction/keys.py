@@ -39,7 +39,7 @@ _PERSON_LAST = _words(
 )
 # What is known of a text or a person, and is neither.
 _ABOUT = _words(
-    """at bytes chars confidence count counts duration empty enabled engine error format hash idx
+    """at bytes chars confidence count counts duration empty enabled engine format hash idx
     index is lang language len length level limit max min mode model ms ok path percent rate ratio
     score sec seconds short size sid state status threshold time timeout timestamp tokens total ts
     type us version id ids"""

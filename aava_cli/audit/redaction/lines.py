@@ -38,11 +38,11 @@ _POINT = re.compile(
     re.VERBOSE,
 )
 _NOBODY = re.compile(
-    r"['\"]?(?:True|False|true|false|None|null|yes|no|\[\]|\{\}|['\"]|\d+(?:\.\d+)?(?:ms|s|%)"
+    r"(?:''|\"\"|(?P<mark>['\"]?)(?:True|False|true|false|None|null|\[\]|\{\}|\d+(?:\.\d+)?(?:ms|s|%)"
     r"|(?:CA|MZ)[0-9a-f]{6,32}|SES-\w{8}|(?:resp|item|event)_\w+(?:\.{3})?"
-    r"|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?)['\"]?(?=[\s,;|)\]}]|$)"
+    r"|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?)(?P=mark))(?=[\s,;|)\]}]|$)"
 )
-_FIGURE = re.compile(r"['\"]?-?\d{1,4}(?:\.\d+)?['\"]?(?=[\s,;|)\]}]|$)")
+_FIGURE = re.compile(r"(?P<mark>['\"]?)-?\d{1,4}(?:\.\d+)?(?P=mark)(?=[\s,;|)\]}]|$)")
 _NOTHING = re.compile(r"[\s.…]*$")
 # A tag in capitals begins a line of the log, as in `"message": "🔊 [TX_METRICS] fps=50"`.
 _TAGGED = re.compile(r"['\"][^\w\[]*\[[A-Z]")
@@ -61,6 +61,7 @@ _ESCAPED = re.compile(r"(?:\\u(?!00[0-7])[0-9a-fA-F]{4}[ '-]?|\\x[89a-fA-F][0-9a
 _ESCAPE = re.compile(r"\\u(?P<code>[0-9a-fA-F]{4})|\\.")
 _PLAIN = re.compile(r"[\w./:+-]*")
 _BARE_VALUE = re.compile(r"[^\s,}\])]+")
+_BEHIND_STRUCTURE = re.compile(r"\s*(?:[,;|)\]}]|\w+=|$)")
 _QUOTES = ("'", '"')
 _BRACKETS = ("[", "{", "(")
 _PEOPLE = ("said", "words", "person")
@@ -80,9 +81,10 @@ def without_people(line: str, *, is_cut: bool = False) -> str:
 
 
 def _without_people(text: str, depth: int) -> str:
+    # Numbers first: what bounds a name may also stand within a number.
+    text = replace_numbers(text, lambda _: HIDDEN)
     text = "".join(_Scan(text, depth).parts())
-    text = _ESCAPED.sub(HIDDEN, _SCRIPT.sub(HIDDEN, text))
-    return replace_numbers(text, lambda _: HIDDEN)
+    return _ESCAPED.sub(HIDDEN, _SCRIPT.sub(HIDDEN, text))
 
 
 class _Scan:
@@ -120,10 +122,10 @@ class _Scan:
     def _hide(self, end: int) -> None:
         if end > self._at:
             self._parts.append(HIDDEN)
-        self._at = end
+            self._at = end
 
     def _take_said(self) -> None:
-        if _NOTHING.match(self._text, self._at) or _NOBODY.match(self._text, self._at):
+        if _NOTHING.match(self._text, self._at):
             return
         if not self._text[self._at - 1].isspace():
             # As in `User said goodbye: ...` and `AI said (partial): ...`.
@@ -154,8 +156,12 @@ class _Scan:
             self._take_string(end_of_name(text, begin), kind)
         elif self._is_of_log(kind) or self._is_of_nobody(kind):
             return
-        elif opening in _BRACKETS:
-            self._hide(end_of_structure(text, begin))
+        elif (
+            kind != "said"
+            and opening in _BRACKETS
+            and _BEHIND_STRUCTURE.match(text, end := end_of_structure(text, begin))
+        ):
+            self._hide(end)
         elif kind == "person":
             self._hide(end_of_name(text, begin if opening in _QUOTES else behind_key))
         else:
@@ -228,7 +234,9 @@ def _decoded(content: str, quote: str) -> str:
 
 
 def _letter(found: re.Match[str]) -> str:
-    return chr(int(found["code"], 16)) if found["code"] else found[0][1:]
+    if found["code"]:
+        return chr(int(found["code"], 16))
+    return {"n": "\n", "r": "\r", "t": "\t"}.get(found[0][1], found[0][1])
 
 
 def _encoded(content: str, quote: str) -> str:

@@ -71,15 +71,15 @@ _TELEPHONE = re.compile(
             # International: whatever is behind the sign.
             (
                 rf"(?:\+|%2[Bb]|(?<!\d)00(?={_ANY_GAP}?[1-9])){_ANY_GAP}{{0,2}}"
-                rf"\d(?:{_ANY_GAP}{{0,3}}\d){{6,14}}(?!\d)"
+                rf"\d(?:{_ANY_GAP}{{0,4}}\d){{6,14}}(?!\d)"
             ),
             r"(?:\+|%2[Bb])\d{7,}",
             # With the zero of a trunk.
-            rf"(?<!\d)\(?0\d(?:{_ANY_GAP}{{0,3}}\d){{6,11}}(?!\d)",
+            rf"(?<!\d)\(?0\d(?:{_ANY_GAP}{{0,4}}\d){{6,11}}(?!\d)",
             # In groups.
             (
                 rf"(?P<gaps>(?<!\d)\(?(?:[1-9]\d{{0,2}}|1[5-9]00)\)?"
-                rf"(?:{_GAP}{{1,3}}\d{{2,8}}){{1,5}}(?!\d))"
+                rf"(?:{_GAP}{{1,4}}\d{{2,8}}){{1,5}}(?!\d))"
             ),
             r"(?P<dots>(?<![\d.])\(?[1-9]\d{0,2}\)?(?:\.\d{2,8}){2,5}(?!\d|\.\d))",
             # In one piece: as many digits as E.164 has.
@@ -96,19 +96,23 @@ _LEAST_DIGITS_IN_TWO = 11
 _SPELLED_DIGIT = re.compile(r"\\u003([0-9])")
 # A host's address behind the `@` stays: it is no person's.
 _EMAIL = re.compile(
-    r"(?<![\w.%+-])(?:[\w.%+-]++@|[\w.+-]+%40)(?!sha\d+:)"
+    r"(?<![\w.%+*-])(?P<who>[\w.%+*-]++@|[\w.+*-]+%40)(?!sha\d+:)"
     rf"(?:(?={_OCTET}(?:\.{_OCTET}){{3}}(?![\w.]))|[\w-]+(?:\.[\w-]+)*)"
 )
+# What a number before the `@` has become.
+_REPLACED = re.compile(r"(?:\*{3}|caller-[0-9a-f]{6})(?:@|%40)")
 
 
 def replace_numbers(text: str, replace: Callable[[str], str]) -> str:
     """Return *text* with every telephone number and e-mail address replaced."""
 
     def hide(found: re.Match[str]) -> str:
+        if _REPLACED.fullmatch(found["who"]):
+            return found[0]
         address = found[0].removesuffix("@")
         return replace(address) + found[0][len(address) :]
 
-    return "".join(_replaced(_EMAIL.sub(hide, _in_ascii(text)), replace))
+    return _EMAIL.sub(hide, "".join(_replaced(_in_ascii(text), replace)))
 
 
 def telephone_in(text: str) -> str | None:

@@ -43,12 +43,16 @@ class Documents:
         Raises:
             UsageError: a document cannot be written, or would be written over a log.
         """
+        is_begun = False
         try:
-            self._begin(logs)
+            self._spare(logs)
+            self._refuse(_NOT_ENDED)
+            is_begun = True
             yield
         except AavaError as error:
             error.message, error.hint = showing.name(error.message), showing.name(error.hint)
-            self._refuse(error)
+            if is_begun:
+                self._refuse(error)
             raise
 
     def write(self, audited: Audited) -> None:
@@ -66,14 +70,13 @@ class Documents:
         every = ((self.svg, drawing_of), (self.junit, as_junit), (self.markdown, as_markdown))
         return [(path, write) for path, write in every if path is not None]
 
-    def _begin(self, logs: Iterable[str]) -> None:
+    def _spare(self, logs: Iterable[str]) -> None:
         files = [path for path, _ in self._wanted() if path != _STDOUT]
         for log in map(Path, logs):
             for path in files:
                 if log.exists() and path.exists() and log.samefile(path):
                     message = f"`{path}` is a log, and would be written over"
                     raise UsageError(message, hint="name another file")
-        self._refuse(_NOT_ENDED)
 
     def _refuse(self, error: AavaError) -> None:
         """Say in every document that there is no answer; a drawing says so by its absence."""
