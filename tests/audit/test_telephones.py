@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aava_cli.audit.places import _LONGEST_LINE
@@ -70,6 +70,7 @@ AROUND = (
 )
 
 
+@settings(deadline=None)
 @given(NUMBERS, st.sampled_from(FORMS), st.sampled_from(GAPS), st.sampled_from(AROUND))
 def test_telephone_numbers_never_survive(
     number: str, form: Callable[[str, str], str], gap: str, around: str
@@ -81,6 +82,7 @@ def test_telephone_numbers_never_survive(
         assert len(left) < 5, (line, shown)
 
 
+@settings(deadline=None)
 @given(NUMBERS, st.sampled_from(FORMS[:5]), st.integers(0, 14))
 def test_number_at_the_end_of_a_cut_line_does_not_survive(
     number: str, form: Callable[[str, str], str], kept: int
@@ -92,6 +94,7 @@ def test_number_at_the_end_of_a_cut_line_does_not_survive(
     assert not re.search(r"\d", Showing(redact=True).line(line.encode()))
 
 
+@settings(deadline=None)
 @given(NUMBERS, st.sampled_from(["{}", "PJSIP/{}-00000001", "/var/log/{}.log", "{}@trunk"]))
 def test_names_have_a_stable_pseudonym(number: str, around: str) -> None:
     """The same in every form of the number; who knows the number finds the call by it."""

@@ -10,7 +10,7 @@ from aava_cli.redact import HIDDEN, is_secret, scrub
 
 __all__ = ("answers_to", "shown_name", "without_people", "without_secrets")
 
-_KEYED = re.compile(r"([\w-]+)(\"?'?\s*[=:]\s*'?\"?)([^\s'\",}]+)")
+_KEYED = re.compile(r"(?<![\w-])([\w-]++)(\"?'?\s*[=:]\s*'?\"?)([^\s'\",}]+)")
 _BEARER = re.compile(r"\b(Bearer\s+)\S+|\b((?:sk|pk|rk)-)[\w-]{12,}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
 from aava_cli.audit.redaction.keys import Kind, kind_of
 from aava_cli.audit.redaction.numbers import replace_numbers
@@ -46,6 +47,8 @@ _FIGURE = re.compile(r"(?P<mark>['\"]?)-?\d{1,4}(?:\.\d+)?(?P=mark)(?=[\s,;|)\]}
 _NOTHING = re.compile(r"[\s.…]*$")
 # A tag in capitals begins a line of the log, as in `"message": "🔊 [TX_METRICS] fps=50"`.
 _TAGGED = re.compile(r"['\"][^\w\[]*\[[A-Z]")
+_LEVEL = re.compile(r"['\"](?:level|levelname|severity)['\"]\s*:")
+_LETTERS = re.compile(r"\w")
 _REQUEST = re.compile(r"\"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|WebSocket) [^\"]*\"")
 _ONE_WORD = re.compile(r"(?:'[^\s'\"]*'|\"[^\s'\"]*\")(?!\w)")
 _MANY_WORDS = re.compile(r"\S\s+\S")
@@ -70,6 +73,7 @@ _DEEPEST = 4
 _CUT_OFF = re.compile(r"(?:[+(]?\d[\d\s()./_\u00a0\u2010-\u2015\ufffd-]{0,24})?\S{0,64}$")
 
 
+@lru_cache(maxsize=2048)
 def without_people(line: str, *, is_cut: bool = False) -> str:
     """Return *line* without telephone numbers, names and words of callers.
 
@@ -154,7 +158,7 @@ class _Scan:
         behind_key = begin - 1 if text[begin - 1 : begin].isspace() else begin
         if kind == "line" and opening in _QUOTES:
             self._take_string(end_of_name(text, begin), kind)
-        elif self._is_of_log(kind) or self._is_of_nobody(kind):
+        elif self._is_of_log(kind) or self._is_of_nobody(kind, behind_key):
             return
         elif (
             kind != "said"
@@ -169,14 +173,22 @@ class _Scan:
 
     def _is_of_log(self, kind: Kind) -> bool:
         return kind not in _PEOPLE or (
-            kind == "words" and _TAGGED.match(self._text, self._at) is not None
+            kind == "words"
+            and _TAGGED.match(self._text, self._at) is not None
+            and _LEVEL.search(self._text) is not None
         )
 
-    def _is_of_nobody(self, kind: Kind) -> bool:
-        """Return whether the value is a figure, or the name of something."""
-        if _NOBODY.match(self._text, self._at):
-            return True
-        return kind != "said" and _FIGURE.match(self._text, self._at) is not None
+    def _is_of_nobody(self, kind: Kind, behind_key: int | None = None) -> bool:
+        """Return whether the value is a figure, or the name of something.
+
+        Of words that no quotes bound, such as those *behind_key*, it must be all.
+        """
+        found = _NOBODY.match(self._text, self._at)
+        if found is None and kind != "said":
+            found = _FIGURE.match(self._text, self._at)
+        if found is None or behind_key is None or kind == "person":
+            return found is not None
+        return not _LETTERS.search(self._text[found.end() : end_of_words(self._text, behind_key)])
 
     def _take_string(self, end: int, kind: Kind) -> None:
         quote, content = self._text[self._at], self._text[self._at + 1 : end]
