@@ -121,6 +121,13 @@ def test_what_was_said_never_survives(
         "raw=\"{'text': 'Dana'",
         '{"event": "x", "other": "this is Dana Levi"}',
         '{"message": "[MUSIC] Dana Levi"}',
+        '{"event": "AI said: \\u05d3 Dana \\u0',
+        '{"event": "AI said: \\ud83e Dana"}',
+        '{"name": Dana, "x": 1}',
+        "{'text': 'it's Dana Levi here', 'x': 1}",
+        "name='Dana Levi",
+        "args=['Dana', {'x': 'Levi'",
+        "User said goodbye:Dana",
         '{"event": "{\\"text\\": \\"Dana\\"}"}',
         "said \\u05d3\\u05e0\\u05d4 and \\xd7\\x93",
         "to José Pérez",
@@ -217,6 +224,11 @@ def test_lines_of_the_monitor_stay_readable(line: str) -> None:
         ('{"event": "AI said: hi", "fps": 50}', '{"event": "AI said: ***", "fps": 50}'),
         ("{'event': 'AI said: it\\'s', 'fps': 50}", "{'event': 'AI said: ***', 'fps': 50}"),
         ("error='connection refused by host' code=5", "error='connection refused by host' code=5"),
+        ('{"phone": 12345, "slots": 3}', '{"phone": ***, "slots": 3}'),
+        ('{"from": 5, "text": null, "to": ""}', '{"from": 5, "text": null, "to": ""}'),
+        ("args={'a': 'Dana'} call_id=17.1", "args=*** call_id=17.1"),
+        ("in 'some-words' and 'x'; it's 5 o'clock", "in 'some-words' and 'x'; it's 5 o'clock"),
+        ('"" and "2025-12-14 12:00:05" \'tis', '"" and "2025-12-14 12:00:05" \'tis'),
         ("sip:972501234567@10.0.0.1:5060", "sip:***@10.0.0.1:5060"),
         ("aava@sha256:0123 @app.route", "aava@sha256:0123 @app.route"),
         ("[TX_METRICS] fps=50.0, max_gap_ms=22.1, frames=50, q=3/1000",
@@ -250,6 +262,22 @@ def test_record_stays_a_record() -> None:
         assert "AI said: ***" in shown
         assert "so\\nbe it: *** ***" in shown
         assert shown.endswith("[1, ***]}")
+
+
+@settings(deadline=None)
+@given(
+    st.text(),
+    st.sampled_from(
+        ["{}", "event='{}'", '{{"event": "AI said: {}"}}', "a 'b {}", '"x": {}', "to={}"]
+    ),
+)
+def test_any_line_can_be_read(text: str, around: str) -> None:
+    """Whatever is in it, and nothing comes of it that cannot be written."""
+    line = around.format(text.encode("utf-8", "replace").decode())
+    assert isinstance(without_people(line).encode(), bytes)
+    escaped = json.dumps({"event": f"{text} AI said: {text}", "other": text})
+    for each in (escaped, escaped[: len(escaped) // 2]):
+        assert without_people(each).isprintable()
 
 
 def test_deep_nesting_is_hidden() -> None:

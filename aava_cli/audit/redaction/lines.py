@@ -252,5 +252,12 @@ def _letter(found: re.Match[str]) -> str:
 
 
 def _encoded(content: str, quote: str) -> str:
-    encoded = json.dumps(content, ensure_ascii=False)[1:-1]
-    return encoded if quote == '"' else encoded.replace('\\"', '"').replace("'", "\\'")
+    """Return *content* as it stands in a string; what cannot be printed stays spelled out."""
+    return "".join(
+        f"\\{letter}"
+        if letter in (quote, "\\")
+        else letter
+        if letter.isprintable()
+        else json.dumps(letter)[1:-1]
+        for letter in content
+    )
