@@ -7,7 +7,6 @@ one. Of what is in quotes under a key that nobody knows, only single words stay.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
 
@@ -20,20 +19,20 @@ from aava_cli.audit.redaction.spans import (
     end_of_structure,
     end_of_words,
 )
+from aava_cli.audit.redaction.strings import decoded, encoded
 from aava_cli.redact import HIDDEN
 
 _POINT = re.compile(
     r"""
-      (?P<said>(?:(?<![\w-])(?:AI|User|Caller|Agent|Bot|Assistant|Human|Customer)
+      (?P<said>(?:(?<![\w-])(?i:AI|User|Caller|Agent|Bot|Assistant|Human|Customer)
                (?:\ said\b(?:\ goodbye\b(?:,\ AI\ responded\ politely\ -\ disconnecting)?
                            |\ closing\ phrase\b)?
                  |(?:\ (?:reply|input|says|asked|answered|question))?(?=:\s))
              |Request\ from\ AI
              |\b(?:STT|ASR|LLM|TTS)\ (?:result|response|text|input|output)(?=:\s)
-             |(?:SMART\ HANGUP\]\ Reason|Auto\ hang-up:\ call=\w*,\ reason)(?=[:=]\s?\S+\s+\S)
              |\b(?i:name\ is)\b)(?P<behind>:?\s*))
     | (?P<quoted>"(?P<double>(?:[^"\\]|\\.){1,64}+)"\s*:\s*|'(?P<single>[^'\\]{1,64}+)'\s*:\s*)
-    | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\s?(?:=(?!=)|:(?![/:]))\s*
+    | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\)?\s?(?:=(?!=)|:(?![/:]))\s*
     | (?<!\w)(?P<quote>["'])(?=\S)
     """,
     re.VERBOSE,
@@ -61,13 +60,13 @@ _SCRIPT = re.compile(
     rf"(?:[ .,?!\"'\u05f3\u05f4-]{{1,2}}[A-Za-z]*{_LETTER}[\w'\u0591-\u05c7-]*)*"
 )
 _ESCAPED = re.compile(r"(?:\\u(?!00[0-7])[0-9a-fA-F]{4}[ '-]?|\\x[89a-fA-F][0-9a-fA-F][ '-]?)+")
-_ESCAPE = re.compile(r"\\u(?P<code>[0-9a-fA-F]{4})|\\.")
 _PLAIN = re.compile(r"[\w./:+-]*")
 _BARE_VALUE = re.compile(r"[^\s,}\])]+")
 _BEHIND_STRUCTURE = re.compile(r"\s*(?:[,;|)\]}]|\w+=|$)")
 _QUOTES = ("'", '"')
 _BRACKETS = ("[", "{", "(")
-_PEOPLE = ("said", "words", "person")
+_BOUND = ("said", "words", "person")
+_PEOPLE = (*_BOUND, "free")
 # Nested as deep as anybody writes JSON within JSON.
 _DEEPEST = 4
 _CUT_OFF = re.compile(r"(?:[+(]?\d[\d\s()./_\u00a0\u2010-\u2015\ufffd-]{0,24})?\S{0,64}$")
@@ -120,8 +119,9 @@ class _Scan:
         return self._parts
 
     def _keep(self, end: int) -> None:
-        self._parts.append(self._text[self._at : end])
-        self._at = end
+        if end > self._at:
+            self._parts.append(self._text[self._at : end])
+            self._at = end
 
     def _hide(self, end: int) -> None:
         if end > self._at:
@@ -141,10 +141,10 @@ class _Scan:
         text, begin = self._text, self._at
         opening = text[begin : begin + 1]
         if opening in _QUOTES and self._is_of_log(kind):
-            self._take_string(end_of_string(text, begin), kind)
+            self._take_string(end_of_string(text, begin), "line" if kind == "words" else kind)
         elif kind in _PEOPLE and not self._is_of_nobody(kind):
             if opening in _QUOTES:
-                self._hide(end_of_string(text, begin))
+                self._take_string(end_of_string(text, begin), kind)
             elif opening in _BRACKETS:
                 self._hide(end_of_structure(text, begin))
             else:
@@ -166,6 +166,9 @@ class _Scan:
             and _BEHIND_STRUCTURE.match(text, end := end_of_structure(text, begin))
         ):
             self._hide(end)
+        elif kind == "free":
+            end = end_of_name(text, behind_key)
+            self._take_prose(end)
         elif kind == "person":
             self._hide(end_of_name(text, begin if opening in _QUOTES else behind_key))
         else:
@@ -194,7 +197,7 @@ class _Scan:
         quote, content = self._text[self._at], self._text[self._at + 1 : end]
         closing = quote if content.endswith(quote) else ""
         content = content.removesuffix(closing) if closing else content
-        if kind == "other" and _is_prose(content):
+        if kind in _BOUND or (kind in ("other", "free") and _is_prose(content)):
             self._hide(end)
             return
         self._parts += (quote, self._inside(content, quote), closing)
@@ -205,9 +208,9 @@ class _Scan:
             return content
         if self._depth >= _DEEPEST:
             return HIDDEN
-        said = _decoded(content, quote)
+        said = decoded(content, quote)
         shown = _without_people(said, self._depth + 1)
-        return content if shown == said else _encoded(shown, quote)
+        return content if shown == said else encoded(shown, quote)
 
     def _take_quote(self) -> None:
         """Take a quotation in prose."""
@@ -219,7 +222,12 @@ class _Scan:
         elif text[begin] in self._unclosed or (end := end_of_quote(text, begin)) is None:
             self._unclosed += text[begin]
             self._keep(begin + 1)
-        elif _is_prose(text[begin + 1 : end - 1]):
+        else:
+            self._take_prose(end)
+
+    def _take_prose(self, end: int) -> None:
+        """Hide what is more than a word."""
+        if _is_prose(self._text[self._at : end].strip("'\"")):
             self._hide(end)
         else:
             self._keep(end)
@@ -232,32 +240,3 @@ def _is_prose(content: str) -> bool:
 def _end(pattern: re.Pattern[str], text: str, begin: int) -> int:
     found = pattern.match(text, begin)
     return begin if found is None else found.end()
-
-
-def _decoded(content: str, quote: str) -> str:
-    if "\\" not in content:
-        return content
-    if quote == '"':
-        try:
-            return str(json.loads(f'"{content}"'))
-        except ValueError:
-            pass
-    return _ESCAPE.sub(_letter, content)
-
-
-def _letter(found: re.Match[str]) -> str:
-    if found["code"]:
-        return chr(int(found["code"], 16))
-    return {"n": "\n", "r": "\r", "t": "\t"}.get(found[0][1], found[0][1])
-
-
-def _encoded(content: str, quote: str) -> str:
-    """Return *content* as it stands in a string; what cannot be printed stays spelled out."""
-    return "".join(
-        f"\\{letter}"
-        if letter in (quote, "\\")
-        else letter
-        if letter.isprintable()
-        else json.dumps(letter)[1:-1]
-        for letter in content
-    )

@@ -34,7 +34,9 @@ _KEPT = re.compile(
             r"(?<![0-9A-Za-z])(?:CA|MZ|AC|SM|RE)[0-9a-f]{6,32}(?![0-9A-Za-z])",
             r"(?<![0-9A-Za-z])SES-[0-9A-Za-z]{8}(?![0-9A-Za-z])",
             r"(?<![0-9A-Za-z])(?:resp|item|event|sess|conv)_[0-9A-Za-z]+",
-            r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])",
+            r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])",
+            # A channel of Asterisk, by the extension that it is of.
+            r"(?<=/)[1-9]\d{1,5}-[0-9a-f]{8}(?![0-9A-Za-z])",
             r"(?<![0-9A-Za-z])(?=\d*[a-f])[0-9a-f]{32,128}(?![0-9A-Za-z])",
             r"(?<![0-9A-Za-z])0x[0-9a-f]+",
             # Times.
@@ -48,6 +50,8 @@ _KEPT = re.compile(
             # Seconds since 1970 with a fraction, which is also how Asterisk names calls.
             r"(?<![\d.+])1[4-9]\d{8}\.\d{1,9}(?!\d)",
             rf"(?<!\w){_MOMENTS}{_GIVEN}1[4-9]\d{{8,17}}(?!\d)",
+            # Milliseconds since then: numbers of the country code 1 have eleven digits.
+            r"(?<![\d+])1[4-9]\d{11}(?!\d)",
             # Addresses of hosts.
             rf"(?<![\d.+]){_OCTET}(?:\.{_OCTET}){{3}}(?!\d|\.\d)",
             # Measures and other numbers in full precision.
@@ -62,7 +66,7 @@ _KEPT = re.compile(
 # what stands where another program or this one could not show such a mark.
 _GAP = (
     r"(?:[\s\-_()\u00ad\u2010-\u2015\u2212\uff0d\ufffd\u200b-\u200f\u202a-\u202e\u2060-\u2069]"
-    r"|%20|%2[89Dd])"
+    r"|%20|%2[89Dd]|\(0\))"
 )
 _ANY_GAP = rf"(?:{_GAP}|[./])"
 _TELEPHONE = re.compile(
@@ -82,6 +86,8 @@ _TELEPHONE = re.compile(
                 rf"(?:{_GAP}{{1,4}}\d{{2,8}}){{1,5}}(?!\d))"
             ),
             r"(?P<dots>(?<![\d.])\(?[1-9]\d{0,2}\)?(?:\.\d{2,8}){2,5}(?!\d|\.\d))",
+            # Digit by digit, as it is read out.
+            rf"(?<!\d)\d(?:{_GAP}\d){{8,14}}(?!\d)",
             # In one piece: as many digits as E.164 has.
             r"(?<!\d)[1-9]\d{8,14}(?!\d)",
         )

@@ -9,20 +9,39 @@ from typing import TYPE_CHECKING
 
 from aava_cli.audit.report.junit import as_junit, error_as_junit
 from aava_cli.audit.report.markdown import as_markdown, error_as_markdown
-from aava_cli.audit.report.results import Document, NotShown
+from aava_cli.audit.report.results import NotShown
 from aava_cli.audit.timeline import drawing_of
 from aava_cli.errors import AavaError, UsageError
 from aava_cli.files import atomic_write
+from aava_cli.output import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from aava_cli.audit.report.results import Audited
     from aava_cli.audit.report.showing import Showing
-    from aava_cli.output import Form, Result
+    from aava_cli.output import Form
 
 _STDOUT = Path("-")
 _NOT_ENDED = NotShown("the audit did not come to an end", hint="run it again")
+
+
+class Document(Result):
+    """An answer that is written as a document of its own form."""
+
+    __slots__ = ("_audited", "_document")
+
+    def __init__(self, document: str, audited: Audited) -> None:
+        self._document = document
+        self._audited = audited
+
+    def text(self) -> Iterable[str]:
+        """Yield the document."""
+        yield self._document.removesuffix("\n")
+
+    def failure(self) -> AavaError | None:
+        """Return what keeps the audited from being a release."""
+        return self._audited.failure()
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,21 +251,3 @@ def _first(check: CheckReport) -> str:
         return ""
     more = f" and {check.times - 1} more" if check.times > 1 else ""
     return f"{check.seen[0].source}:{check.seen[0].line}{more}"
-
-
-class Document(Result):
-    """An answer that is written as a document of its own form."""
-
-    __slots__ = ("_audited", "_document")
-
-    def __init__(self, document: str, audited: Audited) -> None:
-        self._document = document
-        self._audited = audited
-
-    def text(self) -> Iterable[str]:
-        """Yield the document."""
-        yield self._document.removesuffix("\n")
-
-    def failure(self) -> AavaError | None:
-        """Return what keeps the audited from being a release."""
-        return self._audited.failure()
