@@ -13,6 +13,7 @@ from functools import lru_cache
 from aava_cli.audit.redaction.keys import Kind, kind_of
 from aava_cli.audit.redaction.numbers import replace_numbers
 from aava_cli.audit.redaction.spans import (
+    end_of_field,
     end_of_name,
     end_of_quote,
     end_of_string,
@@ -167,8 +168,8 @@ class _Scan:
         ):
             self._hide(end)
         elif kind == "free":
-            end = end_of_name(text, behind_key)
-            self._take_prose(end)
+            is_prose = _is_prose(text[begin : end_of_field(text, behind_key)])
+            self._hide(end_of_words(text, behind_key) if is_prose else begin)
         elif kind == "person":
             self._hide(end_of_name(text, begin if opening in _QUOTES else behind_key))
         else:
@@ -222,12 +223,7 @@ class _Scan:
         elif text[begin] in self._unclosed or (end := end_of_quote(text, begin)) is None:
             self._unclosed += text[begin]
             self._keep(begin + 1)
-        else:
-            self._take_prose(end)
-
-    def _take_prose(self, end: int) -> None:
-        """Hide what is more than a word."""
-        if _is_prose(self._text[self._at : end].strip("'\"")):
+        elif _is_prose(text[begin + 1 : end - 1]):
             self._hide(end)
         else:
             self._keep(end)

@@ -16,6 +16,7 @@ _BEHIND_STRING = re.compile(r"\s*(?:[,}\])]|$)")
 _STRUCTURE = re.compile(r"[\[{(\]})]|['\"]")
 # To the end of the text, nothing but `key=value` with values of one word.
 _FIGURES = re.compile(r"(?:[\s,|;]+[A-Za-z_][\w.]*=[^\s,'\"|;]+)+[\s)\]}]*$")
+_BEHIND_FIELD = re.compile(r"[\s,|;]+[A-Za-z_][\w.]*=|\s\|\s|$")
 _BEHIND_NAME = re.compile(r"\s+[A-Za-z_][\w.-]*\s?[=:]|\s*[,;|}\])]|\s+-\s|\s*$")
 _BEHIND_QUOTE = re.compile(r"(?=\s+[A-Za-z_][\w.-]*=)|[,;|}\])]|\s*$|\s+\|")
 _NEXT_FIELD = re.compile(r"\s\w+=|\s\|\s|['\"][\w.-]+['\"]\s*:")
@@ -52,6 +53,12 @@ def end_of_structure(text: str, begin: int) -> int:
 def end_of_words(text: str, begin: int) -> int:
     """Return where what somebody said ends: at the figures that end the line, if any do."""
     found = _FIGURES.search(text, begin)
+    return len(text) if found is None else found.start()
+
+
+def end_of_field(text: str, begin: int) -> int:
+    """Return where the next `key=value` begins; at the end of *text* if nowhere."""
+    found = _BEHIND_FIELD.search(text, begin)
     return len(text) if found is None else found.start()
 
 
