@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aava_cli.audit.redaction import without_people, without_secrets
 from tests.audit.logs import (
     CLEANUP_DONE,
+    LOGGED,
     Names,
     blocking,
     call_metrics,
@@ -170,6 +171,10 @@ def test_figures_of_markers_survive(
     )
     for _, line in lines:
         assert line == without_people(line)
+        assert f"web-1  | {LOGGED}{line}" == without_people(f"web-1  | {LOGGED}{line}")
+        for is_ascii in (True, False):
+            record = json.dumps({"event": line, "level": "info"}, ensure_ascii=is_ascii)
+            assert record == without_people(record)
 
 
 IDS = st.fixed_dictionaries(

@@ -15,7 +15,7 @@ import pytest
 from aava_cli.audit.redaction import shown_name
 from aava_cli.audit.report.documents import Documents
 from aava_cli.audit.report.showing import Showing
-from aava_cli.events import Event, Log, Progress
+from aava_cli.events import Event, Finding, Item, Log, Progress
 from tests.audit.cases import CASES, Case
 from tests.audit.gate_cases import appointment, edge, normal
 from tests.audit.logs import Lines, Names, created, ending, only, opening, printed, turn, window
@@ -116,9 +116,29 @@ def test_number_is_not_shown_when_nothing_can_be_read(aava: Aava, tmp_path: Path
         assert NUMBER in aava(*words, "--no-redact").stderr
     told: list[Event] = []
     emit = Showing(redact=True).emit(told.append)
-    for event in (Progress(f"{NUMBER}.log", 1, None), Log("as it is")):
-        emit(event)
-    assert [Progress(f"{shown_name(NUMBER)}.log", 1, None), Log("as it is")] == told
+    item = Item("x", "y", "pass", NUMBER)
+    for name in (NUMBER, shown_name(NUMBER)):
+        for event in (Progress(name, 1, None), Log(name), Finding(name, "PASS"), item):
+            emit(event)
+    assert told[:4] == told[4:]
+    assert [item] == [each for each in told[:4] if NUMBER in str(each)]
+
+
+@pytest.mark.parametrize("longest", [256, 1024])
+def test_number_where_a_line_around_is_cut_is_not_shown(
+    log: Path, aava: Aava, longest: int
+) -> None:
+    """Wherever in it, not even the first half of it."""
+    around = tuple(
+        b"z" * (longest - 12 + index % 14) + f" +{NUMBER} ".encode() + b"z" * 1500
+        for index in range(80)
+    )
+    log.write_bytes(logged(around, FAILING.printed(), around))
+    (call,) = json.loads(aava("audit", str(log), "--json").stdout)["result"]["calls"]
+    check = next(each for each in call["checks"] if each["check"] == "A1")
+    lines = [each for context in check["contexts"] for each in context["lines"]]
+    assert 50 < sum(each.startswith("z") for each in lines)
+    assert not [each for each in lines if each.startswith("z") and "972" in each]
 
 
 def strictly(text: str) -> dict[str, object]:
@@ -284,13 +304,15 @@ def test_log_is_not_written_over(log: Path, aava: Aava) -> None:
     assert logged(normal()) == log.read_bytes()
 
 
-def test_report_that_cannot_be_written_is_2(log: Path, aava: Aava, tmp_path: Path) -> None:
-    """Before anything is read."""
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--svg"])
+def test_report_that_cannot_be_written_is_2(
+    log: Path, aava: Aava, tmp_path: Path, option: str
+) -> None:
+    """Before anything is read: that is no failed check."""
     log.write_bytes(logged(FAILING.printed()))
-    done = aava("audit", str(log), "--junit", str(tmp_path / "gone" / "a.xml"))
-    assert (2, True) == (done.exit_code, "cannot write" in done.stderr)
-    drawn = aava("audit", str(log), "--svg", str(tmp_path / "gone" / "a.svg"))
-    assert (2, True) == (drawn.exit_code, "cannot write" in drawn.stderr)
+    for path in (tmp_path / "gone" / "a", tmp_path, tmp_path / ("x" * 300), tmp_path / ("x" * 250)):
+        done = aava("audit", str(log), option, str(path))
+        assert (2, True) == (done.exit_code, f"cannot write `{path}`" in done.stderr)
 
 
 def test_pipe_is_written_to(log: Path, aava: Aava, tmp_path: Path) -> None:

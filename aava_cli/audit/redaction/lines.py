@@ -88,7 +88,13 @@ def _without_people(text: str, depth: int) -> str:
     # Numbers first: what bounds a name may also stand within a number.
     text = replace_numbers(text, lambda _: HIDDEN)
     text = "".join(_Scan(text, depth).parts())
-    return _ESCAPED.sub(HIDDEN, _SCRIPT.sub(HIDDEN, text))
+    return _ESCAPED.sub(_without_letters, _SCRIPT.sub(HIDDEN, text))
+
+
+def _without_letters(found: re.Match[str]) -> str:
+    """Return what is spelled out if it is only signs; letters that are not ASCII are hidden."""
+    said = decoded(found[0], "'")
+    return HIDDEN if "\\x" in found[0] or _SCRIPT.search(said) else found[0]
 
 
 class _Scan:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +17,14 @@ from aava_cli.files import atomic_write
 from aava_cli.output import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aava_cli.audit.report.results import Audited
     from aava_cli.audit.report.showing import Showing
     from aava_cli.output import Form
 
 _STDOUT = Path("-")
+_WRITABLE = "name a file in a folder that is there and yours"
 _NOT_ENDED = NotShown("the audit did not come to an end", hint="run it again")
 
 
@@ -53,7 +55,7 @@ class Documents:
     svg: Path | None = None
 
     @contextmanager
-    def open(self, logs: Iterable[str], showing: Showing) -> Iterator[None]:
+    def open(self, logs: Sequence[str], showing: Showing) -> Iterator[None]:
         """Let what is done meanwhile fail in the documents as well.
 
         From the beginning no document of an earlier run is left that could be taken for one of
@@ -89,11 +91,11 @@ class Documents:
         every = ((self.svg, drawing_of), (self.junit, as_junit), (self.markdown, as_markdown))
         return [(path, write) for path, write in every if path is not None]
 
-    def _spare(self, logs: Iterable[str]) -> None:
-        files = [path for path, _ in self._wanted() if path != _STDOUT]
-        for log in map(Path, logs):
-            for path in files:
-                if log.exists() and path.exists() and log.samefile(path):
+    def _spare(self, logs: Sequence[str]) -> None:
+        for path in [path for path, _ in self._wanted() if path != _STDOUT]:
+            _require_writable(path)
+            for log in map(Path, logs):
+                if path.exists() and log.exists() and log.samefile(path):
                     message = f"`{path}` is a log, and would be written over"
                     raise UsageError(message, hint="name another file")
 
@@ -104,6 +106,18 @@ class Documents:
                 _write(path, told(error))
         if self.svg is not None and self.svg.is_file():
             self.svg.unlink()
+
+
+def _require_writable(path: Path) -> None:
+    # A name that is too long raises when it is looked at.
+    with suppress(OSError):
+        if _is_special(path):
+            is_writable = not path.is_dir() and os.access(path, os.W_OK)
+        else:
+            is_writable = os.access(path.resolve().parent, os.W_OK | os.X_OK)
+        if is_writable:
+            return
+    raise UsageError(f"cannot write `{path}`", hint=_WRITABLE)
 
 
 def _is_special(path: Path) -> bool:
@@ -119,4 +133,4 @@ def _write(path: Path, document: str) -> None:
             atomic_write(path, document.encode())
     except OSError as error:
         message = f"cannot write `{path}`: {error.strerror}"
-        raise UsageError(message, hint="name a file in a folder that is there") from error
+        raise UsageError(message, hint=_WRITABLE) from error

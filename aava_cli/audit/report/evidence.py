@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ def evidence(check: CheckReport) -> str:
         for each in check.seen
     ]
     around = [
-        f"{context.line + index}: {line}"
+        f"{number}: {line}"
         for context in check.contexts
-        for index, line in enumerate(context.lines)
+        for number, line in zip(context.numbers or count(context.line), context.lines, strict=False)
     ]
     return "\n".join((*seen, "", *around) if around else seen)

@@ -98,14 +98,16 @@ def _properties(call: CallReport) -> Iterator[tuple[str, str]]:
 
 
 def _case(check: CheckReport, about: str = "") -> _Case:
-    outcome: Outcome = ""
-    text = _figures(check)
-    if check.status is Status.FAIL:
-        outcome, text = "failure", "\n".join(filter(None, (about, text, evidence(check))))
-    elif check.status in _SKIPPED:
-        outcome = "skipped"
+    about = about if check.status is Status.FAIL else ""
+    text = "\n".join(filter(None, (about, _figures(check), evidence(check))))
     message = f"{check.status}: {check.reason}"
-    return _Case(f"{check.check} {check.title}", outcome, message, text)
+    return _Case(f"{check.check} {check.title}", _outcome(check.status), message, text)
+
+
+def _outcome(status: Status) -> Outcome:
+    if status is Status.FAIL:
+        return "failure"
+    return "skipped" if status in _SKIPPED else ""
 
 
 def _alarm(check: CheckReport) -> _Case:

@@ -44,11 +44,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Lines around, as they follow each other; the first is number *line*."""
+    """Lines around, as they follow each other; the first is number *line*.
+
+    Records of a collector have *numbers* of their own.
+    """
 
     source: str
     line: int
     lines: tuple[str, ...]
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

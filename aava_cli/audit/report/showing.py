@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.redaction import shown_name, without_people, without_secrets
-from aava_cli.events import Progress
+from aava_cli.events import Finding, Log, Progress
 
 if TYPE_CHECKING:
     from aava_cli.audit.report.results import Audited
     from aava_cli.audit.verdicts import Figure, Figures
     from aava_cli.events import Emit, Event
 
-# Of so long a line the end was not kept.
-_CUT_BYTES = 1024
+# Of a line that is so long the end was not kept, or is it where all around are long.
+_CUT_BYTES = frozenset((256, 1024))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Showing:
     def line(self, line: bytes) -> str:
         """Return a *line* of a log."""
         text = without_secrets(_printable(text_of(line)))
-        return without_people(text, is_cut=len(line) >= _CUT_BYTES) if self.redact else text
+        return without_people(text, is_cut=len(line) in _CUT_BYTES) if self.redact else text
 
     def figures(self, figures: Figures) -> dict[str, Figure]:
         """Return the *figures* that JSON can write: what was not measured is left out."""
@@ -51,11 +51,18 @@ class Showing:
         )
 
     def emit(self, emit: Emit) -> Emit:
-        """Return what tells *emit* how far a log is, under a name that may be shown."""
+        """Return what tells *emit* of logs and calls under names that may be shown."""
 
         def tell(event: Event) -> None:
-            if isinstance(event, Progress):
-                event = replace(event, task=self.name(event.task))
+            match event:
+                case Progress():
+                    event = replace(event, task=self.name(event.task))
+                case Finding():
+                    event = replace(event, subject=self.name(event.subject))
+                case Log():
+                    event = replace(event, message=self.name(event.message))
+                case _:
+                    pass
             emit(event)
 
         return tell
