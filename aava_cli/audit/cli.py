@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aava_cli.errors import UsageError
-
 if TYPE_CHECKING:
-    from aava_cli.audit.report.results import Audited
-    from aava_cli.output import Result
     from aava_cli.session import Session
-
-_STDOUT = Path("-")
-_WRITABLE = "name a file in a folder that is there and yours"
 
 LogArgument = Annotated[
     list[str],
@@ -92,55 +83,25 @@ def audit(  # noqa: PLR0913 - one parameter for each option
     """
     from aava_cli.audit.apply import apply_audit
     from aava_cli.audit.plan import plan_audit
+    from aava_cli.audit.report.documents import Documents
+    from aava_cli.audit.report.showing import Showing
 
     session: Session = ctx.obj
-    _require_writable(svg, junit, markdown)
-    plan = plan_audit(
-        log,
-        scenario or (),
-        profile=profile,
-        gate=gate,
-        strict=strict,
-        redact=not no_redact,
-        follow=follow,
-        timeline=timeline if timeline or svg is None else "",
-        context_lines=context,
-    )
     output = session.output
-    audited = apply_audit(plan, output.emit, tell_calls=follow or output.form == "events")
-    output.result(_written(audited, svg=svg, junit=junit, markdown=markdown, form=output.form))
-
-
-def _require_writable(*paths: Path | None) -> None:
-    """Refuse a document that cannot be written, before hours of logs are read for it."""
-    for path in paths:
-        if path is None or path == _STDOUT:
-            continue
-        # A name that is too long raises when it is looked at.
-        with suppress(OSError):
-            if not path.is_dir() and os.access(path.resolve().parent, os.W_OK | os.X_OK):
-                continue
-        raise UsageError(f"cannot write `{path}`", hint=_WRITABLE)
-
-
-def _written(
-    audited: Audited, *, svg: Path | None, junit: Path | None, markdown: Path | None, form: str
-) -> Result:
-    """Write the documents that were asked for, and return what is printed."""
-    from aava_cli.audit.report.junit import as_junit
-    from aava_cli.audit.report.markdown import as_markdown
-    from aava_cli.audit.report.results import Document
-    from aava_cli.audit.timeline import drawing_of
-    from aava_cli.files import atomic_write
-
-    shown: Result = audited
-    for path, write in ((svg, drawing_of), (junit, as_junit), (markdown, as_markdown)):
-        if path == _STDOUT and form == "text":
-            shown = Document(write(audited), audited)
-        elif path is not None and path != _STDOUT:
-            try:
-                atomic_write(path, write(audited).encode())
-            except OSError as error:
-                message = f"cannot write `{path}`: {error.strerror}"
-                raise UsageError(message, hint=_WRITABLE) from error
-    return shown
+    documents, showing = Documents(junit, markdown, svg), Showing(redact=not no_redact)
+    with documents.open(log, showing):
+        plan = plan_audit(
+            log,
+            scenario or (),
+            profile=profile,
+            gate=gate,
+            strict=strict,
+            redact=showing.redact,
+            follow=follow,
+            timeline=timeline if timeline or svg is None else "",
+            context_lines=context,
+        )
+        emit, tell_calls = showing.emit(output.emit), follow or output.form == "events"
+        audited = showing.audited(apply_audit(plan, emit, tell_calls=tell_calls))
+        documents.write(audited)
+    output.result(documents.printed(audited, output.form))

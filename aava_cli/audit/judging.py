@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.quoting import quotes
+from aava_cli.audit.redaction import answers_to
 from aava_cli.audit.verdicts import Known, Status, Verdict, undecidable
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def scenario_of(call: Call, scenarios: Mapping[str, str]) -> str | None:
         (
             scenario
             for start, scenario in scenarios.items()
-            if any(name.startswith(start) for name in names)
+            if any(answers_to(name, start) for name in names)
         ),
         None,
     )

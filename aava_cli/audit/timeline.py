@@ -20,6 +20,7 @@ _WIDTH = 100
 _FPS_MOST = 60.0
 _GAP_MOST_MS = 240.0
 _GAP_LIMIT_MS = 60.0
+_MOST_DRAWN = 1e9
 
 MARKS = {
     "candidate": "c",
@@ -67,8 +68,8 @@ class Timeline:
     def _sample(self, event: Event, here: Here) -> None:
         del here
         if len(self._fps) < _MOST_SECONDS:
-            self._fps.append(event.number("fps") or 0.0)
-            self._gap_ms.append(event.number("max_gap_ms") or 0.0)
+            self._fps.append(_drawable(event.number("fps")))
+            self._gap_ms.append(_drawable(event.number("max_gap_ms")))
 
     def _mark(self, event: Event, here: Here) -> None:
         del here
@@ -78,6 +79,11 @@ class Timeline:
     def drawn(self, call: str) -> Drawn:
         """Return what there is to draw of *call*."""
         return Drawn(call, tuple(self._fps), tuple(self._gap_ms), tuple(self._marks))
+
+
+def _drawable(value: float | None) -> float:
+    """Return *value* as far as it can be drawn: some print what is no number of anything."""
+    return min(max(value or 0.0, 0.0), _MOST_DRAWN)
 
 
 def in_terminal(drawn: Drawn) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aava_cli.audit.checks import CHECKS
 from aava_cli.audit.excerpts import excerpts
 from aava_cli.audit.gate import NEEDED, Gate
-from aava_cli.audit.redaction import without_people, without_secrets
+from aava_cli.audit.redaction import answers_to
 from aava_cli.audit.report.results import (
     CallReport,
     CheckReport,
@@ -17,11 +17,12 @@ from aava_cli.audit.report.results import (
     Sighting,
     gravest,
 )
+from aava_cli.audit.report.showing import Showing, text_of
 from aava_cli.audit.verdicts import DECIDED, Status, warned
 from aava_cli.errors import NotPossible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeAlias
 
     from aava_cli.audit.calls import Call
@@ -50,12 +51,14 @@ class Builder:
     def __init__(self, plan: AuditPlan, profile: Profile, tell: Tell) -> None:
         self._plan = plan
         self._profile = profile
+        self._shown = Showing(redact=plan.redact)
         self._tell = tell
         self._gate = self._new_gate()
         self._kept: list[CallReport] = []
         self._contexts = 0
         self._absent: Counter[str] = Counter()
         self._unnamed = 0
+        self._unheard = dict.fromkeys(plan.scenarios)
         self.counts: Counter[str] = Counter({str(status): 0 for status in Status})
         self.calls = 0
         self.drawn: Drawn | None = None
@@ -72,6 +75,7 @@ class Builder:
         """Count one call, and keep it while there is room."""
         self.calls += 1
         name = self._name(call)
+        self._hear(call)
         self._count(judged.verdicts)
         for channel in self._profile.channels:
             self._absent[channel] += channel not in call.channels
@@ -110,8 +114,8 @@ class Builder:
         return CallReport(
             call=name,
             status=gravest(each.status for each in judged.verdicts.values()),
-            ids=_told_ids(call),
-            source=call.source,
+            ids=self._told_ids(call),
+            source=self._shown.name(call.source),
             is_whole=call.started and call.ended,
             is_ghost=call.is_ghost,
             scenario=judged.scenario,
@@ -149,6 +153,7 @@ class Builder:
             decided=sum(self.counts[status] for status in DECIDED),
             undecidable=self.counts[Status.UNDECIDABLE],
             absent=tuple(filter(None, map(self._told_absent, self._profile.channels))),
+            unheard=tuple(map(self._shown.name, self._unheard)),
         )
 
     def kept(self) -> tuple[CallReport, ...]:
@@ -162,9 +167,21 @@ class Builder:
     def _name(self, call: Call) -> str:
         name = call.name(self._profile.names_first)
         if call.ids:
-            return name
+            return self._shown.name(name)
         self._unnamed += 1
         return f"{name}-{self._unnamed}"
+
+    def _hear(self, call: Call) -> None:
+        """Note which calls that the operator speaks of are in the log."""
+        names = _names(call)
+        for wanted in [each for each in self._unheard if _is_meant(each, names)]:
+            del self._unheard[wanted]
+
+    def _told_ids(self, call: Call) -> dict[str, tuple[str, ...]]:
+        return {
+            kind: tuple(self._shown.name(text_of(value)) for value in values[:_MOST_NAMES])
+            for kind, values in call.ids.items()
+        }
 
     def _told_absent(self, channel: str) -> str | None:
         if not self._absent[channel]:
@@ -178,8 +195,7 @@ class Builder:
         wanted = self._plan.timeline
         if wanted is None or call.timeline is None or self.drawn is not None:
             return
-        names = [name, *(each for values in _told_ids(call).values() for each in values)]
-        if any(each.startswith(wanted) for each in names):
+        if _is_meant(wanted, (name, *_names(call))):
             self.drawn = call.timeline.drawn(name)
 
     def _report(self, title: str, name: str, verdict: Verdict) -> CheckReport:
@@ -190,15 +206,15 @@ class Builder:
             title=title,
             status=verdict.status,
             reason=verdict.reason,
-            figures=dict(verdict.figures),
+            figures=self._shown.figures(verdict.figures),
             times=seen.count if seen is not None else 0,
             seen=tuple(self._sighting(place) for place in places),
             contexts=self._around(places) if verdict.status is Status.FAIL else (),
         )
 
     def _sighting(self, place: Place) -> Sighting:
-        text = self._shown(place.text.decode("utf-8", "replace"))
-        return Sighting(place.source, place.line, place.offset, place.time, text)
+        source, text = self._shown.name(place.source), self._shown.line(place.text)
+        return Sighting(source, place.line, place.offset, place.time, text)
 
     def _around(self, places: list[Place]) -> tuple[Context, ...]:
         if self._contexts >= _MOST_CONTEXTS:
@@ -206,28 +222,21 @@ class Builder:
         self._contexts += 1
         return tuple(
             Context(
-                each.source,
+                self._shown.name(each.source),
                 each.line,
-                tuple(self._shown(line.decode("utf-8", "replace")) for line in each.lines),
+                tuple(map(self._shown.line, each.lines)),
                 each.numbers,
             )
             for each in excerpts(places)
         )
 
-    def _shown(self, line: str) -> str:
-        line = without_secrets("".join(_printable(line)))
-        return without_people(line) if self._plan.redact else line
+
+def _names(call: Call) -> tuple[str, ...]:
+    return tuple(text_of(value) for values in call.ids.values() for value in values)
 
 
-def _printable(line: str) -> list[str]:
-    return [letter if letter.isprintable() or letter == "\t" else "\ufffd" for letter in line]
-
-
-def _told_ids(call: Call) -> dict[str, tuple[str, ...]]:
-    return {
-        kind: tuple(value.decode("ascii", "replace") for value in values[:_MOST_NAMES])
-        for kind, values in call.ids.items()
-    }
+def _is_meant(wanted: str, names: Iterable[str]) -> bool:
+    return any(answers_to(each, wanted) for each in names)
 
 
 def _notes(call: Call) -> list[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aava_cli.audit.report.junit import evidence
+from aava_cli.audit.report.evidence import evidence, told_ids
 from aava_cli.audit.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from aava_cli.audit.report.results import Audited, CheckReport
+    from aava_cli.audit.report.results import Audited, CallReport, CheckReport
+    from aava_cli.errors import AavaError
+
+_HEADER = ("| check | verdict | requirement | reason | figures |", "|---|---|---|---|---|")
 
 
 def as_markdown(audited: Audited) -> str:
@@ -18,35 +21,65 @@ def as_markdown(audited: Audited) -> str:
     return "\n".join(_lines(audited)) + "\n"
 
 
+def error_as_markdown(error: AavaError) -> str:
+    """Return that there is no answer, because of *error*."""
+    return "\n".join(("# Call audit", "", *_told_error(error))) + "\n"
+
+
 def _lines(audited: Audited) -> Iterator[str]:
-    yield "# Call audit"
-    yield ""
-    yield audited.coverage.line()
+    yield from ("# Call audit", "")
+    failure = audited.failure()
+    if failure is not None:
+        yield from (*_told_error(failure), "")
+    yield _cell(audited.coverage.line())
+    yield from _told_problems(audited.problems)
     for call in audited.calls:
-        yield from _section(f"{call.call}: {call.status}", call.checks)
+        yield from _call(call)
+    if audited.calls_left_out:
+        yield from ("", f"{audited.calls_left_out} more calls are counted and not shown.")
     if audited.run:
         yield from _section("The whole run", audited.run)
     if audited.alarms:
         yield from _section("Of a call that cannot be told", audited.alarms)
+        yield from _records(audited.alarms)
     if audited.gate is not None:
         yield from ("", "## Gate", "", "| scenario | call |", "|---|---|")
         for each in audited.gate:
             yield f"| {each.title} | {_cell(each.call or 'missing: ' + '; '.join(each.lacks))} |"
 
 
-def _section(title: str, checks: Iterable[CheckReport]) -> Iterator[str]:
+def _told_error(error: AavaError) -> Iterator[str]:
+    yield f"**{_cell(error.message)}** (exit code {error.exit_code}; {_cell(error.hint)})"
+
+
+def _told_problems(problems: Iterable[str]) -> Iterator[str]:
+    yield from (line for each in problems for line in ("", f"Damaged: {_cell(each)}"))
+
+
+def _call(call: CallReport) -> Iterator[str]:
+    about = [told_ids(call), f"in {call.source}", *call.notes]
+    if call.scenario is not None:
+        about.append(f"placed as {call.scenario}")
+    yield from _section(f"{call.call}: {call.status}", call.checks, "; ".join(filter(None, about)))
+
+
+def _section(title: str, checks: Iterable[CheckReport], about: str = "") -> Iterator[str]:
     yield from ("", f"## {_cell(title)}", "")
-    yield "| check | verdict | requirement | reason | figures |"
-    yield "|---|---|---|---|---|"
+    if about:
+        yield from (_cell(about), "")
+    yield from _HEADER
     for each in checks:
         told = ", ".join(f"{name}={value}" for name, value in each.figures.items())
         cells = (each.check, each.status, each.title, each.reason, told)
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+    yield from _records(each for each in checks if each.status is Status.FAIL)
+
+
+def _records(checks: Iterable[CheckReport]) -> Iterator[str]:
     for each in checks:
-        if each.status is Status.FAIL:
-            yield from ("", f"### {each.check}: {_cell(each.reason)}", "", "~~~")
-            yield evidence(each).replace("~~~", "~ ~ ~")
-            yield "~~~"
+        yield from ("", f"### {each.check}: {_cell(each.reason)}", "", "~~~")
+        yield evidence(each).replace("~~~", "~ ~ ~")
+        yield "~~~"
 
 
 def _cell(text: str) -> str:

@@ -102,13 +102,17 @@ def gravest(statuses: Iterable[Status]) -> Status:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much could be decided, and what is missing for the rest."""
+    """How much could be decided, and what is missing for the rest.
+
+    *unheard* are the calls that the operator spoke of and no line is of.
+    """
 
     calls: int
     checks: int
     decided: int
     undecidable: int
     absent: tuple[str, ...]
+    unheard: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Return it as the first line of every report."""
@@ -116,7 +120,8 @@ class Coverage:
             f"coverage: {self.calls} call{'s' * (self.calls != 1)}, "
             f"{self.decided} of {self.checks} checks decided, {self.undecidable} undecidable"
         )
-        return "; ".join((head, *self.absent))
+        unheard = (f"no call is `{each}`" for each in self.unheard)
+        return "; ".join((head, *self.absent, *unheard))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +189,10 @@ class Audited(Result):
         if not self.coverage.calls and not self.run:
             message = f"no calls found in {self.lines} lines"
             return NotFound(message, hint="check `--profile`, or log more: see `docs/audit.md`")
+        if self.coverage.unheard:
+            names = ", ".join(f"`{each}`" for each in self.coverage.unheard)
+            message = f"`--scenario` speaks of calls that are not in the log: {names}"
+            return NotFound(message, hint="give the beginning of a name that the report shows")
         return self._not_shown()
 
     def _failed(self) -> str:
@@ -221,11 +230,6 @@ def call_lines(call: CallReport) -> Iterator[str | Table]:
             yield f"{words}: {', '.join(names)}"
 
 
-def _gate_row(scenario: Scenario) -> tuple[str, ...]:
-    lacks = "; ".join(scenario.lacks)
-    return ("shown" if scenario.call else "missing", scenario.title, scenario.call or lacks)
-
-
 def check_table(checks: Iterable[CheckReport]) -> Table:
     """Return the verdicts of *checks* with their reasons, figures and first places."""
     rows = tuple(
@@ -248,21 +252,3 @@ def _first(check: CheckReport) -> str:
         return ""
     more = f" and {check.times - 1} more" if check.times > 1 else ""
     return f"{check.seen[0].source}:{check.seen[0].line}{more}"
-
-
-class Document(Result):
-    """An answer that is written as a document of its own form."""
-
-    __slots__ = ("_audited", "_document")
-
-    def __init__(self, document: str, audited: Audited) -> None:
-        self._document = document
-        self._audited = audited
-
-    def text(self) -> Iterable[str]:
-        """Yield the document."""
-        yield self._document.removesuffix("\n")
-
-    def failure(self) -> AavaError | None:
-        """Return what keeps the audited from being a release."""
-        return self._audited.failure()

@@ -1,0 +1,244 @@
+"""Lines of logs without the people in them.
+
+A line is read from left to right. By its key or by what stands in front of it, a value is
+somebody's words, or who somebody is, and is left out; a value that is a line itself is read as
+one. Of what is in quotes under a key that nobody knows, only single words stay.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from aava_cli.audit.redaction.keys import Kind, kind_of
+from aava_cli.audit.redaction.numbers import replace_numbers
+from aava_cli.audit.redaction.spans import (
+    end_of_field,
+    end_of_name,
+    end_of_quote,
+    end_of_string,
+    end_of_structure,
+    end_of_words,
+)
+from aava_cli.audit.redaction.strings import decoded, encoded
+from aava_cli.redact import HIDDEN
+
+_POINT = re.compile(
+    r"""
+      (?P<said>(?:(?<![\w-])(?i:AI|User|Caller|Agent|Bot|Assistant|Human|Customer)
+               (?:\ said\b(?:\ goodbye\b(?:,\ AI\ responded\ politely\ -\ disconnecting)?
+                           |\ closing\ phrase\b)?
+                 |(?:\ (?:reply|input|says|asked|answered|question))?(?=:\s))
+             |Request\ from\ AI
+             |\b(?:STT|ASR|LLM|TTS)\ (?:result|response|text|input|output)(?=:\s)
+             |\b(?i:name\ is)\b)(?P<behind>:?\s*))
+    | (?P<quoted>"(?P<double>(?:[^"\\]|\\.){1,64}+)"\s*:\s*|'(?P<single>[^'\\]{1,64}+)'\s*:\s*)
+    | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\)?\s?(?:=(?!=)|:(?![/:]))\s*
+    | (?<!\w)(?P<quote>["'])(?=\S)
+    """,
+    re.VERBOSE,
+)
+_NOBODY = re.compile(
+    r"(?:''|\"\"|(?P<mark>['\"]?)(?:True|False|true|false|None|null|\[\]|\{\}|\d+(?:\.\d+)?(?:ms|s|%)"
+    r"|(?:CA|MZ)[0-9a-f]{6,32}|SES-\w{8}|(?:resp|item|event)_\w+(?:\.{3})?"
+    r"|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?)(?P=mark))(?=[\s,;|)\]}]|$)"
+)
+_FIGURE = re.compile(r"(?P<mark>['\"]?)-?\d{1,4}(?:\.\d+)?(?P=mark)(?=[\s,;|)\]}]|$)")
+_NOTHING = re.compile(r"[\s.…]*$")
+# A tag in capitals begins a line of the log, as in `"message": "🔊 [TX_METRICS] fps=50"`.
+_TAGGED = re.compile(r"['\"][^\w\[]*\[[A-Z]")
+_LEVEL = re.compile(r"['\"](?:level|levelname|severity)['\"]\s*:")
+_LETTERS = re.compile(r"\w")
+_REQUEST = re.compile(r"\"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|WebSocket) [^\"]*\"")
+_ONE_WORD = re.compile(r"(?:'[^\s'\"]*'|\"[^\s'\"]*\")(?!\w)")
+_MANY_WORDS = re.compile(r"\S\s+\S")
+_MOMENT = re.compile(r"[\d\s:.,TZ+/-]+[A-Za-z%]{0,5}")
+_WORD_BEFORE = re.compile(r"(\w+) $")
+# Logs are written in ASCII: what is in letters of another script was said by somebody.
+_LETTER = r"[^\W\d_a-zA-Z\u00b5\u03bc]"
+_SCRIPT = re.compile(
+    rf"(?<![A-Za-z])[A-Za-z]*{_LETTER}[\w'\u0591-\u05c7-]*"
+    rf"(?:[ .,?!\"'\u05f3\u05f4-]{{1,2}}[A-Za-z]*{_LETTER}[\w'\u0591-\u05c7-]*)*"
+)
+_ESCAPED = re.compile(r"(?:\\u(?!00[0-7])[0-9a-fA-F]{4}[ '-]?|\\x[89a-fA-F][0-9a-fA-F][ '-]?)+")
+_PLAIN = re.compile(r"[\w./:+-]*")
+_BARE_VALUE = re.compile(r"[^\s,}\])]+")
+_BEHIND_STRUCTURE = re.compile(r"\s*(?:[,;|)\]}]|\w+=|$)")
+_QUOTES = ("'", '"')
+_BRACKETS = ("[", "{", "(")
+_BOUND = ("said", "words", "person")
+_PEOPLE = (*_BOUND, "free")
+# Nested as deep as anybody writes JSON within JSON.
+_DEEPEST = 4
+_CUT_OFF = re.compile(r"(?:[+(]?\d[\d\s()./_\u00a0\u2010-\u2015\ufffd-]{0,24})?\S{0,64}$")
+
+
+@lru_cache(maxsize=2048)
+def without_people(line: str, *, is_cut: bool = False) -> str:
+    """Return *line* without telephone numbers, names and words of callers.
+
+    Of one that *is_cut* the last word goes as well: it may be the beginning of a number.
+    """
+    if is_cut:
+        line = _CUT_OFF.sub(HIDDEN, line, count=1)
+    return _without_people(line, 0)
+
+
+def _without_people(text: str, depth: int) -> str:
+    # Numbers first: what bounds a name may also stand within a number.
+    text = replace_numbers(text, lambda _: HIDDEN)
+    text = "".join(_Scan(text, depth).parts())
+    return _ESCAPED.sub(_without_letters, _SCRIPT.sub(HIDDEN, text))
+
+
+def _without_letters(found: re.Match[str]) -> str:
+    """Return what is spelled out if it is only signs; letters that are not ASCII are hidden."""
+    said = decoded(found[0], "'")
+    return HIDDEN if "\\x" in found[0] or _SCRIPT.search(said) else found[0]
+
+
+class _Scan:
+    """One way through a text."""
+
+    def __init__(self, text: str, depth: int) -> None:
+        self._text = text
+        self._depth = depth
+        self._parts: list[str] = []
+        self._at = 0
+        self._unclosed = ""
+
+    def parts(self) -> list[str]:
+        """Return the text in parts, with nobody in them."""
+        while (found := _POINT.search(self._text, self._at)) is not None:
+            if found["quote"]:
+                self._keep(found.start())
+                self._take_quote()
+                continue
+            self._keep(found.end())
+            if found["quoted"]:
+                self._take_trusted(kind_of(found["double"] or found["single"]))
+            elif key := found["key"]:
+                before = _WORD_BEFORE.search(self._text[max(0, found.start() - 32) : found.start()])
+                self._take(kind_of(key, before[1] if before else ""))
+            else:
+                self._take_said()
+        self._keep(len(self._text))
+        return self._parts
+
+    def _keep(self, end: int) -> None:
+        if end > self._at:
+            self._parts.append(self._text[self._at : end])
+            self._at = end
+
+    def _hide(self, end: int) -> None:
+        if end > self._at:
+            self._parts.append(HIDDEN)
+            self._at = end
+
+    def _take_said(self) -> None:
+        if _NOTHING.match(self._text, self._at):
+            return
+        if not self._text[self._at - 1].isspace():
+            # As in `User said goodbye: ...` and `AI said (partial): ...`.
+            self._parts.append(" ")
+        self._hide(end_of_words(self._text, self._at))
+
+    def _take_trusted(self, kind: Kind) -> None:
+        """Take the value of a key in quotes: its own quotes bound it."""
+        text, begin = self._text, self._at
+        opening = text[begin : begin + 1]
+        if opening in _QUOTES and self._is_of_log(kind):
+            self._take_string(end_of_string(text, begin), "line" if kind == "words" else kind)
+        elif kind in _PEOPLE and not self._is_of_nobody(kind):
+            if opening in _QUOTES:
+                self._take_string(end_of_string(text, begin), kind)
+            elif opening in _BRACKETS:
+                self._hide(end_of_structure(text, begin))
+            else:
+                self._hide(_end(_BARE_VALUE, text, begin))
+
+    def _take(self, kind: Kind) -> None:
+        """Take the value of a bare key: quotes around it may be the speaker's own."""
+        text, begin = self._text, self._at
+        opening = text[begin : begin + 1]
+        # Of a key without a value, what follows is the next one.
+        behind_key = begin - 1 if text[begin - 1 : begin].isspace() else begin
+        if kind == "line" and opening in _QUOTES:
+            self._take_string(end_of_name(text, begin), kind)
+        elif self._is_of_log(kind) or self._is_of_nobody(kind, behind_key):
+            return
+        elif (
+            kind != "said"
+            and opening in _BRACKETS
+            and _BEHIND_STRUCTURE.match(text, end := end_of_structure(text, begin))
+        ):
+            self._hide(end)
+        elif kind == "free":
+            is_prose = _is_prose(text[begin : end_of_field(text, behind_key)])
+            self._hide(end_of_words(text, behind_key) if is_prose else begin)
+        elif kind == "person":
+            self._hide(end_of_name(text, begin if opening in _QUOTES else behind_key))
+        else:
+            self._hide(end_of_words(text, behind_key))
+
+    def _is_of_log(self, kind: Kind) -> bool:
+        return kind not in _PEOPLE or (
+            kind == "words"
+            and _TAGGED.match(self._text, self._at) is not None
+            and _LEVEL.search(self._text) is not None
+        )
+
+    def _is_of_nobody(self, kind: Kind, behind_key: int | None = None) -> bool:
+        """Return whether the value is a figure, or the name of something.
+
+        Of words that no quotes bound, such as those *behind_key*, it must be all.
+        """
+        found = _NOBODY.match(self._text, self._at)
+        if found is None and kind != "said":
+            found = _FIGURE.match(self._text, self._at)
+        if found is None or behind_key is None or kind == "person":
+            return found is not None
+        return not _LETTERS.search(self._text[found.end() : end_of_words(self._text, behind_key)])
+
+    def _take_string(self, end: int, kind: Kind) -> None:
+        quote, content = self._text[self._at], self._text[self._at + 1 : end]
+        closing = quote if content.endswith(quote) else ""
+        content = content.removesuffix(closing) if closing else content
+        if kind in _BOUND or (kind in ("other", "free") and _is_prose(content)):
+            self._hide(end)
+            return
+        self._parts += (quote, self._inside(content, quote), closing)
+        self._at = end
+
+    def _inside(self, content: str, quote: str) -> str:
+        if _PLAIN.fullmatch(content):
+            return content
+        if self._depth >= _DEEPEST:
+            return HIDDEN
+        said = decoded(content, quote)
+        shown = _without_people(said, self._depth + 1)
+        return content if shown == said else encoded(shown, quote)
+
+    def _take_quote(self) -> None:
+        """Take a quotation in prose."""
+        text, begin = self._text, self._at
+        if _REQUEST.match(text, begin):
+            self._keep(begin + 1)
+        elif (word := _ONE_WORD.match(text, begin)) is not None:
+            self._keep(word.end())
+        elif text[begin] in self._unclosed or (end := end_of_quote(text, begin)) is None:
+            self._unclosed += text[begin]
+            self._keep(begin + 1)
+        elif _is_prose(text[begin + 1 : end - 1]):
+            self._hide(end)
+        else:
+            self._keep(end)
+
+
+def _is_prose(content: str) -> bool:
+    return _MANY_WORDS.search(content) is not None and _MOMENT.fullmatch(content) is None
+
+
+def _end(pattern: re.Pattern[str], text: str, begin: int) -> int:
+    found = pattern.match(text, begin)
+    return begin if found is None else found.end()

@@ -1,0 +1,191 @@
+"""The files that an audit writes: whatever makes it fail is in them, and nothing is out of date."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import threading
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from aava_cli.audit.report.documents import Documents
+from aava_cli.audit.report.showing import Showing
+from tests.audit.cases import CASES
+from tests.audit.gate_cases import appointment, edge, normal
+from tests.audit.logs import Lines, Names, ending, only, opening, printed, turn, window
+from tests.audit.wrapping import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Aava
+
+FAILING = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Return where the log is."""
+    return tmp_path / "calls.log"
+
+
+def logged(*calls: tuple[bytes, ...]) -> bytes:
+    """Return a log of *calls*."""
+    return plain(("", line) for call in calls for line in call)
+
+
+def failures(junit: str) -> tuple[int, int, dict[str, ET.Element]]:
+    """Return how many cases of *junit* failed or erred, and its suites; its sums must be right."""
+    root = ET.fromstring(junit)  # noqa: S314 - the document is ours
+    suites = {each.attrib["name"]: each for each in root}
+    for each in (root, *root):
+        for name, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+            assert len(list(each.iter(tag))) == int(each.attrib[name])
+        assert len(list(each.iter("skipped"))) == int(each.attrib["skipped"])
+    return int(root.attrib["failures"]), int(root.attrib["errors"]), suites
+
+
+NAMES = Names(1)
+QUIET = printed(only("OP", (*opening(NAMES), *turn(NAMES, 1, (window(),) * 3), *ending(NAMES))))
+ENDINGS = {
+    "passed": (logged(normal()), (), 0),
+    "failed": (logged(FAILING.printed()), (), 1),
+    "gate": (logged(normal(1), appointment(2)), ("--gate",), 9),
+    "gate met": (logged(normal(1), appointment(2), edge(3)), ("--gate",), 0),
+    "strict": (logged(QUIET), ("--strict",), 9),
+    "damaged": (gzip.compress(logged(normal()) * 9, mtime=0)[:-8], (), 2),
+    "unheard": (logged(normal()), ("--scenario", "CAzz=edge"), 10),
+    "no calls": (b"INFO: started\n", (), 10),
+    "empty": (b"", (), 10),
+    "binary": (bytes(5000), (), 2),
+    "no pack": (logged(normal()), ("--profile", "nobody"), 2),
+    "wrong pack": (logged(normal()), ("--profile", "aava"), 10),
+    "no call to draw": (logged(normal()), ("--timeline", "CAzz"), 10),
+    "twice": (logged(normal()), ("--scenario", "edge"), 2),
+}
+
+
+@pytest.mark.parametrize("ending_of", ENDINGS)
+def test_documents_tell_how_it_ended(log: Path, aava: Aava, tmp_path: Path, ending_of: str) -> None:
+    """A build server sees a failure exactly where the exit code is one, never an older report."""
+    content, words, code = ENDINGS[ending_of]
+    log.write_bytes(content)
+    junit, markdown, svg = (tmp_path / name for name in ("a.xml", "a.md", "a.svg"))
+    for each in (junit, markdown, svg):
+        each.write_text("OLD AND GREEN")
+    files = ("--junit", str(junit), "--markdown", str(markdown), "--svg", str(svg))
+    done = aava("audit", str(log), *words, *files)
+    assert code == done.exit_code, done.stderr
+    failed, erred, _ = failures(junit.read_text())
+    assert bool(code) == bool(failed + erred)
+    assert "OLD" not in markdown.read_text()
+    assert bool(code) == (f"(exit code {code}; " in markdown.read_text())
+    assert not svg.exists() or svg.read_text().startswith("<svg ")
+
+
+def test_calls_that_are_left_out_fail_the_document(log: Path, aava: Aava, tmp_path: Path) -> None:
+    """A failure that is counted and not shown is told in a suite of its own."""
+    failing = tuple(FAILING.printed(number) for number in range(1, 202))
+    log.write_bytes(logged(*failing))
+    junit, markdown = tmp_path / "a.xml", tmp_path / "a.md"
+    aava("audit", str(log), "--junit", str(junit), "--markdown", str(markdown), "--context", "0")
+    failed, erred, suites = failures(junit.read_text())
+    assert (200, 1) == (failed, erred)
+    assert "audit" in suites
+    for each in (junit, markdown):
+        assert "1 more calls are counted and not shown" in each.read_text()
+
+
+def test_junit_knows_streams_gate_alarms_and_damage(log: Path, aava: Aava, tmp_path: Path) -> None:
+    """And Markdown does; a build server and a ticket are all that some ever see."""
+    one, two = Names(1), Names(2)
+    middle: Lines = (("L", "❌ Failed to cancel response: gone"),)
+    both = printed((*opening(one), *opening(two), *middle, *ending(one), *ending(two)))
+    data = logged(both, FAILING.printed(3))
+    log.write_bytes(gzip.compress(data + logged(normal(4)) * 9, mtime=0)[:-8])
+    junit, markdown = tmp_path / "a.xml", tmp_path / "a.md"
+    words = ("--gate", "--junit", str(junit), "--markdown", str(markdown))
+    assert 2 == aava("audit", str(log), *words).exit_code
+    _, erred, suites = failures(junit.read_text())
+    assert 1 == erred
+    call = suites[Names(3).call]
+    told = {each.attrib["name"]: each.attrib["value"] for each in call.iter("property")}
+    assert (Names(3).stream, Names(3).session) == (told["stream"], told["session"])
+    (failure,) = call.iter("failure")
+    assert f"stream {Names(3).stream}" in (failure.text or "")
+    alarm = suites["of a call that cannot be told"]
+    assert "Failed to cancel response" in "".join(alarm.itertext())
+    assert 2 == len(list(suites["gate"].iter("failure")))
+    assert "ends too early" in next(iter(suites["log"].iter("error"))).attrib["message"]
+    shown = markdown.read_text()
+    for each in (f"stream {Names(3).stream}", "## Gate", "Failed to cancel response", "Damaged: "):
+        assert each in shown
+
+
+def test_scenario_of_a_call_is_in_the_documents(log: Path, aava: Aava) -> None:
+    """With what else is known of it."""
+    log.write_bytes(logged(normal(1)[:-1]))
+    words = ("audit", str(log), "--scenario", f"{Names(1).call}=normal")
+    assert '<property name="scenario" value="normal"/>' in aava(*words, "--junit", "-").stdout
+    assert "placed as normal" in aava(*words, "--markdown", "-").stdout
+    log.write_bytes(logged(normal(1)[3:]))
+    assert '<property name="note" value="its beginning' in aava(*words, "--junit", "-").stdout
+
+
+def test_scenario_of_no_call_is_told(log: Path, aava: Aava) -> None:
+    """As a call that was placed and is not in the log: nothing is shown by silence."""
+    log.write_bytes(logged(normal()))
+    done = aava("audit", str(log), "--scenario", "CAzz=edge", "--scenario", "CA=normal")
+    assert 10 == done.exit_code
+    assert "no call is `CAzz`" in done.stdout.splitlines()[0]
+    assert "`CAzz`" in done.stderr
+
+
+def test_whoever_is_killed_leaves_no_old_report(tmp_path: Path) -> None:
+    """From the beginning it says that there is no answer."""
+    documents = Documents(tmp_path / "a.xml", tmp_path / "a.md", tmp_path / "a.svg")
+    for each in (documents.junit, documents.markdown, documents.svg):
+        assert each is not None
+        each.write_text("OLD AND GREEN")
+    with pytest.raises(KeyboardInterrupt), documents.open((), Showing(redact=True)):
+        raise KeyboardInterrupt
+    assert (0, 1) == failures((tmp_path / "a.xml").read_text())[:2]
+    assert "did not come to an end" in (tmp_path / "a.md").read_text()
+    assert not (tmp_path / "a.svg").exists()
+
+
+def test_log_is_not_written_over(log: Path, aava: Aava) -> None:
+    """Not even where it is named as a report by mistake."""
+    log.write_bytes(logged(normal()))
+    for option in ("--junit", "--markdown", "--svg"):
+        done = aava("audit", str(log), option, f"{log.parent}/./{log.name}")
+        assert 2 == done.exit_code
+        assert "is a log" in done.stderr
+    assert logged(normal()) == log.read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--svg"])
+def test_report_that_cannot_be_written_is_2(
+    log: Path, aava: Aava, tmp_path: Path, option: str
+) -> None:
+    """Before anything is read: that is no failed check."""
+    log.write_bytes(logged(FAILING.printed()))
+    for path in (tmp_path / "gone" / "a", tmp_path, tmp_path / ("x" * 300), tmp_path / ("x" * 250)):
+        done = aava("audit", str(log), option, str(path))
+        assert (2, True) == (done.exit_code, f"cannot write `{path}`" in done.stderr)
+
+
+def test_pipe_is_written_to(log: Path, aava: Aava, tmp_path: Path) -> None:
+    """And stays a pipe: nothing takes the place of what is no file."""
+    log.write_bytes(logged(normal()))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert 0 == aava("audit", str(log), "--junit", str(pipe)).exit_code
+    reader.join()
+    assert pipe.is_fifo()
+    assert failures(read[0])[2].keys() == {Names(1).call}
