@@ -12,7 +12,7 @@ import pytest
 
 from aava_cli.audit.report.documents import Documents
 from aava_cli.audit.report.showing import Showing
-from tests.audit.cases import CASES, Case
+from tests.audit.cases import CASES
 from tests.audit.gate_cases import appointment, edge, normal
 from tests.audit.logs import Lines, Names, ending, only, opening, printed, turn, window
 from tests.audit.wrapping import plain
