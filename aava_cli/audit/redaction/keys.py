@@ -69,6 +69,8 @@ _LAST: tuple[tuple[Kind, frozenset[str]], ...] = (
 )
 _JOINED = re.compile(r"(?:file|host|path|func|thread|process|module|class|task)name")
 
+_EXCEPTION = re.compile(r"[a-z](?:Error|Exception|Warning)$")
+
 
 @lru_cache(maxsize=4096)
 def kind_of(key: str, before: str = "") -> Kind:
@@ -77,7 +79,8 @@ def kind_of(key: str, before: str = "") -> Kind:
     last = words[-1] if words else ""
     if last in ("id", "num") and _PERSONS & set(words):
         return "person"
-    if last in _ABOUT or _JOINED.fullmatch(key.lower()):
+    # What an exception says may be a caller's word: `KeyError: 'Dana Levi'`.
+    if last in _ABOUT or _JOINED.fullmatch(key.lower()) or _EXCEPTION.search(key):
         return "other"
     if _SAID & set(words):
         return "said"

@@ -33,7 +33,7 @@ _POINT = re.compile(
              |\b(?:STT|ASR|LLM|TTS)\ (?:result|response|text|input|output)(?=:\s)
              |\b(?i:name\ is)\b)(?P<behind>:?\s*))
     | (?P<quoted>"(?P<double>(?:[^"\\]|\\.){1,64}+)"\s*:\s*|'(?P<single>[^'\\]{1,64}+)'\s*:\s*)
-    | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\)?\s?(?:=(?!=)|:(?![/:]))\s*
+    | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\)?\s?(?:=(?!=)|:(?![/:])|->|=>|→)\s*
     | (?<!\w)(?P<quote>["'])(?=\S)
     """,
     re.VERBOSE,
