@@ -10,7 +10,7 @@ from weakref import ReferenceType, ref
 from aava_cli.audit.around import LONGEST_LINE, Room, cut, joined, lines_after, lines_before
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from aava_cli.audit.blocks import Block
 
