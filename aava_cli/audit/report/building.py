@@ -88,7 +88,7 @@ class Builder:
     def preview(self, call: Call, judged: Judged) -> None:
         """Tell how a call came out that is over, though a line of it may still come."""
         if call.ids:
-            self._told(call, call.name(self._profile.names_first), judged)
+            self._told(call, self._name(call), judged)
 
     def _told(self, call: Call, name: str, judged: Judged) -> Status:
         """Return what stands for all verdicts, and tell it unless it was told before."""
