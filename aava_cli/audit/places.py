@@ -118,6 +118,11 @@ def _run(numbered: list[tuple[tuple[str, int], bytes]]) -> Excerpt:
     return Excerpt(source, line, tuple(text for _, text in numbered))
 
 
+def _nothing(index: int) -> bytes:
+    del index
+    return b""
+
+
 class Here:
     """Where the reader is; what it knows of the lines around is found out only when asked."""
 
@@ -128,19 +133,27 @@ class Here:
         self._fresh: list[tuple[int, ReferenceType[Place]]] = []
         self._counted = (0, 0)
         self._position_of: Callable[[int], int] = int
+        self._before: Callable[[int], bytes] = _nothing
         self.source = ""
         self.index = 0
         self.block: Block | None = None
 
-    def enter(self, source: str, block: Block, position_of: Callable[[int], int] = int) -> None:
+    def enter(
+        self,
+        source: str,
+        block: Block,
+        position_of: Callable[[int], int] = int,
+        before: Callable[[int], bytes] = _nothing,
+    ) -> None:
         """Go on with *block* of *source*; places that lack lines after them get these.
 
-        The reader moves by *index*, and *position_of* knows where in the block that is.
+        The reader moves by *index*; *position_of* knows where in the block that is, and *before*
+        what stands between there and the index before.
         """
         if source != self.source:
             self._tail, self._open = b"", []
         self.source, self.block, self.index = source, block, 0
-        self._position_of = position_of
+        self._position_of, self._before = position_of, before
         self._counted = (0, 0)
         for place in self._open:
             missing = self._context - len(place.after)
@@ -182,6 +195,11 @@ class Here:
         place = Place(self.source)
         self._fresh.append((self.index, ref(place)))
         return place
+
+    def head(self) -> bytes:
+        """Return what stands in front of the first tag in this line."""
+        before = self._before(self.index)
+        return before[before.rfind(b"\n") + 1 :]
 
     def before(self, tag: bytes) -> bytes:
         """Return what stands in front of *tag* in this line."""
