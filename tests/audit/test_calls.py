@@ -295,3 +295,13 @@ def test_few_letters_of_a_name_are_enough_where_no_other_has_them() -> None:
     one, two = Names(0x1AAAAAAA), Names(0x2BBBBBBB)
     hangup: Line = ("L", f"[BUILD 163] Auto hang-up: call={two.call[:10]}, reason=goodbye")
     assert 1 == audit(log(*opening(one), *opening(two), hangup)).unattributed
+
+
+def test_response_of_a_call_that_seemed_lost_shows_that_it_goes_on() -> None:
+    """What came since may be of it as well, though its end never comes."""
+    begin = printed((*opening(ONE), created(ONE, 1)))
+    calls = [line for number in range(2, 8) for line in normal(number)]
+    late = printed((*opening(Names(8)), cancelled(ONE, 1), *ending(Names(8))))
+    found = audit(plain(("", line) for line in (*begin, *calls, *late)))
+    assert {"UNDECIDABLE"} == {verdicts["A1"].status for verdicts in found.calls.values()}
+    assert 1 == found.calls[ONE.call]["B1"].figures["cancelled"]
