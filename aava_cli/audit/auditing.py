@@ -86,7 +86,7 @@ class Auditor:
     def feed(self, source: str, group: str, collector: Collector, block: Block) -> None:
         """Take the lines of one block of *source*; the calls of a *group* go on in it."""
         here, found = self._here, self._finder.find(block.data)
-        here.enter(source, block, found.position)
+        here.enter(source, block, found.position, found.before)
         stream, process, events = self._stream(group, b""), b"", 0
         prefix = None if self._is_one_stream else collector.prefix
         # To look at the whole block takes less than to look at each of so many lines.

@@ -106,6 +106,11 @@ class Sightings:
         return both
 
 
+def _nothing(index: int) -> bytes:
+    del index
+    return b""
+
+
 class Here:
     """Where the reader is; what it knows of the lines around is found out only when asked."""
 
@@ -122,14 +127,22 @@ class Here:
         self._base = 0
         self._ordinal = self._next_ordinal = 0
         self._offset = -1
+        self._before: Callable[[int], bytes] = _nothing
         self.source = ""
         self.index = 0
         self.block: Block | None = None
 
-    def enter(self, source: str, block: Block, position_of: Callable[[int], int] = int) -> None:
+    def enter(
+        self,
+        source: str,
+        block: Block,
+        position_of: Callable[[int], int] = int,
+        before: Callable[[int], bytes] = _nothing,
+    ) -> None:
         """Go on with *block* of *source*; places that lack lines after them get these.
 
-        The reader moves by *index*, and *position_of* knows where in the block that is.
+        The reader moves by *index*; *position_of* knows where in the block that is, and *before*
+        what stands between there and the index before.
         """
         if source != self.source or (block.data and block.offset <= self._offset):
             self._tail, self._tail_numbers, self._open = b"", (), []
@@ -138,7 +151,7 @@ class Here:
         if block.data:
             self._offset = block.offset
         self.source, self.block, self.index = source, block, 0
-        self._position_of = position_of
+        self._position_of, self._before = position_of, before
         self._counted = (0, 0)
         self._ordinal = self._next_ordinal or self._base + block.line
         # Numbers of records have gaps.
@@ -193,6 +206,11 @@ class Here:
         place = Place(self.source)
         self._fresh.append((self.index, ref(place)))
         return place
+
+    def head(self) -> bytes:
+        """Return what stands in front of the first tag in this line."""
+        before = self._before(self.index)
+        return before[before.rfind(b"\n") + 1 :]
 
     def before(self, tag: bytes) -> bytes:
         """Return what stands in front of *tag* in this line."""

@@ -35,6 +35,16 @@ class Responses:
             if call is not None:
                 call.responses.discard(name)
 
+    def set_aside(self, call: Call) -> None:
+        """Know the responses of *call*, which seems to be over, only where they are asked for."""
+        for name in call.responses:
+            self._calls[name] = None
+
+    def take_back(self, call: Call) -> None:
+        """Know the responses of *call* as before: it goes on."""
+        for name in call.responses:
+            self._calls[name] = call
+
     def forget(self, call: Call) -> None:
         """Forget the responses of *call*, which is over."""
         for name in call.responses:

@@ -124,13 +124,18 @@ class Stream:
         for kind, value in event.ids:
             call = call or self._of_id(kind, value, event)
         if call is not None:
-            call.overtaken = 0
             if call in self._lost:
                 self._find_again(call)
+            call.overtaken = 0
             self._names.note(call, event.ids)
         return call
 
     def _of_response(self, event: Event, response: bytes) -> Call | None:
+        for lost in self._lost:
+            if response in lost.responses:
+                self._find_again(lost)
+                lost.overtaken = 0
+                return lost
         call = self.only[event.marker.phase] or self._guess(event)
         self.responses.remember(response, call)
         return call
@@ -204,6 +209,7 @@ class Stream:
             if each.overtaken >= _OVERTAKEN:
                 self._open.remove(each)
                 self._lost.append(each)
+                self.responses.set_aside(each)
         self._settle()
 
     def _is_final(self, call: Call, later: Call) -> bool:
@@ -216,6 +222,7 @@ class Stream:
         """Go on with a *call* that seemed lost; whose a line without a name was is not known."""
         self._lost.remove(call)
         self._open.append(call)
+        self.responses.take_back(call)
         for each in (*self._held, *self._closing, *self._open):
             each.is_shared = True
         if not self._lost:
@@ -223,17 +230,14 @@ class Stream:
         self._settle()
 
     def _drop(self, call: Call) -> None:
-        for calls in (self._open, self._closing, self._lost):
-            if call in calls:
-                calls.remove(call)
+        for calls in [each for each in (self._open, self._closing, self._lost) if call in each]:
+            calls.remove(call)
         self._names.forget(call)
         self.responses.forget(call)
         self._settle()
         self._held.append(call)
-        if len(self._held) > _MOST_HELD:
-            for lost in tuple(self._lost):
-                self._lost.remove(lost)
-                self._drop(lost)
+        if len(self._held) > _MOST_HELD and self._lost:
+            self._drop(self._lost[0])
         if not self._lost:
             self._release()
 

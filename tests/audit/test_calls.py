@@ -280,3 +280,28 @@ def test_last_line_of_a_call_that_never_comes_is_given_up() -> None:
     found = audit(plain(("", line) for line in (*normal(1)[:-1], *calls)))
     statuses = [found.calls[Names(number).call]["F2"].status for number in range(2, 9)]
     assert ["UNDECIDABLE"] * 2 + ["PASS"] * 5 == statuses
+
+
+def test_line_of_a_call_that_is_final_is_nobodys() -> None:
+    """Its name is remembered, and makes no other call."""
+    late = log(("P", f"WS_DONE sid={ONE.stream} rx=1 tx=1"))
+    found = audit(plain(("", line) for line in normal(1) + normal(2)) + late)
+    assert [ONE.call, TWO.call] == list(found.calls)
+    assert 1 == found.unattributed
+
+
+def test_few_letters_of_a_name_are_enough_where_no_other_has_them() -> None:
+    """Only what the second call says before it is named so may be the first one's."""
+    one, two = Names(0x1AAAAAAA), Names(0x2BBBBBBB)
+    hangup: Line = ("L", f"[BUILD 163] Auto hang-up: call={two.call[:10]}, reason=goodbye")
+    assert 1 == audit(log(*opening(one), *opening(two), hangup)).unattributed
+
+
+def test_response_of_a_call_that_seemed_lost_shows_that_it_goes_on() -> None:
+    """What came since may be of it as well, though its end never comes."""
+    begin = printed((*opening(ONE), created(ONE, 1)))
+    calls = [line for number in range(2, 8) for line in normal(number)]
+    late = printed((*opening(Names(8)), cancelled(ONE, 1), *ending(Names(8))))
+    found = audit(plain(("", line) for line in (*begin, *calls, *late)))
+    assert {"UNDECIDABLE"} == {verdicts["A1"].status for verdicts in found.calls.values()}
+    assert 1 == found.calls[ONE.call]["B1"].figures["cancelled"]

@@ -88,7 +88,7 @@ class SteadySound:
         is_good = self._fps_least <= fps <= self._fps_most and gap_ms < self._gap_below_ms
         # To look at the line takes long: only where much depends on it.
         is_weighty = not is_good or self._is_crossing or self._windows < _FEW or fields["drops"]
-        if is_weighty and is_quoted(here.before(event.marker.tag)):
+        if is_weighty and is_quoted(here.head()):
             return
         if fields["drops"]:
             self._lost.add(here)
