@@ -16,10 +16,10 @@ from aava_cli.audit.timeline import Timeline
 from aava_cli.audit.verdicts import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aava_cli.audit.blocks import Block
-    from aava_cli.audit.checks import Machine
+    from aava_cli.audit.checks import Check, Machine
     from aava_cli.audit.collectors import Collector
     from aava_cli.audit.markers import Event, Marker
     from aava_cli.audit.profile import Profile
@@ -34,6 +34,15 @@ _MOST_STREAMS = 128
 _TOLD_AFTER_S = 2.0
 # A call that goes on is not silent for so long.
 _SILENCE_S = 120.0
+
+
+def _makes(checks: Iterable[Check]) -> dict[str, list[type[Machine]]]:
+    """Return what watches each kind of marker, once for several checks that share a machine."""
+    makes: dict[str, dict[type[Machine], None]] = {}
+    for each in checks:
+        for kind in each.watches:
+            makes.setdefault(kind, {})[each.make] = None
+    return {kind: list(each) for kind, each in makes.items()}
 
 
 def _ignore(call: Call, judged: Judged) -> None:
@@ -71,6 +80,7 @@ class Auditor:
         checks = [CHECKS[name] for name in profile.checks]
         self._call_checks = [each for each in checks if each.subject == "call"]
         self._run_checks = [each for each in checks if each.subject == "run"]
+        self._call_makes, self._run_makes = _makes(self._call_checks), _makes(self._run_checks)
         self._here = Here(context_lines)
         self._streams: OrderedDict[tuple[str, bytes], Stream] = OrderedDict()
         self._unattributed: Counter[str] = Counter()
@@ -180,9 +190,8 @@ class Auditor:
         return found
 
     def _steps(self, call: Call, kind: str) -> tuple[Step, ...]:
-        checks = self._run_checks if call is self._run else self._call_checks
-        makes = dict.fromkeys(each.make for each in checks if kind in each.watches)
-        steps = [self._step(call, make, kind) for make in makes]
+        makes = self._run_makes if call is self._run else self._call_makes
+        steps = [self._step(call, make, kind) for make in makes.get(kind, ())]
         if kind == "timings":
             steps.append(lambda event, _here: _note_ghost(call, event))
         if self._timelines:

@@ -94,7 +94,7 @@ class Finder:
             by_tag[marker.tag].append(marker)
         often, *seldom = _alike(by_tag)
         self._searches = (_Search(often), *map(_Search, seldom))
-        self._first = often[0][:1]
+        self._again = re.compile(_pattern(often)).search
         self._splitting = re.compile(b"(%b[^\\n]*)" % _pattern(often))
         self._readers = _readers(by_tag)
         self._elsewhere = elsewhere
@@ -124,7 +124,7 @@ class Finder:
 
     def read(self, found: Found) -> Iterator[Hit]:
         """Yield what the texts of *found* say, in their order."""
-        recall, key, split, first = self._known.get, self._key, self._naming.split, self._first
+        recall, key, split, again = self._known.get, self._key, self._naming.split, self._again
         name, seldom = None if self._elsewhere is None else self._named, found.seldom
         for index, text in enumerate(found.texts()):
             response = None
@@ -136,7 +136,7 @@ class Finder:
                     like = head + key + tail
                     event = recall(like, _NEW)
                 if event is _NEW:
-                    if index in seldom or text.rfind(first) > 0 or len(text) > _REACH_BYTES:
+                    if index in seldom or again(text, 1) or len(text) > _REACH_BYTES:
                         yield from self._read_all(found, index, text)
                         continue
                     event = self._read_alone(like)

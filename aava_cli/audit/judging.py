@@ -76,7 +76,7 @@ def _unless_silent(verdict: Verdict, call: Call, check: Check, profile: Profile)
     if absent := sorted(check.needs - call.channels):
         titles = " and ".join(profile.channels[each].title for each in absent)
         return undecidable(f"absent from the log: {titles}", verdict.figures)
-    if ambiguous := sum(call.ambiguous[kind] for kind in check.watches):
+    if call.ambiguous and (ambiguous := sum(call.ambiguous[kind] for kind in check.watches)):
         reason = f"{ambiguous} lines may be of another call that went on at the same time"
         seen = verdict.seen if verdict.status is Status.FAIL else None
         return undecidable(reason, verdict.figures, seen)
