@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aava_cli.errors import NotPossible
 from aava_cli.files import atomic_write
 from aava_cli.serve.connection import converse
+from aava_cli.serve.guard import Guard
 from aava_cli.serve.models import Models
 from aava_cli.serve.notify import Notifier
 from aava_cli.serve.observing import Observer
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
     from aava_cli.serve.config import ServeConfig
-    from aava_cli.serve.limits import Limits
 
 _BACKLOG = 128
 _STOP_S = 2
@@ -56,7 +56,8 @@ async def serve(config: ServeConfig) -> None:
     models.on_loaded = observer.loaded
     daemon = Daemon(models, config.token)
     web = Web(daemon)
-    server = _server(build_app(daemon, web), config.limits)
+    guard = Guard(config.limits, needs_token=bool(config.token))
+    server = _server(build_app(daemon, web), guard)
     notifier = Notifier(os.environ, config.ready_fd)
 
     def end() -> None:
@@ -109,8 +110,10 @@ def build_app(daemon: Daemon, web: Web) -> Starlette:
     return Starlette(routes=[*web.routes(), WebSocketRoute("/{path:path}", connect)])
 
 
-def _server(app: Starlette, limits: Limits) -> Server:
+def _server(app: Starlette, guard: Guard) -> Server:
     from uvicorn import Config, Server
+
+    from aava_cli.serve.wire import http_protocol, websocket_protocol
 
     class Quiet(Server):
         """Leaves signals alone: it would close calls without a word, and raise them again."""
@@ -122,8 +125,8 @@ def _server(app: Starlette, limits: Limits) -> Server:
     return Quiet(
         Config(
             app,
-            ws="websockets-sansio",
-            ws_max_size=limits.message_bytes,
+            http=http_protocol(guard),
+            ws=websocket_protocol(guard),
             ws_ping_interval=60,
             ws_ping_timeout=120,
             timeout_graceful_shutdown=_STOP_S,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from aava_cli.serve import status, talk
 from aava_cli.serve.changes import check_paths
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.message import MODES, Message, Reply
+from aava_cli.serve.parsing import parse
 from aava_cli.serve.session import Session, changed_rules
 from aava_cli.serve.shared import Shared
 from aava_cli.serve.state import state_of
@@ -61,7 +61,8 @@ class Daemon:
     def close_session(self, session: Session) -> None:
         """Forget a connection and stop what it asked for."""
         session.close()
-        self.sessions.remove(session)
+        if session in self.sessions:
+            self.sessions.remove(session)
 
     def status(self) -> Reply:
         """Return the reply to `status`; connections that only ask do not count as active."""
@@ -69,22 +70,6 @@ class Daemon:
             self.models, started_at_s=self.started_at_s, active_sessions=self.shared.calls
         )
         return reply | state_of(self.models, stopping=self.shared.stopping)
-
-
-def parse(text: str) -> Message:
-    """Return the request in *text*; case and dashes of its type do not matter.
-
-    Raises:
-        EngineError: it is not a JSON object with a `type`.
-    """
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise EngineError("not JSON") from error
-    kind = fields.get("type") if isinstance(fields, dict) else None
-    if not isinstance(kind, str) or not kind.strip():
-        raise EngineError("expected an object with a `type`")
-    return Message(kind.strip().lower().replace("-", "_"), fields)
 
 
 async def handle_text(daemon: Daemon, session: Session, text: str) -> None:

@@ -37,8 +37,12 @@ class Socket(Protocol):
         """Close the connection, with a code and words that the client gets."""
         ...
 
+    def drop(self) -> None:
+        """End the connection without a word."""
+        ...
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Session:
     """The state of one connection."""
 

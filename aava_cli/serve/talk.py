@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import logging
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.audio import mulaw_encode, resample
 from aava_cli.serve.engines import EngineError
+from aava_cli.serve.limits import KIB
 from aava_cli.serve.message import MODES, Message, Output, Reply
 from aava_cli.serve.segments import STT_RATE_HZ, duration_ms
 from aava_cli.serve.work import answer, speak, transcribe
@@ -29,6 +29,7 @@ _ENCODINGS = ("mulaw", "linear16", "pcm16")
 _RATES_HZ = range(4000, 96_001)
 # A piece of a stream is much shorter, a recording much longer.
 _RECORDING_MS = 1000
+_BASE64_PIECE = 256 * KIB
 _PIECE_BYTES = 2 * STT_RATE_HZ * 10
 
 
@@ -48,7 +49,8 @@ async def audio(session: Session, message: Message) -> None:
     mode = message.text("mode") or session.mode
     if mode not in MODES:
         raise EngineError(f"no mode named `{mode}`")
-    pcm16 = await asyncio.to_thread(_samples, message.text("data"), rate_hz)
+    longest_s = session.shared.limits.recording_s
+    pcm16 = await asyncio.to_thread(_samples, message.text("data"), rate_hz, longest_s)
     named = message.request_id()
     if named or not pcm16 or duration_ms(pcm16, STT_RATE_HZ) >= _RECORDING_MS:
         session.listen(_understand(session, mode, named, pcm16), sound_bytes=len(pcm16))
@@ -56,11 +58,24 @@ async def audio(session: Session, message: Message) -> None:
         session.hear(pcm16, _when_heard(session, mode))
 
 
-def _samples(encoded: str, rate_hz: int) -> bytes:
+def _samples(encoded: str, rate_hz: int, longest_s: float) -> bytes:
+    length_s = (len(encoded) // 4 * 3 - encoded[-2:].count("=")) / 2 / rate_hz
+    if length_s > longest_s:
+        problem = f"a recording may last {longest_s:g} s, this one {length_s:.0f} s"
+        raise EngineError(problem)
     try:
-        return resample(base64.b64decode(encoded, validate=True), rate_hz, STT_RATE_HZ)
-    except (binascii.Error, ValueError) as error:
+        return resample(b"".join(_decoded(encoded)), rate_hz, STT_RATE_HZ)
+    except ValueError as error:
         raise EngineError("`data` must be base64") from error
+
+
+def _decoded(encoded: str) -> Iterator[bytes]:
+    """Yield what *encoded* means, piece by piece: others get their turn in between."""
+    for start in range(0, len(encoded), _BASE64_PIECE):
+        piece = base64.b64decode(encoded[start : start + _BASE64_PIECE], validate=True)
+        if len(piece) < _BASE64_PIECE // 4 * 3 and start + _BASE64_PIECE < len(encoded):
+            raise ValueError("padding")
+        yield piece
 
 
 @contextlib.contextmanager
