@@ -27,7 +27,7 @@ Waiting: TypeAlias = "asyncio.Queue[Event]"
 POLICY_VIOLATION = 1008
 RETRY_AFTER_S = 5
 _WAITING_MESSAGES = 4
-_LOOK_S = 0.5
+_LOOK_S = 1.0
 _CLOSE_S = 2.0
 
 
@@ -119,7 +119,7 @@ async def _wait_for_place(waiting: Waiting, event: Event, wire: Wire) -> bool:
                 await waiting.put(event)
         except TimeoutError:
             # While nothing is read from a connection, nobody says that it has ended.
-            if wire.has_left:
+            if wire.has_left():
                 return False
         else:
             return True

@@ -142,14 +142,19 @@ class Wire(WebSocketsSansIOProtocol):
         """End the connection at once, also where the other side takes nothing."""
         self.transport.abort()
 
-    @property
     def has_left(self) -> bool:
-        """Whether the other side has gone, even while nothing is read from it."""
+        """Return whether the other side has gone, even while nothing is read from it."""
         if self.disconnected or self.transport.is_closing():
             return True
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), _GONE)
-        return bool(poll.poll(0))
+        if poll.poll(0):
+            return True
+        # Its end waits behind what is not read; the answer to this does not.
+        if self.writable.is_set() and self.conn.state is OPEN:
+            self.conn.send_ping(b"")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        return False
 
     def handle_connect(self, event: Request) -> None:
         """Tell the application which wire it speaks over."""
