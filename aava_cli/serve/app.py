@@ -10,12 +10,12 @@ import socket
 from typing import TYPE_CHECKING
 
 from aava_cli.errors import NotPossible
-from aava_cli.files import atomic_write
 from aava_cli.serve.connection import converse
 from aava_cli.serve.guard import Guard
 from aava_cli.serve.models import Models
 from aava_cli.serve.notify import Notifier
 from aava_cli.serve.observing import Observer
+from aava_cli.serve.pidfile import named_in
 from aava_cli.serve.protocol import Daemon
 from aava_cli.serve.state import word_for
 from aava_cli.serve.stopping import Stopper
@@ -23,7 +23,6 @@ from aava_cli.serve.web import Web
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from starlette.applications import Starlette
     from starlette.websockets import WebSocket
@@ -36,21 +35,21 @@ _STOP_S = 2
 
 
 def run(config: ServeConfig) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGHUP or SIGINT.
 
     Raises:
-        NotPossible: the port cannot be bound.
+        NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
     """
     asyncio.run(serve(config))
 
 
 async def serve(config: ServeConfig) -> None:
-    """Serve until SIGTERM or SIGINT; no worker is left when this returns.
+    """Serve until SIGTERM, SIGHUP or SIGINT; no worker is left when this returns.
 
     Raises:
-        NotPossible: the port cannot be bound.
+        NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
     """
-    listening = _listen(config.host, config.port)
+    _check_descriptor(config.ready_fd)
     models = Models(config.settings, config.env, config.limits)
     observer = Observer(models)
     models.on_loaded = observer.loaded
@@ -64,7 +63,10 @@ async def serve(config: ServeConfig) -> None:
         server.should_exit = True
 
     stopper = Stopper(daemon, web.gate, notifier, end)
-    with contextlib.closing(listening), stopper.on_signals(), _named(config.pid_file):
+    # Whoever can connect may also stop the daemon.
+    with stopper.on_signals(), contextlib.ExitStack() as held:
+        listening = held.enter_context(_listen(config.host, config.port))
+        held.enter_context(named_in(config.pid_file))
         config.on_ready()
         beside = (_load_first(models, notifier), notifier.keep_alive())
         tasks = [asyncio.create_task(each) for each in beside]
@@ -78,25 +80,21 @@ async def serve(config: ServeConfig) -> None:
             await models.close(patience_s=_STOP_S)
 
 
+def _check_descriptor(number: int | None) -> None:
+    try:
+        if number is not None:
+            os.fstat(number)
+    except OSError as error:
+        message = f"nobody passed a descriptor {number} on: {error.strerror}"
+        raise NotPossible(message, hint="open what `--ready-fd` names") from error
+
+
 async def _load_first(models: Models, notifier: Notifier) -> None:
     notifier.status("loading models; the port answers already")
     await models.load_selected()
     problems = {role: slot.problem for role, slot in models.slots.items() if slot.problem}
     told = "; ".join(f"{role}: {problem}" for role, problem in problems.items())
     notifier.ready(f"{word_for(models)}: {told}" if told else word_for(models))
-
-
-@contextlib.contextmanager
-def _named(pid_file: Path | None) -> Iterator[None]:
-    """Say in *pid_file* which process this is, for the block."""
-    if pid_file is None:
-        yield
-        return
-    atomic_write(pid_file, f"{os.getpid()}\n".encode())
-    try:
-        yield
-    finally:
-        pid_file.unlink(missing_ok=True)
 
 
 def build_app(daemon: Daemon, web: Web) -> Starlette:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from aava_cli.backends import Values
     from aava_cli.settings import Settings
 
+_LOG = logging.getLogger(__name__)
+
 Reply = dict[str, Any]
 
 
@@ -48,10 +51,12 @@ class Models:
 
     async def load_selected(self) -> None:
         """Load what `.env` selects; a model that does not load leaves its reason in its slot."""
-        async with self._changing:
-            await asyncio.gather(*(self._load_first(role) for role in self._selected))
-            self.on_loaded(self._selected)
-        self.started = True
+        try:
+            async with self._changing:
+                await asyncio.gather(*(self._load_first(role) for role in self._selected))
+                self.on_loaded(self._selected)
+        finally:
+            self.started = True
 
     async def _load_first(self, role: Role) -> None:
         slot = self.slots[role]
@@ -61,6 +66,9 @@ class Models:
                 await slot.install(await slot.prepare(wanted), wanted)
         except EngineError as error:
             slot.fail(str(error))
+        except Exception as error:  # noqa: BLE001 - the daemon comes up, and says what is wrong
+            _LOG.exception("the first load for `%s` failed", role)
+            slot.fail(f"the daemon could not load it: {type(error).__name__}: {error}")
 
     async def switch(self, message: Mapping[str, Any]) -> Reply:
         """Bring about what *message* asks for, or change nothing and say why."""
