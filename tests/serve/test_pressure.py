@@ -109,7 +109,8 @@ def test_flood_gets_errors_and_the_answers_that_it_may(start: Starter) -> None:
         answers = [client.receive() for _ in range(4)]
         assert "hi there" == client.ask({"type": "llm_request", "text": "hello"})["text"]
     problem = "4 requests of this connection wait already; take their answers"
-    assert [{"type": "error", "message": problem}] * 6 == refusals
+    assert [("llm_response", problem)] * 6 == [(each["type"], each["error"]) for each in refusals]
+    assert [4, 5, 6, 7, 8, 9] == [each["request_id"] for each in refusals]
     assert [0, 1, 2, 3] == [each["request_id"] for each in answers]
 
 
