@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from aava_cli.serve.config import ServeConfig
 
 _BACKLOG = 128
+# Pipes to models, uploads, and what libraries open.
+_OWN_FILES = 256
 _STOP_S = 2
 
 
@@ -50,6 +53,7 @@ async def serve(config: ServeConfig) -> None:
         NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
     """
     _check_descriptor(config.ready_fd)
+    _allow_files(config.limits.sockets + _OWN_FILES)
     models = Models(config.settings, config.env, config.limits)
     observer = Observer(models)
     models.on_loaded = observer.loaded
@@ -78,6 +82,14 @@ async def serve(config: ServeConfig) -> None:
             await asyncio.gather(*tasks, return_exceptions=True)
             await observer.close()
             await models.close(patience_s=_STOP_S)
+
+
+def _allow_files(count: int) -> None:
+    """Have the system allow *count* open files, as far as it lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _check_descriptor(number: int | None) -> None:

@@ -12,6 +12,7 @@ from aava_cli.daemon.address import is_loopback
 from aava_cli.serve.guard import WIRE
 from aava_cli.serve.limits import SPARE_CONNECTIONS
 from aava_cli.serve.protocol import Daemon, handle_bytes, handle_text
+from aava_cli.serve.turns import ASKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,7 @@ async def converse(daemon: Daemon, websocket: WebSocket) -> None:
     await websocket.accept()
     wire: Wire = websocket.scope["state"][WIRE]
     session = daemon.open_session(_Connection(websocket, wire))
+    ASKER.set(session)
     # One message is answered after the other, but the end of the connection is seen at once:
     # who leaves during a load does not want it any more.
     waiting: Waiting = asyncio.Queue(_WAITING_MESSAGES)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 KIB = 1 << 10
 MIB = 1 << 20
+DAY_S = 86_400
 
 # Connections that only ask, such as `aava status`, are let in beside those that carry calls.
 SPARE_CONNECTIONS = 32

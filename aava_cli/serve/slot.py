@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.process import GOODBYE_S, REQUEST_TIMEOUT_S, Wanted, Worker, start_worker
+from aava_cli.serve.process import (
+    GOODBYE_S,
+    REQUEST_TIMEOUT_S,
+    NotBegun,
+    Wanted,
+    Worker,
+    start_worker,
+)
 from aava_cli.serve.tally import Tally
 from aava_cli.serve.values import check_wanted
 
@@ -98,8 +105,11 @@ class Slot:
             EngineError: no model is loaded, or it did not answer.
         """
         with self.requests.counting():
-            worker = await self._running()
-            return await worker.request(fields, payload, timeout_s=timeout_s)
+            while True:
+                worker = await self._running()
+                # What waited for a process that went is done by the one in its place.
+                with suppress(NotBegun):
+                    return await worker.request(fields, payload, timeout_s=timeout_s)
 
     async def _running(self) -> Worker:
         async with self._changing:
@@ -177,5 +187,6 @@ class Slot:
 
     async def close(self, *, patience_s: float = GOODBYE_S) -> None:
         """End the worker, if there is one; what it does now may take *patience_s*."""
-        if self._worker is not None:
-            await self._worker.close(patience_s=patience_s)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.close(patience_s=patience_s)

@@ -212,6 +212,13 @@ def test_prompt_that_does_not_fit_is_an_error(shared: RunningDaemon) -> None:
     assert shared.ask({"type": "llm_request", "text": "x"})["text"] == "hi there"
 
 
+def test_prompt_beyond_any_context_is_not_counted(shared: RunningDaemon) -> None:
+    """It is refused at once: others would wait while its tokens are counted."""
+    long = shared.ask({"type": "llm_request", "text": "word " * 100_000, "request_id": 1})
+    problem = "the prompt exceeds the available context size: 500,058 characters were given, "
+    assert (problem + "512 tokens have 4,096 at most", 1) == (long["error"], long["request_id"])
+
+
 def test_recording_gets_one_final_result(shared: RunningDaemon) -> None:
     """However long a recording is and whatever pauses it has, its text comes whole."""
     speech = tone(1000) + silence(2000) + tone(1000)
