@@ -57,6 +57,7 @@ class Slot:
         self.loaded_at_s: float | None = None
         self._worker: Worker | None = None
         self._error: str | None = None
+        self._failed_s = 0.0
         self._loads_ahead = 0
         self._changing = asyncio.Lock()
 
@@ -112,11 +113,15 @@ class Slot:
                     return await worker.request(fields, payload, timeout_s=timeout_s)
 
     async def _running(self) -> Worker:
+        since_s = time.monotonic()
         async with self._changing:
             if self._worker is None or self.wanted is None:
                 waiting = "the model is still being loaded" if self.loading else None
                 raise NotLoaded(self._error or waiting or "no model is loaded")
             if not self._worker.alive:
+                # Who waited for a load that failed does not wait for another one.
+                if self._error is not None and since_s < self._failed_s:
+                    raise EngineError(self._error)
                 await self._revive(self.wanted)
             return self._worker
 
@@ -125,7 +130,7 @@ class Slot:
             with self.load_in_progress():
                 worker = await self.prepare(wanted)
         except EngineError as error:
-            self._error = str(error)
+            self._error, self._failed_s = str(error), time.monotonic()
             raise
         self._take(worker)
 

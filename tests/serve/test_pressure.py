@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -21,9 +22,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.daemon_fixture import DEADLINE_S
 from tests.serve.over_http import client_of, metric, transcribe, wav_of
 from tests.serve.sounds import encoded, silence, tone
+from tests.tiny_models import write_piper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.daemon_fixture import RunningDaemon
     from tests.serve.conftest import Starter
@@ -347,3 +350,23 @@ def test_who_asks_much_is_not_served_before_others(start: Starter) -> None:
             done = metric(client, 'aava_request_seconds_count{role="tts"}')
         assert [*range(10)] == [busy.receive()["request_id"] for _ in range(10)]
     assert done < 10
+
+
+def test_model_that_does_not_come_back_is_tried_once(start: Starter, tmp_path: Path) -> None:
+    """Everybody who waited for it is told the same."""
+    voice = write_piper(tmp_path / "own.onnx")
+    daemon = start(LOCAL_TTS_MODEL_PATH=str(voice), LOCAL_LLM_MODEL_PATH="")
+    daemon.wait_until_loaded()
+    pid = model_pid(daemon, "tts")
+    with ExitStack() as calls:
+        clients = [calls.enter_context(daemon.connect()) for _ in range(5)]
+        os.kill(pid, signal.SIGSTOP)
+        for client in clients:
+            client.send({"type": "tts_request", "text": "hello"})
+            assert "status_response" == client.ask({"type": "status"})["type"]
+        voice.unlink()
+        os.kill(pid, signal.SIGKILL)
+        errors = Counter(client.receive()["error"] for client in clients)
+    assert {"the engine ended by SIGKILL": 1, f"no model at `{voice}`": 4} == errors
+    with client_of(daemon) as client_:
+        assert metric(client_, 'aava_load_errors_total{role="tts"}') == 1
