@@ -123,7 +123,8 @@ def build_app(daemon: Daemon, web: Web) -> Starlette:
 def _server(app: Starlette, guard: Guard) -> Server:
     from uvicorn import Config, Server
 
-    from aava_cli.serve.wire import http_protocol, websocket_protocol
+    from aava_cli.serve.doorway import http_protocol
+    from aava_cli.serve.wire import websocket_protocol
 
     class Quiet(Server):
         """Leaves signals alone: it would close calls without a word, and raise them again."""
