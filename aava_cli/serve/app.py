@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import os
 import resource
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from aava_cli.errors import NotPossible
 from aava_cli.serve.connection import converse
 from aava_cli.serve.guard import Guard
+from aava_cli.serve.limits import MIB
 from aava_cli.serve.models import Models
 from aava_cli.serve.notify import Notifier
 from aava_cli.serve.observing import Observer
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 # Pipes to models, uploads, and what libraries open.
 _OWN_FILES = 256
+_M_MMAP_THRESHOLD = -3
 _STOP_S = 2
 
 
@@ -54,6 +57,7 @@ async def serve(config: ServeConfig) -> None:
     """
     _check_descriptor(config.ready_fd)
     _allow_files(config.limits.sockets + _OWN_FILES)
+    _give_memory_back()
     models = Models(config.settings, config.env, config.limits)
     observer = Observer(models)
     models.on_loaded = observer.loaded
@@ -90,6 +94,13 @@ def _allow_files(count: int) -> None:
     allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _give_memory_back() -> None:
+    """Have large blocks of memory go back to the system once they are free."""
+    # The GNU library keeps them for the next ones after it has seen a few, and so for good.
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, MIB)
 
 
 def _check_descriptor(number: int | None) -> None:
