@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import os
+import resource
 import socket
 from typing import TYPE_CHECKING
 
 from aava_cli.errors import NotPossible
-from aava_cli.files import atomic_write
 from aava_cli.serve.connection import converse
+from aava_cli.serve.guard import Guard
+from aava_cli.serve.limits import MIB
 from aava_cli.serve.models import Models
 from aava_cli.serve.notify import Notifier
 from aava_cli.serve.observing import Observer
+from aava_cli.serve.pidfile import named_in
 from aava_cli.serve.protocol import Daemon
 from aava_cli.serve.state import word_for
 from aava_cli.serve.stopping import Stopper
@@ -22,48 +26,55 @@ from aava_cli.serve.web import Web
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from starlette.applications import Starlette
     from starlette.websockets import WebSocket
     from uvicorn import Server
 
     from aava_cli.serve.config import ServeConfig
-    from aava_cli.serve.limits import Limits
 
 _BACKLOG = 128
+# Pipes to models, uploads, and what libraries open.
+_OWN_FILES = 256
+_M_MMAP_THRESHOLD = -3
 _STOP_S = 2
 
 
 def run(config: ServeConfig) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGHUP or SIGINT.
 
     Raises:
-        NotPossible: the port cannot be bound.
+        NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
     """
     asyncio.run(serve(config))
 
 
 async def serve(config: ServeConfig) -> None:
-    """Serve until SIGTERM or SIGINT; no worker is left when this returns.
+    """Serve until SIGTERM, SIGHUP or SIGINT; no worker is left when this returns.
 
     Raises:
-        NotPossible: the port cannot be bound.
+        NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
     """
-    listening = _listen(config.host, config.port)
+    _check_descriptor(config.ready_fd)
+    _allow_files(config.limits.sockets + _OWN_FILES)
+    _give_memory_back()
     models = Models(config.settings, config.env, config.limits)
     observer = Observer(models)
     models.on_loaded = observer.loaded
     daemon = Daemon(models, config.token)
     web = Web(daemon)
-    server = _server(build_app(daemon, web), config.limits)
+    guard = Guard(config.limits, needs_token=bool(config.token))
+    server = _server(build_app(daemon, web), guard)
     notifier = Notifier(os.environ, config.ready_fd)
 
     def end() -> None:
         server.should_exit = True
 
     stopper = Stopper(daemon, web.gate, notifier, end)
-    with contextlib.closing(listening), stopper.on_signals(), _named(config.pid_file):
+    # Whoever can connect may also stop the daemon.
+    with stopper.on_signals(), contextlib.ExitStack() as held:
+        listening = held.enter_context(_listen(config.host, config.port))
+        held.enter_context(named_in(config.pid_file))
         config.on_ready()
         beside = (_load_first(models, notifier), notifier.keep_alive())
         tasks = [asyncio.create_task(each) for each in beside]
@@ -77,25 +88,36 @@ async def serve(config: ServeConfig) -> None:
             await models.close(patience_s=_STOP_S)
 
 
+def _allow_files(count: int) -> None:
+    """Have the system allow *count* open files, as far as it lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _give_memory_back() -> None:
+    """Have large blocks of memory go back to the system once they are free."""
+    # The GNU library keeps them for the next ones after it has seen a few, and so for good.
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, MIB)
+
+
+def _check_descriptor(number: int | None) -> None:
+    try:
+        if number is not None:
+            os.fstat(number)
+    except OSError as error:
+        message = f"nobody passed a descriptor {number} on: {error.strerror}"
+        raise NotPossible(message, hint="open what `--ready-fd` names") from error
+
+
 async def _load_first(models: Models, notifier: Notifier) -> None:
     notifier.status("loading models; the port answers already")
     await models.load_selected()
     problems = {role: slot.problem for role, slot in models.slots.items() if slot.problem}
     told = "; ".join(f"{role}: {problem}" for role, problem in problems.items())
     notifier.ready(f"{word_for(models)}: {told}" if told else word_for(models))
-
-
-@contextlib.contextmanager
-def _named(pid_file: Path | None) -> Iterator[None]:
-    """Say in *pid_file* which process this is, for the block."""
-    if pid_file is None:
-        yield
-        return
-    atomic_write(pid_file, f"{os.getpid()}\n".encode())
-    try:
-        yield
-    finally:
-        pid_file.unlink(missing_ok=True)
 
 
 def build_app(daemon: Daemon, web: Web) -> Starlette:
@@ -109,8 +131,11 @@ def build_app(daemon: Daemon, web: Web) -> Starlette:
     return Starlette(routes=[*web.routes(), WebSocketRoute("/{path:path}", connect)])
 
 
-def _server(app: Starlette, limits: Limits) -> Server:
+def _server(app: Starlette, guard: Guard) -> Server:
     from uvicorn import Config, Server
+
+    from aava_cli.serve.doorway import http_protocol
+    from aava_cli.serve.wire import websocket_protocol
 
     class Quiet(Server):
         """Leaves signals alone: it would close calls without a word, and raise them again."""
@@ -122,8 +147,8 @@ def _server(app: Starlette, limits: Limits) -> Server:
     return Quiet(
         Config(
             app,
-            ws="websockets-sansio",
-            ws_max_size=limits.message_bytes,
+            http=http_protocol(guard),
+            ws=websocket_protocol(guard),
             ws_ping_interval=60,
             ws_ping_timeout=120,
             timeout_graceful_shutdown=_STOP_S,

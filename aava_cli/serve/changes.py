@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aava_cli.backends import BACKENDS, Backend, Values, lookup
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.values import backend_of, check_numbers
+from aava_cli.serve.values import backend_of, check_values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -49,8 +49,11 @@ def changes_in(message: Mapping[str, Any], values: Values) -> Changes:
     for field, _, _ in backends:
         backend_of("stt" if field == "stt_backend" else "tts", chosen)
     asked = [*backends, *_asked(message, _fields(chosen))]
+    for field, key, value in asked:
+        if key in _MODEL_KEYS and not value:
+            raise EngineError(f"`{field}` must name a model")
     updated = {**chosen, **{key: value for _, key, value in asked}}
-    check_numbers(updated)
+    check_values(updated)
     differing = {key: value for key, value in updated.items() if values.get(key) != value}
     named = frozenset(key for _, key, _ in asked)
     return Changes(named, differing, tuple(_describe(asked, differing)))
@@ -98,10 +101,15 @@ def _text(field: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
             return str(int(value))
         case int() | float():
             return str(value)
-        case str() if "\n" not in value and "\0" not in value:
+        case str() if _is_one_line(value):
             return value
         case _:
             raise EngineError(f"`{field}` must be text, a number or a flag")
+
+
+def _is_one_line(text: str) -> bool:
+    """Whether *text* could be a value of `.env`: no path has half a character either."""
+    return not any(each in "\n\0" or "\ud800" <= each <= "\udfff" for each in text)
 
 
 def _fields(values: Values) -> dict[str, str]:
@@ -145,3 +153,4 @@ def _path_fields() -> Iterator[str]:
 
 
 _PATH_FIELDS = frozenset(_path_fields())
+_MODEL_KEYS = frozenset(each.setting(each.model).env for each in BACKENDS.values())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aava_cli.ages import parse_span
-from aava_cli.errors import NotPossible
-from aava_cli.serve.limits import MIB, Limits
+from aava_cli.errors import NotPossible, UsageError
+from aava_cli.serve.limits import DAY_S, MIB, Limits
 from aava_cli.serve.units import Kind
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SERVER_PACKAGES = ("starlette", "uvicorn", "python_multipart")
 _STANDARD = Limits()
 _DRAIN = f"{_STANDARD.drain_s:g}s"
+_LONGEST_S = 7 * DAY_S
 _RECORDING = f"{_STANDARD.recording_s / 60:g}min"
 
 # What a unit's command line repeats, by the name of the parameter, and what goes without saying.
@@ -59,25 +60,31 @@ PortOption = Annotated[
 DrainOption = Annotated[
     str, typer.Option("--drain", metavar="TIME", help="How long calls may go on after SIGTERM.")
 ]
-CallsOption = Annotated[int, typer.Option("--max-calls", min=1, help="Calls at once.")]
+CallsOption = Annotated[int, typer.Option("--max-calls", min=1, max=10_000, help="Calls at once.")]
 QueueOption = Annotated[
-    int, typer.Option("--max-queue", min=1, help="Requests of a connection that wait.")
+    int, typer.Option("--max-queue", min=1, max=10_000, help="Requests of a connection that wait.")
 ]
 MessageOption = Annotated[
-    int, typer.Option("--max-message", min=1, metavar="MB", help="One WebSocket message.")
+    int,
+    typer.Option("--max-message", min=1, max=1_024, metavar="MB", help="One WebSocket message."),
 ]
 BodyOption = Annotated[
-    int, typer.Option("--max-body", min=1, metavar="MB", help="The body of one HTTP request.")
+    int,
+    typer.Option(
+        "--max-body", min=1, max=4_096, metavar="MB", help="The body of one HTTP request."
+    ),
 ]
 RequestsOption = Annotated[
-    int, typer.Option("--max-requests", min=1, help="HTTP requests at once.")
+    int, typer.Option("--max-requests", min=1, max=10_000, help="HTTP requests at once.")
 ]
 RecordingOption = Annotated[
     str, typer.Option("--max-recording", metavar="TIME", help="The longest recording.")
 ]
 MemoryOption = Annotated[
     int | None,
-    typer.Option("--memory", min=1, metavar="MB", help="What all models may take; else all."),
+    typer.Option(
+        "--memory", min=1, max=1 << 30, metavar="MB", help="What all models may take; else all."
+    ),
 ]
 PidOption = Annotated[
     Path | None, typer.Option("--pid-file", help="Where to say which process it is.")
@@ -129,8 +136,8 @@ def serve(  # noqa: PLR0913 - a limit each
         message_bytes=message * MIB,
         body_bytes=body * MIB,
         requests=requests,
-        recording_s=parse_span(recording),
-        drain_s=parse_span(drain),
+        recording_s=_span("--max-recording", recording, least_s=1),
+        drain_s=_span("--drain", drain),
         memory_bytes=memory and memory * MIB,
     )
     if print_unit is not None:
@@ -142,6 +149,19 @@ def serve(  # noqa: PLR0913 - a limit each
     named_in = pid_file or settings.state_dir / "serve.pid"
     config = replace(_config(session, env), pid_file=named_in, ready_fd=ready_fd)
     _serve(session, replace(config, limits=limits))
+
+
+def _span(option: str, text: str, *, least_s: int = 0) -> float:
+    """Return the seconds that *text* means for *option*.
+
+    Raises:
+        UsageError: it is no span of time, or out of range.
+    """
+    seconds = parse_span(text)
+    if least_s <= seconds <= _LONGEST_S:
+        return seconds
+    message = f"`{option}` must be from {least_s} s to {_LONGEST_S / DAY_S:g} days, not `{text}`"
+    raise UsageError(message, hint="write a number with a unit: `90s`, `30min`, `12h`")
 
 
 def _config(session: Session, env: dict[str, str]) -> ServeConfig:

@@ -11,7 +11,7 @@ from aava_cli.errors import ConfigError, UsageError
 from aava_cli.serve.defaults import DEFAULTS
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.limits import Limits
-from aava_cli.serve.values import check_numbers, with_defaults
+from aava_cli.serve.values import check_values, with_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ def serve_config(
     asked = {key: environ[key] for key in DEFAULTS if key in environ} | dict(env)
     values = with_defaults(asked)
     try:
-        check_numbers(values)
+        check_values(values)
     except EngineError as error:
         raise ConfigError(str(error), hint=f"correct it in `{settings.env_file}`") from error
     host, token = values["LOCAL_WS_HOST"].strip(), values["LOCAL_WS_AUTH_TOKEN"].strip()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aava_cli.backends import BACKENDS
 from aava_cli.limits import usable_processors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DEFAULTS: Mapping[str, str] = {
     "LOCAL_AI_MODE": "full",
@@ -72,26 +75,48 @@ DEFAULTS: Mapping[str, str] = {
     "MATCHA_VOCODER_PATH": "/app/models/tts/matcha/vocos.onnx",
 }
 
-INTEGERS: Mapping[str, int] = {
-    "LOCAL_LLM_CONTEXT": 16,
-    "LOCAL_LLM_BATCH": 1,
-    "LOCAL_LLM_THREADS": 1,
-    "LOCAL_LLM_MAX_TOKENS": 1,
-    "LOCAL_LLM_GPU_LAYERS": -1,
-    "LOCAL_STT_IDLE_MS": 100,
-    "LOCAL_STT_SEGMENT_ENERGY_THRESHOLD": 0,
-    "LOCAL_STT_SEGMENT_PREROLL_MS": 0,
-    "LOCAL_STT_SEGMENT_MIN_MS": 0,
-    "LOCAL_STT_SEGMENT_SILENCE_MS": 20,
-    "LOCAL_STT_SEGMENT_MAX_MS": 1000,
-    "KROKO_PORT": 1,
-    "SILERO_SAMPLE_RATE": 8000,
-}
-"""The keys whose values are whole numbers, with the least that makes sense."""
+MODES = ("full", "minimal")
+"""What `LOCAL_AI_MODE` may say; in `minimal` no language model is loaded."""
 
-FLOATS = (
-    "LOCAL_LLM_TEMPERATURE",
-    "LOCAL_LLM_TOP_P",
-    "LOCAL_LLM_REPEAT_PENALTY",
-    "LOCAL_LLM_INFER_TIMEOUT_SEC",
-)
+# The daemon takes parts of a second where others write whole ones, but no answer takes no time.
+_FRACTIONS: Mapping[str, float] = {"LOCAL_LLM_INFER_TIMEOUT_SEC": 0.0001}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Which numbers a key takes; one that is not *whole* may have a fraction."""
+
+    least: float
+    most: float
+    whole: bool
+
+    def __contains__(self, text: str) -> bool:
+        if not re.fullmatch(_WHOLE if self.whole else _NUMBER, text.strip(), re.ASCII):
+            return False
+        return self.least <= float(text) <= self.most
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} from {self.least:.10g} to {self.most:.10g}"
+
+
+# Nothing that is out of every range has to be counted digit by digit.
+_WHOLE = r"-?\d{1,18}"
+_NUMBER = r"-?(\d{1,18}\.?|\d{0,18}\.\d{1,20})(e[-+]?\d{1,3})?"
+
+
+def _ranges() -> Iterator[tuple[str, Range]]:
+    """Yield the keys that take numbers, each with its range, from the records of the engines."""
+    for backend in BACKENDS.values():
+        for each in backend.settings:
+            if each.kind in ("integer", "number"):
+                least, most = each.least, each.most
+                if least is None or most is None:
+                    numbers = [float(choice) for choice in each.choices]
+                    least, most = min(numbers), max(numbers)
+                whole = each.kind == "integer" and each.env not in _FRACTIONS
+                yield each.env, Range(_FRACTIONS.get(each.env, least), most, whole)
+
+
+RANGES: Mapping[str, Range] = dict(_ranges())
+"""The keys whose values are numbers, and what those may be."""

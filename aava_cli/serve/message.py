@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -35,6 +36,17 @@ class Message:
             raise EngineError(f"`{name}` must be text")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Return the field *name*, which must be true or false where it is given.
+
+        Raises:
+            EngineError: it is something else.
+        """
+        value = self.fields.get(name, False)
+        if not isinstance(value, bool):
+            raise EngineError(f"`{name}` must be true or false")
+        return value
+
     def integer(self, name: str, default: int, *, among: range) -> int:
         """Return the field *name*, which must be one of *among* where it is given.
 
@@ -48,8 +60,17 @@ class Message:
 
     def request_id(self) -> Reply:
         """Return the request's id as a reply repeats it: nothing where there is none."""
+        return {} if self.id is None else {"request_id": self.id}
+
+    @property
+    def id(self) -> Any:  # noqa: ANN401 - any JSON value
+        """The request's id, or None; what no JSON can say was not said in JSON."""
         found = self.fields.get("request_id")
-        return {} if found is None else {"request_id": found}
+        try:
+            json.dumps(found, allow_nan=False)
+        except (ValueError, RecursionError):
+            return None
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from aava_cli.roles import ROLES, Role
 from aava_cli.serve.changes import Changes, changes_in
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.limits import Limits
-from aava_cli.serve.process import GOODBYE_S, Wanted, Worker
+from aava_cli.serve.message import Message
+from aava_cli.serve.process import GOODBYE_S, Wanted, Worker, start_worker
 from aava_cli.serve.room import Room, measure_room
 from aava_cli.serve.slot import Slot
 from aava_cli.serve.status import status_reply
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from aava_cli.backends import Values
     from aava_cli.settings import Settings
+
+_LOG = logging.getLogger(__name__)
 
 Reply = dict[str, Any]
 
@@ -48,10 +52,12 @@ class Models:
 
     async def load_selected(self) -> None:
         """Load what `.env` selects; a model that does not load leaves its reason in its slot."""
-        async with self._changing:
-            await asyncio.gather(*(self._load_first(role) for role in self._selected))
-            self.on_loaded(self._selected)
-        self.started = True
+        try:
+            async with self._changing:
+                await asyncio.gather(*(self._load_first(role) for role in self._selected))
+                self.on_loaded(self._selected)
+        finally:
+            self.started = True
 
     async def _load_first(self, role: Role) -> None:
         slot = self.slots[role]
@@ -61,6 +67,9 @@ class Models:
                 await slot.install(await slot.prepare(wanted), wanted)
         except EngineError as error:
             slot.fail(str(error))
+        except Exception as error:  # noqa: BLE001 - the daemon comes up, and says what is wrong
+            _LOG.exception("the first load for `%s` failed", role)
+            slot.fail(f"the daemon could not load it: {type(error).__name__}: {error}")
 
     async def switch(self, message: Mapping[str, Any]) -> Reply:
         """Bring about what *message* asks for, or change nothing and say why."""
@@ -71,9 +80,7 @@ class Models:
                 return {"status": "error", "message": str(error), "changed": []}
 
     async def _switch(self, message: Mapping[str, Any]) -> Reply:
-        dry_run = message.get("dry_run", False)
-        if not isinstance(dry_run, bool):
-            raise EngineError("`dry_run` must be true or false")
+        dry_run = Message("switch_model", message).flag("dry_run")
         changes = changes_in(message, self.values)
         values = {**self.values, **changes.values}
         wanted = self._to_load(changes, values)
@@ -82,7 +89,7 @@ class Models:
             return {"status": "no_change", "message": message_text, "changed": []}
         room = await self._room_for(wanted) if wanted else None
         if dry_run:
-            await asyncio.to_thread(_check_all, wanted)
+            await _try_all(wanted, room)
         else:
             await self._load(wanted, values, room)
         return _success(changes, wanted, dry_run=dry_run) | _told(room)
@@ -191,9 +198,18 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-def _check_all(wanted: Mapping[Role, Wanted]) -> None:
+async def _try_all(wanted: Mapping[Role, Wanted], room: Room | None) -> None:
+    """Load all of *wanted* where there is room beside what answers, and end them again.
+
+    Raises:
+        EngineError: one does not load.
+    """
     for each in wanted.values():
-        check_wanted(each)
+        await asyncio.to_thread(check_wanted, each)
+    if room is not None and not room.unload_first:
+        for each in wanted.values():
+            worker = await start_worker(each)
+            await worker.close()
 
 
 def _success(changes: Changes, wanted: Mapping[Role, Wanted], *, dry_run: bool) -> Reply:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aava_cli.serve.engines import EngineError, said_by
 from aava_cli.serve.frames import Frame, receive_frame
+from aava_cli.serve.turns import NoTurn, Turns
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -43,6 +44,10 @@ class Wanted:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+class NotBegun(EngineError):
+    """The process went before it was this request's turn; another may answer it."""
+
+
 class Worker:
     """One loaded model in its own process; requests are answered one at a time."""
 
@@ -56,7 +61,7 @@ class Worker:
         self._last_said = next(reversed(said), None)
         self._effective: dict[str, str] = {}
         self._all_said = asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._logging = asyncio.create_task(self._keep_log())
         # The loop itself keeps no task alive.
@@ -109,10 +114,14 @@ class Worker:
         """Return the engine's answer.
 
         Raises:
+            NotBegun: the process ended, or is about to, before it came to this request.
             EngineError: the engine refused, died, or took longer than *timeout_s*.
         """
         # Who leaves while it waits for its turn is not answered at all.
-        await self._turn.acquire()
+        try:
+            await self._turns.take()
+        except NoTurn as error:
+            raise NotBegun(self.describe_end()) from error
         # Who leaves later must not leave its answer in the pipe for the next one.
         exchange = asyncio.create_task(self._exchange(Frame(fields, payload), timeout_s))
         exchange.add_done_callback(self._next)
@@ -124,7 +133,10 @@ class Worker:
 
     def _next(self, exchange: asyncio.Task[Frame]) -> None:
         self._exchanging = None
-        self._turn.release()
+        if self.alive:
+            self._turns.give()
+        else:
+            self._turns.end()
         if not exchange.cancelled():
             exchange.exception()
 
@@ -141,14 +153,22 @@ class Worker:
             raise EngineError(self.describe_end()) from None
 
     async def _send_and_receive(self, request: Frame) -> Frame:
+        # What was said before is not why it fails now.
+        self._log.clear()
         self._requests.write(request.encode())
         await self._requests.drain()
         return await receive_frame(self._replies)
 
     async def close(self, *, patience_s: float = GOODBYE_S) -> None:
-        """Let the requests before this finish, for *patience_s* at most, then end the process."""
+        """Let the request in progress finish, for *patience_s* at most, then end the process.
+
+        Those that wait are not begun.
+        """
+        self._turns.end()
         try:
-            async with asyncio.timeout(patience_s), self._turn:
+            async with asyncio.timeout(patience_s):
+                if self._exchanging is not None:
+                    await asyncio.wait([self._exchanging])
                 self._requests.close()
                 await self._process.wait()
         except TimeoutError:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hmac
-import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +13,8 @@ from aava_cli.serve import status, talk
 from aava_cli.serve.changes import check_paths
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.message import MODES, Message, Reply
+from aava_cli.serve.parsing import parse
+from aava_cli.serve.replies import failed
 from aava_cli.serve.session import Session, changed_rules
 from aava_cli.serve.shared import Shared
 from aava_cli.serve.state import state_of
@@ -61,7 +61,8 @@ class Daemon:
     def close_session(self, session: Session) -> None:
         """Forget a connection and stop what it asked for."""
         session.close()
-        self.sessions.remove(session)
+        if session in self.sessions:
+            self.sessions.remove(session)
 
     def status(self) -> Reply:
         """Return the reply to `status`; connections that only ask do not count as active."""
@@ -71,58 +72,48 @@ class Daemon:
         return reply | state_of(self.models, stopping=self.shared.stopping)
 
 
-def parse(text: str) -> Message:
-    """Return the request in *text*; case and dashes of its type do not matter.
-
-    Raises:
-        EngineError: it is not a JSON object with a `type`.
-    """
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise EngineError("not JSON") from error
-    kind = fields.get("type") if isinstance(fields, dict) else None
-    if not isinstance(kind, str) or not kind.strip():
-        raise EngineError("expected an object with a `type`")
-    return Message(kind.strip().lower().replace("-", "_"), fields)
-
-
 async def handle_text(daemon: Daemon, session: Session, text: str) -> None:
-    """Answer a text message; what cannot be understood, or done, gets an `error`."""
-    async with _failures_are_told(session):
+    """Answer a text message; what cannot be understood, or done, gets an error."""
+    message = Message("", {})
+    try:
         message = parse(text)
         if message.type == "auth" or session.authenticated:
             await HANDLERS.get(message.type, _unknown)(daemon, session, message)
         else:
             await session.send(_auth("authentication_required"))
+    except Exception as error:  # noqa: BLE001 - whoever asked waits for an answer
+        await _refuse(session, message, error)
 
 
 async def handle_bytes(session: Session, data: bytes) -> None:
     """Take a binary message: audio of the call."""
-    async with _failures_are_told(session):
+    try:
         if session.authenticated:
             await talk.hear_stream(session, data)
         else:
             await session.send(_auth("authentication_required"))
+    except Exception as error:  # noqa: BLE001 - whoever asked waits for an answer
+        await _refuse(session, Message("", {}), error)
 
 
-@contextlib.asynccontextmanager
-async def _failures_are_told(session: Session) -> AsyncIterator[None]:
-    """Answer with an error when the block fails: whoever asked waits for an answer."""
-    try:
-        yield
-    except EngineError as error:
-        await _refuse(session, str(error))
-    except ConnectionError:
-        raise
-    except Exception as error:  # noqa: BLE001 - it is logged, and told to whoever asked
-        _LOG.exception("a request failed")
-        await _refuse(session, talk.describe_failure(error))
+async def _refuse(session: Session, message: Message, error: Exception) -> None:
+    """Answer *message* with *error*, in the type that its sender waits for.
 
-
-async def _refuse(session: Session, problem: str) -> None:
-    reply: Reply = {"type": "error", "message": problem}
-    await session.send(reply if session.authenticated else _auth("authentication_required"))
+    Raises:
+        ConnectionError: its sender has left.
+    """
+    match error:
+        case EngineError():
+            problem = str(error)
+        case ConnectionError():
+            raise error
+        case _:
+            _LOG.error("a request failed", exc_info=error)
+            problem = talk.describe_failure(error)
+    known = session.authenticated
+    await session.send(
+        failed(message, session, problem) if known else _auth("authentication_required")
+    )
 
 
 def _auth(problem: str | None = None) -> Reply:
@@ -167,11 +158,12 @@ async def _schema(daemon: Daemon, session: Session, message: Message) -> None:
 
 async def _set_mode(daemon: Daemon, session: Session, message: Message) -> None:
     del daemon
+    asked, output = message.text("mode"), talk.wanted_output(message, session.output)
+    rules = changed_rules(message, session.rules)
     session.join_call(message)
-    asked = message.text("mode", session.mode)
     session.mode = asked if asked in MODES else session.mode
-    session.output = talk.wanted_output(message, session.output)
-    session.listen_by(changed_rules(message, session.rules))
+    session.output = output
+    session.listen_by(rules)
     await session.send(
         {
             "type": "mode_ready",
@@ -190,8 +182,7 @@ async def _switch(daemon: Daemon, session: Session, message: Message) -> None:
         reply = _session_prompt(session, message)
     else:
         reply = await _switch_models(daemon, message)
-    request_id = message.fields.get("request_id")
-    await session.send({"type": "switch_response", **reply, "request_id": request_id})
+    await session.send({"type": "switch_response", **reply, "request_id": message.id})
 
 
 async def _switch_models(daemon: Daemon, message: Message) -> Reply:
@@ -206,12 +197,14 @@ def _session_prompt(session: Session, message: Message) -> Reply:
     """Give this connection a system prompt of its own."""
     asked = message.fields.get("llm_config")
     prompt = asked.get("system_prompt") if isinstance(asked, Mapping) else None
+    dry_run = message.flag("dry_run")
     reply: Reply = {"scope": "session", "call_id": message.text("call_id") or session.call_id}
     if not isinstance(prompt, str):
         problem = "a switch of scope `session` needs `llm_config.system_prompt`"
         return reply | {"status": "error", "message": problem, "changed": []}
-    session.call_id, session.system_prompt = reply["call_id"], prompt.strip()
-    told = "the system prompt of this session is set"
+    if not dry_run:
+        session.call_id, session.system_prompt = reply["call_id"], prompt.strip()
+    told = "the system prompt of this session is set" + (" (dry_run)" if dry_run else "")
     return reply | {"status": "success", "message": told, "changed": ["system_prompt"]}
 
 
@@ -235,9 +228,9 @@ async def _reload_llm(daemon: Daemon, session: Session, message: Message) -> Non
 async def _barge_in(daemon: Daemon, session: Session, message: Message) -> None:
     del daemon
     session.join_call(message)
-    session.stop_answering()
-    request_id = message.fields.get("request_id")
-    named = {"call_id": session.call_id, "request_id": request_id}
+    for owed in session.stop_answering():
+        await session.send(owed)
+    named = {"call_id": session.call_id, "request_id": message.id}
     await session.send({"type": "barge_in_ack", "status": "ok", **named})
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aava_cli.serve.message import Message, Output, Reply
+from aava_cli.serve.replies import CUT_OFF
 from aava_cli.serve.segments import Segmentation, Segmenter
 from aava_cli.serve.shared import Shared, TooBusy
 
@@ -37,8 +38,19 @@ class Socket(Protocol):
         """Close the connection, with a code and words that the client gets."""
         ...
 
+    def drop(self) -> None:
+        """End the connection without a word."""
+        ...
+
 
 @dataclass(slots=True)
+class Owed:
+    """The reply that somebody still waits for, as it is where the answer is cut off."""
+
+    reply: Reply | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Session:
     """The state of one connection."""
 
@@ -54,7 +66,7 @@ class Session:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _answers: set[asyncio.Task[None]] = field(default_factory=set)
+    _answers: dict[asyncio.Task[None], Owed] = field(default_factory=dict)
     _rules: Segmentation = field(init=False)
     _segmenter: Segmenter = field(init=False)
     _idle: asyncio.TimerHandle | None = None
@@ -87,12 +99,16 @@ class Session:
             self.shared.join()
             self.in_call = True
 
-    async def send(self, reply: Reply, payload: bytes | None = None) -> None:
-        """Send *reply*, and *payload* right after it."""
+    async def send(
+        self, reply: Reply, payload: bytes | None = None, *, owed: Owed | None = None
+    ) -> None:
+        """Send *reply*, and *payload* right after it; then nothing is *owed* any more."""
         async with self._sending:
             await self.socket.send_text(json.dumps(reply))
+            if owed is not None:
+                owed.reply = None
             if payload is not None:
-                await self.socket.send_bytes(payload)
+                await _to_its_end(self.socket.send_bytes(payload))
 
     async def send_payload(self, payload: bytes) -> None:
         """Send *payload* alone."""
@@ -107,15 +123,17 @@ class Session:
         """
         self._start(work, sound_bytes)
 
-    def answer(self, work: Coroutine[Any, Any, None]) -> None:
+    def answer(self, work: Coroutine[Any, Any, None], owed: Owed, *, follows: bool = False) -> None:
         """Do *work* while the connection goes on; it stops when the caller cuts in.
+
+        What *follows* takes the place of the work that asks for it, and so always has one.
 
         Raises:
             TooBusy: too much waits already; *work* is not begun.
         """
-        task = self._start(work, 0)
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
+        task = self._run(work) if follows else self._start(work, 0)
+        self._answers[task] = owed
+        task.add_done_callback(self._answers.pop)
 
     def _start(self, work: Coroutine[Any, Any, None], sound_bytes: int) -> asyncio.Task[None]:
         try:
@@ -146,10 +164,17 @@ class Session:
         if error is not None and not isinstance(error, ConnectionError):
             _LOG.error("a request ended without an answer", exc_info=error)
 
-    def stop_answering(self) -> None:
-        """Drop the answers in progress; what the caller said is still written down."""
+    def stop_answering(self) -> list[Reply]:
+        """Drop the answers in progress, and return what is told to those who wait for them.
+
+        What the caller said is still written down.
+        """
         for task in self._answers:
             task.cancel()
+        replies = [owed.reply | {"error": CUT_OFF} for owed in self._answers.values() if owed.reply]
+        for owed in self._answers.values():
+            owed.reply = None
+        return replies
 
     def hear(self, pcm16_16k: bytes, heard: Callable[[bytes], None]) -> None:
         """Take a piece of the stream and call *heard* with each utterance that ends.
@@ -184,6 +209,16 @@ class Session:
             self.shared.leave()
         for task in self._tasks:
             task.cancel()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do *work* whole where a caller cuts in: what was announced has to come."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def changed_rules(message: Message, rules: Segmentation) -> Segmentation:

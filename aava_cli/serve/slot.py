@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.process import GOODBYE_S, REQUEST_TIMEOUT_S, Wanted, Worker, start_worker
+from aava_cli.serve.process import (
+    GOODBYE_S,
+    REQUEST_TIMEOUT_S,
+    NotBegun,
+    Wanted,
+    Worker,
+    start_worker,
+)
 from aava_cli.serve.tally import Tally
 from aava_cli.serve.values import check_wanted
 
@@ -50,6 +57,7 @@ class Slot:
         self.loaded_at_s: float | None = None
         self._worker: Worker | None = None
         self._error: str | None = None
+        self._failed_s = 0.0
         self._loads_ahead = 0
         self._changing = asyncio.Lock()
 
@@ -98,15 +106,22 @@ class Slot:
             EngineError: no model is loaded, or it did not answer.
         """
         with self.requests.counting():
-            worker = await self._running()
-            return await worker.request(fields, payload, timeout_s=timeout_s)
+            while True:
+                worker = await self._running()
+                # What waited for a process that went is done by the one in its place.
+                with suppress(NotBegun):
+                    return await worker.request(fields, payload, timeout_s=timeout_s)
 
     async def _running(self) -> Worker:
+        since_s = time.monotonic()
         async with self._changing:
             if self._worker is None or self.wanted is None:
                 waiting = "the model is still being loaded" if self.loading else None
                 raise NotLoaded(self._error or waiting or "no model is loaded")
             if not self._worker.alive:
+                # Who waited for a load that failed does not wait for another one.
+                if self._error is not None and since_s < self._failed_s:
+                    raise EngineError(self._error)
                 await self._revive(self.wanted)
             return self._worker
 
@@ -115,7 +130,7 @@ class Slot:
             with self.load_in_progress():
                 worker = await self.prepare(wanted)
         except EngineError as error:
-            self._error = str(error)
+            self._error, self._failed_s = str(error), time.monotonic()
             raise
         self._take(worker)
 
@@ -177,5 +192,6 @@ class Slot:
 
     async def close(self, *, patience_s: float = GOODBYE_S) -> None:
         """End the worker, if there is one; what it does now may take *patience_s*."""
-        if self._worker is not None:
-            await self._worker.close(patience_s=patience_s)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.close(patience_s=patience_s)

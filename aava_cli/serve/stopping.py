@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aava_cli.serve.protocol import Daemon
 
 GOING_AWAY = 1001
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REASON = "the daemon is stopping"
 _POLL_S = 0.05
 _CLOSE_S = 2.0
@@ -36,15 +37,19 @@ class Stopper:
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT that come in the block."""
+        """Stop on SIGTERM, SIGINT and SIGHUP that come in the block."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # Who runs us under `nohup` wants us to outlive the terminal.
+        before = {each: signal.getsignal(each) for each in _SIGNALS}
+        handled = [each for each, handler in before.items() if handler != signal.SIG_IGN]
+        for number in handled:
             loop.add_signal_handler(number, self.stop)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in handled:
                 loop.remove_signal_handler(number)
+                signal.signal(number, before[number])
 
     def stop(self) -> None:
         """Begin to end, or make haste where that was begun."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import logging
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from aava_cli.audio import mulaw_encode, resample
+from aava_cli.serve import replies
 from aava_cli.serve.engines import EngineError
+from aava_cli.serve.limits import KIB
 from aava_cli.serve.message import MODES, Message, Output, Reply
 from aava_cli.serve.segments import STT_RATE_HZ, duration_ms
+from aava_cli.serve.session import Owed
 from aava_cli.serve.work import answer, speak, transcribe
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _ENCODINGS = ("mulaw", "linear16", "pcm16")
 _RATES_HZ = range(4000, 96_001)
 # A piece of a stream is much shorter, a recording much longer.
 _RECORDING_MS = 1000
+_BASE64_PIECE = 256 * KIB
 _PIECE_BYTES = 2 * STT_RATE_HZ * 10
 
 
@@ -48,7 +50,8 @@ async def audio(session: Session, message: Message) -> None:
     mode = message.text("mode") or session.mode
     if mode not in MODES:
         raise EngineError(f"no mode named `{mode}`")
-    pcm16 = await asyncio.to_thread(_samples, message.text("data"), rate_hz)
+    longest_s = session.shared.limits.recording_s
+    pcm16 = await asyncio.to_thread(_samples, message.text("data"), rate_hz, longest_s)
     named = message.request_id()
     if named or not pcm16 or duration_ms(pcm16, STT_RATE_HZ) >= _RECORDING_MS:
         session.listen(_understand(session, mode, named, pcm16), sound_bytes=len(pcm16))
@@ -56,11 +59,24 @@ async def audio(session: Session, message: Message) -> None:
         session.hear(pcm16, _when_heard(session, mode))
 
 
-def _samples(encoded: str, rate_hz: int) -> bytes:
+def _samples(encoded: str, rate_hz: int, longest_s: float) -> bytes:
+    length_s = (len(encoded) // 4 * 3 - encoded[-2:].count("=")) / 2 / rate_hz
+    if length_s > longest_s:
+        problem = f"a recording may last {longest_s:g} s, this one {length_s:.0f} s"
+        raise EngineError(problem)
     try:
-        return resample(base64.b64decode(encoded, validate=True), rate_hz, STT_RATE_HZ)
-    except (binascii.Error, ValueError) as error:
+        return resample(b"".join(_decoded(encoded)), rate_hz, STT_RATE_HZ)
+    except ValueError as error:
         raise EngineError("`data` must be base64") from error
+
+
+def _decoded(encoded: str) -> Iterator[bytes]:
+    """Yield what *encoded* means, piece by piece: others get their turn in between."""
+    for start in range(0, len(encoded), _BASE64_PIECE):
+        piece = base64.b64decode(encoded[start : start + _BASE64_PIECE], validate=True)
+        if len(piece) < _BASE64_PIECE // 4 * 3 and start + _BASE64_PIECE < len(encoded):
+            raise ValueError("padding")
+        yield piece
 
 
 @contextlib.contextmanager
@@ -92,20 +108,25 @@ async def _understand(session: Session, mode: str, named: Reply, pcm16: bytes) -
     """Write down what was said, and answer it as far as *mode* goes."""
     text = await _transcribe(session, mode, named, pcm16)
     if text and mode in ("llm", "full"):
-        session.answer(_converse(session, mode, named, text))
+        owed = _owed(replies.answered(session, mode, named))
+        session.answer(_converse(session, mode, named, text, owed), owed, follows=True)
 
 
-async def _converse(session: Session, mode: str, named: Reply, text: str) -> None:
+def _owed(reply: Reply) -> Owed:
+    """Return *reply* as owed; without an id nobody could tell what it is the reply to."""
+    return Owed(reply if "request_id" in reply else None)
+
+
+async def _converse(session: Session, mode: str, named: Reply, text: str, owed: Owed) -> None:
     # What was said first is answered first.
     async with session.turn:
-        answer = await _reply(session, mode, named, text)
+        answer = await _reply(session, mode, named, text, owed)
         if answer and mode == "full":
             await _speak(session, mode, named, answer)
 
 
 async def _transcribe(session: Session, mode: str, named: Reply, pcm16: bytes) -> str:
-    reply: Reply = {"type": "stt_result", "text": "", "call_id": session.call_id, "mode": mode}
-    reply |= {"is_final": True, "is_partial": False, "confidence": None, **named}
+    reply = replies.heard(session, mode, named)
     try:
         with _failures_are_told():
             reply["text"] = await transcribe(session.models, pcm16)
@@ -119,16 +140,17 @@ async def llm_request(session: Session, message: Message) -> None:
     """Answer a text."""
     session.join_call(message)
     text, mode = message.text("text"), message.text("mode") or "llm"
-    session.answer(_answer(session, mode, message.request_id(), text))
+    named = message.request_id()
+    owed = _owed(replies.answered(session, mode, named))
+    session.answer(_answer(session, mode, named, text, owed), owed)
 
 
-async def _answer(session: Session, mode: str, named: Reply, text: str) -> None:
-    await _reply(session, mode, named, text)
+async def _answer(session: Session, mode: str, named: Reply, text: str, owed: Owed) -> None:
+    await _reply(session, mode, named, text, owed)
 
 
-async def _reply(session: Session, mode: str, named: Reply, text: str) -> str:
-    reply: Reply = {"type": "llm_response", "text": "", "call_id": session.call_id, "mode": mode}
-    reply |= named
+async def _reply(session: Session, mode: str, named: Reply, text: str, owed: Owed) -> str:
+    reply = replies.answered(session, mode, named)
     try:
         with _failures_are_told():
             reply["text"] = await answer(session.models, text, system=session.system_prompt)
@@ -136,63 +158,55 @@ async def _reply(session: Session, mode: str, named: Reply, text: str) -> str:
         reply["error"] = "the model took longer than `LOCAL_LLM_INFER_TIMEOUT_SEC`"
     except EngineError as error:
         reply["error"] = str(error)
-    await session.send(reply)
+    await session.send(reply, owed=owed)
     return str(reply["text"])
 
 
 async def tts_request(session: Session, message: Message) -> None:
     """Speak a text."""
     session.join_call(message)
-    session.answer(_say(session, message, message.text("text")))
+    text = message.text("text")
+    owed = _owed(replies.spoken(session, text, message.request_id()))
+    session.answer(_say(session, message, text, owed), owed)
 
 
-async def _say(session: Session, message: Message, text: str) -> None:
-    reply: Reply = {"type": "tts_response", "text": text, "call_id": session.call_id}
-    reply |= message.request_id()
+async def _say(session: Session, message: Message, text: str, owed: Owed) -> None:
+    reply = replies.spoken(session, text, message.request_id())
     try:
         with _failures_are_told():
-            reply |= await _speech(session, text, wanted_output(message, session.output))
+            output, data = await _speech(session, text, wanted_output(message, session.output))
+            reply |= replies.silence(output, data)
     except EngineError as error:
-        silence = {"audio_data": b"", **asdict(session.output), "byte_length": 0}
-        reply |= silence | {"error": str(error)}
-    reply["audio_data"] = base64.b64encode(reply["audio_data"]).decode()
-    await session.send(reply)
+        reply["error"] = str(error)
+    await session.send(reply, owed=owed)
 
 
 async def _speak(session: Session, mode: str, named: Reply, text: str) -> None:
     """Send *text* as one binary message, announced where somebody waits for it."""
-    announcement = {"type": "tts_audio", "call_id": session.call_id, "mode": mode, **named}
+    announcement = replies.announced(session, mode, named)
     try:
         with _failures_are_told():
-            spoken = await _speech(session, text, session.output)
+            output, data = await _speech(session, text, session.output)
     except EngineError as error:
         empty = {**asdict(session.output), "byte_length": 0, "error": str(error)}
         await session.send(announcement | empty)
         return
-    data: bytes = spoken.pop("audio_data")
     if named:
-        await session.send(announcement | spoken, data)
+        await session.send(announcement | asdict(output) | {"byte_length": len(data)}, data)
     else:
         await session.send_payload(data)
 
 
-async def _speech(session: Session, text: str, output: Output) -> Reply:
-    """Return *text*, spoken, with what describes the audio."""
+async def _speech(session: Session, text: str, output: Output) -> tuple[Output, bytes]:
+    """Return *text*, spoken, and what it is."""
     speech = await speak(session.models, text)
-    rate_hz = output.sample_rate_hz or speech.sample_rate_hz
-    convert = partial(_converted, speech, rate_hz, output.encoding)
-    data = await asyncio.to_thread(convert)
-    return {
-        "audio_data": data,
-        "encoding": output.encoding,
-        "sample_rate_hz": rate_hz,
-        "byte_length": len(data),
-    }
+    output = replace(output, sample_rate_hz=output.sample_rate_hz or speech.sample_rate_hz)
+    return output, await asyncio.to_thread(_converted, speech, output)
 
 
-def _converted(speech: Speech, rate_hz: int, encoding: str) -> bytes:
-    resampled = resample(speech.pcm16, speech.sample_rate_hz, rate_hz)
-    return mulaw_encode(resampled) if encoding == "mulaw" else resampled
+def _converted(speech: Speech, output: Output) -> bytes:
+    resampled = resample(speech.pcm16, speech.sample_rate_hz, output.sample_rate_hz)
+    return mulaw_encode(resampled) if output.encoding == "mulaw" else resampled
 
 
 def wanted_output(message: Message, default: Output) -> Output:

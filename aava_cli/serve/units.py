@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from aava_cli.errors import NotPossible
 from aava_cli.output import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+Quote: TypeAlias = "Callable[[str], str]"
 Kind: TypeAlias = Literal["systemd", "supervisor", "onstart"]
 
 # Beside the time that calls get: closing them, and ending the models' processes.
@@ -70,7 +73,7 @@ _ONSTART = """\
 #!/bin/bash
 # aava serve --print-unit onstart >> ~/onstart.sh
 # The instance runs that at every start; a daemon that ended by itself is started again.
-cd -- {folder} || exit 1
+cd -- {folder} && mkdir -p -m 700 -- {logs} || exit 1
 nohup bash -c '
     while true; do
         "$@" && break   # stopped by SIGTERM
@@ -106,12 +109,23 @@ class Service:
 
 
 def unit_for(kind: Kind, service: Service) -> Unit:
-    """Return the unit that starts *service*."""
-    template, quote = _TEMPLATES[kind]
+    """Return the unit that starts *service*.
+
+    Raises:
+        NotPossible: a line cannot hold the names in it.
+    """
+    template, quote, quote_path = _TEMPLATES[kind]
+    words = (*service.command, str(service.folder), service.user)
+    if not all(each.isprintable() for each in words):
+        message = f"a unit cannot name `{service.folder}` or what is started there"
+        raise NotPossible(message, hint="move the project to a folder with a plain name")
     content = template.format(
         command=" ".join(map(quote, service.command)),
-        folder=quote(str(service.folder)) if kind == "onstart" else _percent(str(service.folder)),
-        log=quote(str(service.log)),
+        folder=quote_path(str(service.folder)),
+        logs=quote_path(str(service.log.parent)),
+        log=_supervisor_log(service.folder)
+        if kind == "supervisor"
+        else quote_path(str(service.log)),
         user=service.user,
         stop_s=round(service.drain_s + _GRACE_S),
     )
@@ -130,12 +144,25 @@ def _for_systemd(word: str) -> str:
 
 
 def _for_supervisor(word: str) -> str:
-    # It splits a command as a shell does.
-    return _percent(shlex.quote(word))
+    # It splits a command as a shell does, but cuts off what looks like a comment before that.
+    return _percent(_COMMENT.sub(r"\1''\2", shlex.quote(word)))
 
 
-_TEMPLATES: Mapping[Kind, tuple[str, Callable[[str], str]]] = {
-    "systemd": (_SYSTEMD, _for_systemd),
-    "supervisor": (_SUPERVISOR, _for_supervisor),
-    "onstart": (_ONSTART, shlex.quote),
+def _supervisor_path(path: str) -> str:
+    # A path is not split, so only what comes to nothing can stand before a `;` or a `#`.
+    return _COMMENT.sub(r"\1%(program_name).0s\2", _percent(path))
+
+
+def _supervisor_log(folder: Path) -> str:
+    # A place that is not there would have it refuse everything that it starts. It puts values
+    # into this one once or twice, by its version; `AUTO` is a file of its own choice.
+    return "AUTO" if "%" in str(folder) else _supervisor_path(f"{folder}/aava-serve.log")
+
+
+_COMMENT = re.compile(r"(\s)([;#])")
+
+_TEMPLATES: Mapping[Kind, tuple[str, Quote, Quote]] = {
+    "systemd": (_SYSTEMD, _for_systemd, _percent),
+    "supervisor": (_SUPERVISOR, _for_supervisor, _supervisor_path),
+    "onstart": (_ONSTART, shlex.quote, shlex.quote),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.backends import BACKENDS, Backend, Values
 from aava_cli.roles import ROLES, Role
-from aava_cli.serve.defaults import DEFAULTS, FLOATS, INTEGERS
+from aava_cli.serve.defaults import DEFAULTS, MODES, RANGES
 from aava_cli.serve.engines import EngineError, Prompt, is_available
 from aava_cli.serve.process import Wanted
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aava_cli.settings import Settings
 
 _LLM_OPTIONS = ("context", "batch", "threads", "gpu_layers", "chat_format")
+_SHOWN = 40  # so much of a value that is wrong
 
 
 def with_defaults(env: Values) -> dict[str, str]:
@@ -22,29 +23,24 @@ def with_defaults(env: Values) -> dict[str, str]:
     return {**DEFAULTS, **{key: value for key, value in env.items() if value}}
 
 
-def check_numbers(values: Values) -> None:
-    """Refuse values that are no numbers where numbers are needed.
+def check_values(values: Values) -> None:
+    """Refuse values that the daemon could not work with: numbers out of their range, above all.
 
     Raises:
-        EngineError: the key and its value are named.
+        EngineError: the key, its value and its range are named.
     """
-    for key, least in INTEGERS.items():
-        if not _is_integer(values[key]) or int(values[key]) < least:
-            raise EngineError(f"`{key}` must be a whole number from {least}, not `{values[key]}`")
-    for key in FLOATS:
-        if not _is_float(values[key]):
-            raise EngineError(f"`{key}` must be a number, not `{values[key]}`")
+    for key, numbers in RANGES.items():
+        value = values.get(key, "")
+        # Of what the daemon does not need itself, no value leaves the engine its own.
+        if value not in numbers and (value or key in DEFAULTS):
+            raise EngineError(f"`{key}` must be {numbers}, not `{_shown(value)}`")
+    if values["LOCAL_AI_MODE"] not in MODES:
+        known = " or ".join(f"`{each}`" for each in MODES)
+        raise EngineError(f"`LOCAL_AI_MODE` must be {known}, not `{values['LOCAL_AI_MODE']}`")
 
 
-def _is_integer(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
-
-
-def _is_float(text: str) -> bool:
-    try:
-        return float(text) >= 0
-    except ValueError:
-        return False
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def is_on(values: Values, key: str) -> bool:
@@ -137,8 +133,17 @@ def check_wanted(wanted: Wanted) -> None:
     """
     if not is_available(wanted.engine):
         raise EngineError(f"the engine `{wanted.engine}` is not installed here")
-    if wanted.path.is_absolute() and not wanted.path.exists():
-        raise EngineError(f"no model at `{wanted.path}`")
+    if wanted.path.is_absolute():
+        _look_at(wanted.path)
+
+
+def _look_at(path: Path) -> None:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise EngineError(f"no model at `{path}`") from error
+    except OSError as error:
+        raise EngineError(f"cannot look at the model `{path}`: {error.strerror}") from error
 
 
 def prompt_for(text: str, values: Values, *, system: str | None = None) -> Prompt:

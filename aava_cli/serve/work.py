@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from aava_cli.serve.engines import EngineError, Speech
+from aava_cli.serve.engines import EngineError, Prompt, Speech
 from aava_cli.serve.process import REQUEST_TIMEOUT_S
 from aava_cli.serve.segments import STT_RATE_HZ, duration_ms
 from aava_cli.serve.values import prompt_for
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _SHORTEST_MS = 20
 # A large model on few processors takes longer than a recording plays.
 _SLOWEST = 4
+# On average, and in no language; most have half of it.
+_LONGEST_TOKEN = 8
 # Five minutes of speech: nobody listens to more, and the voice is busy until it has said it all.
 LONGEST_TEXT = 5000
 
@@ -49,10 +51,21 @@ async def answer(
     if max_tokens is not None:
         values = {**values, "LOCAL_LLM_MAX_TOKENS": str(max_tokens)}
     prompt = prompt_for(text, values, system=system)
+    _check_length(prompt, int(values["LOCAL_LLM_CONTEXT"]))
     # The engine cannot be interrupted; it finishes for nobody.
     async with asyncio.timeout(float(values["LOCAL_LLM_INFER_TIMEOUT_SEC"])):
         frame = await models.slots["llm"].request(asdict(prompt))
     return str(frame.fields["text"])
+
+
+def _check_length(prompt: Prompt, context: int) -> None:
+    """Refuse what no model takes for so few tokens: to count them keeps it busy for long."""
+    given, most = len(prompt.text) + len(prompt.system), context * _LONGEST_TOKEN
+    if given > most:
+        raise EngineError(
+            f"the prompt exceeds the available context size: {given:,} characters were given, "
+            f"{context:,} tokens have {most:,} at most"
+        )
 
 
 async def speak(models: Models, text: str) -> Speech:

@@ -100,7 +100,11 @@ CASES: tuple[tuple[Any, dict[str, Any], str], ...] = (
     ("{", {"type": "error"}, "silence"),
     ("", {"type": "error"}, "silence"),
     ("[1]", {"type": "error"}, "closed without a word"),
-    ({"type": "backend_schema", "backend_type": 1}, {"type": "error"}, "closed without a word"),
+    (
+        {"type": "backend_schema", "backend_type": 1},
+        {"type": "backend_schema_response"},
+        "closed without a word",
+    ),
 )
 
 

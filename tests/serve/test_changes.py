@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aava_cli.backends import BACKENDS, Backend, Selection
 from aava_cli.serve.changes import changes_in
-from aava_cli.serve.defaults import DEFAULTS
+from aava_cli.serve.defaults import DEFAULTS, RANGES
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.values import with_defaults
 
@@ -23,10 +23,14 @@ FIELDS = st.sampled_from(
 
 
 def _sample(backend: Backend) -> dict[str, str]:
-    kinds = {"integer": "4000", "number": "0.5", "flag": "1", "language": "de"}
+    kinds = {"number": "0.5", "flag": "1", "language": "de"}
     values = {
         each.option: each.choices[0] if each.choices else kinds.get(each.kind, "/app/models/x")
         for each in backend.settings
+    } | {
+        each.option: f"{each.most:.0f}"
+        for each in backend.settings
+        if each.kind == "integer" and each.most is not None
     }
     return {**values, **dict(each.when for each in backend.settings if each.when)}
 
@@ -68,6 +72,28 @@ def test_unknown_backend_in_use_has_no_path() -> None:
     """A path means nothing while nobody knows the backend that it is for."""
     values = with_defaults({"LOCAL_STT_BACKEND": "nope"})
     assert {} == changes_in({"stt_model_path": "/a"}, values).values
+
+
+@pytest.mark.parametrize("value", [-(10**26), 10**26, 0.5, 1e999, "", "٣", "1" * 5000, True])
+@pytest.mark.parametrize("key", [*RANGES])
+def test_number_out_of_range_is_refused(key: str, value: object) -> None:
+    """Whatever the key, the error names it, the value and the range; some are no error at all."""
+    number = str(int(value)) if isinstance(value, bool) else str(value)
+    if number in RANGES[key] or not (number or key in DEFAULTS):
+        updated = {**DEFAULTS, **changes_in({key.lower(): value}, DEFAULTS).values}
+        assert number == updated.get(key, "")
+        return
+    with pytest.raises(EngineError) as raised:
+        changes_in({key.lower(): value}, DEFAULTS)
+    assert str(raised.value).startswith(f"`{key}` must be {RANGES[key]}, not `")
+    assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["", "/app/models/\ud800", "/app/\n", "/app/\0", ["x"], {}])
+def test_what_names_no_model_is_refused(value: object) -> None:
+    """Not even the project's own folder, which an empty path would mean."""
+    with pytest.raises(EngineError, match="`tts_model_path` must"):
+        changes_in({"tts_model_path": value}, DEFAULTS)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

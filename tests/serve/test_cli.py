@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.conftest import free_port
@@ -100,3 +102,35 @@ def test_missing_server_package_is_named(project: Path, tmp_path: Path, missing:
         env={**os.environ, "PYTHONPATH": str(packages)},
     )
     assert (1, True) == (ran.returncode, f"python -m pip install {missing}" in ran.stderr)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [
+        ("--drain", "999999999999d", "must be from 0 s to 7 days"),
+        ("--max-recording", "0", "must be from 1 s to 7 days"),
+        ("--max-message", "99999999999999", "1<=x<=1024"),
+        ("--max-calls", "0", "1<=x<=10000"),
+        ("--memory", "99999999999999999999", "1<=x<=1073741824"),
+    ],
+)
+def test_limit_out_of_range_is_refused(
+    aava: Aava, project: Path, option: str, value: str, named: str
+) -> None:
+    """Exit 2 names the option, the value and the range."""
+    ran = aava("serve", "--project", str(project), option, value, "--print-unit", "systemd")
+    words = " ".join(ran.stderr.replace("\u2502", " ").split())
+    assert (2, True, True) == (ran.exit_code, option in words, named in words)
+    assert value in words
+
+
+def test_files_are_allowed_for_all_connections(project: Path) -> None:
+    """Whatever was usual where the daemon was started."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        with serving(project) as process:
+            allowed, _ = psutil.Process(process.pid).rlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert min(hard, 400) <= allowed

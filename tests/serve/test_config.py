@@ -56,6 +56,10 @@ def test_other_hosts_need_a_token(host: str) -> None:
         ("LOCAL_LLM_CONTEXT", "many"),
         ("LOCAL_LLM_TOP_P", "x"),
         ("LOCAL_LLM_TEMPERATURE", "-1"),
+        ("LOCAL_LLM_TEMPERATURE", "inf"),
+        ("LOCAL_LLM_INFER_TIMEOUT_SEC", "0"),
+        ("LOCAL_STT_SEGMENT_PREROLL_MS", "9" * 26),
+        ("LOCAL_AI_MODE", "banana"),
     ],
 )
 def test_bad_number_is_named(key: str, value: str) -> None:

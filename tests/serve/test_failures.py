@@ -43,6 +43,10 @@ class Socket:
         """Not be closed by the daemon."""
         raise AssertionError(code, reason)
 
+    def drop(self) -> None:
+        """Not be dropped either."""
+        raise AssertionError
+
 
 def broken(folder: Path, *, token: str = "") -> Daemon:
     """Return a daemon whose settings are nonsense that nothing looked at before."""

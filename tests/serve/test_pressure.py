@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -21,9 +22,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.daemon_fixture import DEADLINE_S
 from tests.serve.over_http import client_of, metric, transcribe, wav_of
 from tests.serve.sounds import encoded, silence, tone
+from tests.tiny_models import write_piper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.daemon_fixture import RunningDaemon
     from tests.serve.conftest import Starter
@@ -109,7 +112,8 @@ def test_flood_gets_errors_and_the_answers_that_it_may(start: Starter) -> None:
         answers = [client.receive() for _ in range(4)]
         assert "hi there" == client.ask({"type": "llm_request", "text": "hello"})["text"]
     problem = "4 requests of this connection wait already; take their answers"
-    assert [{"type": "error", "message": problem}] * 6 == refusals
+    assert [("llm_response", problem)] * 6 == [(each["type"], each["error"]) for each in refusals]
+    assert [4, 5, 6, 7, 8, 9] == [each["request_id"] for each in refusals]
     assert [0, 1, 2, 3] == [each["request_id"] for each in answers]
 
 
@@ -286,3 +290,83 @@ def test_request_whose_client_left_is_not_worked_on(start: Starter) -> None:
             daemon.wait_until(lambda status: not status["active_sessions"])
         assert "hi there" == daemon.ask({"type": "llm_request", "text": "x"})["text"]
         assert metric(client, 'aava_request_seconds_count{role="llm"}') == 1
+
+
+def test_those_who_wait_are_answered_where_the_model_dies(start: Starter) -> None:
+    """Only the one whose turn it was is not; it is told how the process ended, and no more."""
+    daemon = start()
+    daemon.wait_until_loaded()
+    with ExitStack() as calls:
+        clients = [calls.enter_context(daemon.connect()) for _ in range(8)]
+        pid = model_pid(daemon, "stt")
+        recording = {"type": "audio", "mode": "stt", "data": encoded(tone(1500))}
+        os.kill(pid, signal.SIGSTOP)
+        for number, client in enumerate(clients):
+            client.send(recording | {"request_id": number})
+            assert "status_response" == client.ask({"type": "status"})["type"]
+        os.kill(pid, signal.SIGKILL)
+        replies = [client.receive() for client in clients]
+    assert ["hello world"] * 7 == [each["text"] for each in replies if "error" not in each]
+    assert ["the engine ended by SIGKILL"] == [
+        each["message"] for each in replies if "error" in each
+    ]
+
+
+def test_those_who_wait_are_answered_by_the_new_model(start: Starter) -> None:
+    """Also where the old one does nothing any more."""
+    daemon = start()
+    daemon.wait_until_loaded()
+    os.kill(model_pid(daemon, "stt"), signal.SIGSTOP)
+    with ExitStack() as calls:
+        clients = [calls.enter_context(daemon.connect()) for _ in range(4)]
+        for number, client in enumerate(clients):
+            asked = {"type": "audio", "mode": "stt", "data": encoded(tone(1500))}
+            client.send(asked | {"request_id": number})
+            assert "status_response" == client.ask({"type": "status"})["type"]
+        path = "/app/models/stt/ggml-goodbye.bin"
+        with daemon.connect() as other:
+            other.send({"type": "switch_model", "stt_model_path": path})
+            replies = [client.receive() for client in clients[1:]]
+            assert ["goodbye"] * 3 == [each["text"] for each in replies]
+            assert "success" == other.receive()["status"]
+        assert "the engine ended by SIGKILL" == clients[0].receive()["message"]
+
+
+def test_who_asks_much_is_not_served_before_others(start: Starter) -> None:
+    """Turns go round among connections, and among requests over HTTP."""
+    daemon = start()
+    daemon.wait_until_loaded()
+    asked = {"type": "tts_request", "text": "hello there " * 300, "encoding": "linear16"}
+    with ExitStack() as calls:
+        busy, brief = (calls.enter_context(daemon.connect()) for _ in range(2))
+        with stopped(model_pid(daemon, "tts")):
+            for number in range(10):
+                busy.send(asked | {"request_id": number})
+            assert "status_response" == busy.ask({"type": "status"})["type"]
+            brief.send({"type": "tts_request", "text": "hi"})
+            assert "status_response" == brief.ask({"type": "status"})["type"]
+        assert "hi" == brief.receive()["text"]
+        with client_of(daemon) as client:
+            done = metric(client, 'aava_request_seconds_count{role="tts"}')
+        assert [*range(10)] == [busy.receive()["request_id"] for _ in range(10)]
+    assert done < 10
+
+
+def test_model_that_does_not_come_back_is_tried_once(start: Starter, tmp_path: Path) -> None:
+    """Everybody who waited for it is told the same."""
+    voice = write_piper(tmp_path / "own.onnx")
+    daemon = start(LOCAL_TTS_MODEL_PATH=str(voice), LOCAL_LLM_MODEL_PATH="")
+    daemon.wait_until_loaded()
+    pid = model_pid(daemon, "tts")
+    with ExitStack() as calls:
+        clients = [calls.enter_context(daemon.connect()) for _ in range(5)]
+        os.kill(pid, signal.SIGSTOP)
+        for client in clients:
+            client.send({"type": "tts_request", "text": "hello"})
+            assert "status_response" == client.ask({"type": "status"})["type"]
+        voice.unlink()
+        os.kill(pid, signal.SIGKILL)
+        errors = Counter(client.receive()["error"] for client in clients)
+    assert {"the engine ended by SIGKILL": 1, f"no model at `{voice}`": 4} == errors
+    with client_of(daemon) as client_:
+        assert metric(client_, 'aava_load_errors_total{role="tts"}') == 1

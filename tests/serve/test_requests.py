@@ -116,7 +116,7 @@ def test_unknown_schema_is_an_error(
         ("", "not JSON"),
         ('{"type": ""}', "expected an object with a `type`"),
         ('{"type": "sing"}', "no request named `sing`"),
-        ('{"type": "backend_schema", "backend_type": 1}', "`backend_type` must be text"),
+        ('{"type": "status", "x": NaN}', "not JSON"),
         ('{"type": "audio", "data": "***"}', "`data` must be base64"),
         ('{"type": "audio", "data": "", "mode": "x"}', "no mode named `x`"),
         (
@@ -210,6 +210,13 @@ def test_prompt_that_does_not_fit_is_an_error(shared: RunningDaemon) -> None:
     long = shared.ask({"type": "llm_request", "text": "word " * 1000})
     assert "exceeds the available context size" in long["error"]
     assert shared.ask({"type": "llm_request", "text": "x"})["text"] == "hi there"
+
+
+def test_prompt_beyond_any_context_is_not_counted(shared: RunningDaemon) -> None:
+    """It is refused at once: others would wait while its tokens are counted."""
+    long = shared.ask({"type": "llm_request", "text": "word " * 100_000, "request_id": 1})
+    problem = "the prompt exceeds the available context size: 500,058 characters were given, "
+    assert (problem + "512 tokens have 4,096 at most", 1) == (long["error"], long["request_id"])
 
 
 def test_recording_gets_one_final_result(shared: RunningDaemon) -> None:

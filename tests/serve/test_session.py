@@ -26,6 +26,9 @@ class Silent:
     async def close(self, code: int, reason: str) -> None:
         """Take no notice."""
 
+    def drop(self) -> None:
+        """Take no notice."""
+
 
 async def _fail_with(error: Exception) -> None:
     raise error

@@ -16,16 +16,20 @@ import httpx
 import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
-from tests.daemon_fixture import DEADLINE_S
+from aava_cli.envfile import read
+from tests.daemon_fixture import DEADLINE_S, Client
 from tests.serve.over_http import client_of, metric
 from tests.serve.test_cli import serving
 from tests.serve.test_pressure import model_pid, stopped, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.daemon_fixture import Client, RunningDaemon
+    from tests.conftest import Aava
+    from tests.daemon_fixture import RunningDaemon
     from tests.serve.conftest import Starter
 
 
@@ -147,6 +151,107 @@ def test_process_is_named_while_it_runs(project: Path) -> None:
         assert not named.exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_every_end_waits_for_calls(project: Path, number: signal.Signals) -> None:
+    """That of the terminal as well, unless whoever started it did not want that."""
+    with serving(project, "--drain", "1h") as process, on(project) as call:
+        in_call(call)
+        process.send_signal(number)
+        assert "stopping" == until_stopping(call)
+        assert "mode_ready" == call.ask({"type": "set_mode"})["type"]
+        process.send_signal(number)
+        assert (1001, "the daemon is stopping") == end_of(call)
+        assert 0 == process.wait(DEADLINE_S)
+
+
+def test_hang_up_that_is_ignored_stays_so(project: Path) -> None:
+    """As `nohup` has it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with serving(project) as process, on(project) as call:
+            process.send_signal(signal.SIGHUP)
+            assert "ok" == call.ask({"type": "status"})["state"]
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def on(project: Path) -> Iterator[Client]:
+    """Connect to the daemon of *project*, for the block."""
+    port = read((project / ".env").read_text())["LOCAL_WS_PORT"]
+    with connect(f"ws://127.0.0.1:{port}", proxy=None) as connection:
+        yield Client(connection)
+
+
+def until_stopping(client: Client) -> str:
+    """Return the daemon's state once it is another than `ok`."""
+    while (state := str(client.ask({"type": "status"})["state"])) in ("ok", "starting"):
+        pass
+    return state
+
+
+def test_daemon_can_be_stopped_as_soon_as_it_can_be_reached(project: Path) -> None:
+    """The exit code is that of an orderly end, however early."""
+    port = int(read((project / ".env").read_text())["LOCAL_WS_PORT"])
+    for _ in range(3):
+        process = started(project)
+        wait_for(lambda: is_open(port))
+        process.terminate()
+        assert 0 == process.wait(DEADLINE_S)
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def test_file_of_another_process_is_left_alone(project: Path, aava: Aava, tmp_path: Path) -> None:
+    """As is a file that is something else; the daemon does not start."""
+    (tmp_path / "taken.pid").write_text(f"{os.getppid()}\n")
+    (tmp_path / "precious.txt").write_text("precious")
+    for name, reason in (
+        ("taken.pid", f"is the file of process {os.getppid()}, which runs"),
+        ("precious.txt", "is there, and holds no process's number"),
+        ("none/x.pid", "No such file or directory"),
+        ("", "Is a directory"),
+    ):
+        before = {each: each.read_bytes() for each in tmp_path.iterdir() if each.is_file()}
+        ran = aava("serve", "--project", str(project), "--pid-file", str(tmp_path / name))
+        assert (1, True) == (ran.exit_code, reason in ran.stderr)
+        assert before == {each: each.read_bytes() for each in before}
+
+
+def test_file_that_was_left_behind_is_taken_over(project: Path, tmp_path: Path) -> None:
+    """By a process that was killed, or whose number went to another one since."""
+    named = tmp_path / "serve.pid"
+    for left in (f"{2**22 + 1}\n", f"{os.getpid()}\n", ""):
+        named.write_text(left)
+        os.utime(named, (1e9, 1e9))
+        with serving(project, "--pid-file", str(named)) as process:
+            assert f"{process.pid}\n" == named.read_text()
+            process.terminate()
+            assert 0 == process.wait(DEADLINE_S)
+        assert not named.exists()
+
+
+def test_file_that_another_wrote_is_left_behind(project: Path, tmp_path: Path) -> None:
+    """It is not ours any more."""
+    named = tmp_path / "serve.pid"
+    with serving(project, "--pid-file", str(named)) as process:
+        named.write_text("1\n")
+        process.terminate()
+        assert 0 == process.wait(DEADLINE_S)
+    assert "1\n" == named.read_text()
+
+
+def test_descriptor_that_is_not_open_is_an_error(project: Path, aava: Aava) -> None:
+    """Whoever waits for it would wait for ever."""
+    ran = aava("serve", "--project", str(project), "--ready-fd", "99")
+    assert (1, True) == (ran.exit_code, "nobody passed a descriptor 99 on" in ran.stderr)
+
+
 def started(project: Path, *options: str, **more: object) -> subprocess.Popen[bytes]:
     """Run `aava serve` without waiting for it."""
     argv = [sys.executable, "-m", "aava_cli", "serve", "--project", str(project), *options]
@@ -211,3 +316,29 @@ def test_models_that_failed_are_told(project: Path, tmp_path: Path) -> None:
     process.terminate()
     assert 0 == process.wait(DEADLINE_S)
     assert told[1].startswith("READY=1\nSTATUS=degraded: llm: no model at ")
+
+
+def test_model_that_cannot_be_looked_at_is_told(project: Path, tmp_path: Path) -> None:
+    """Whatever the system says of its path, the daemon comes up, and says what is wrong."""
+    name = "a" * 300
+    with (project / ".env").open("a") as env:
+        env.write(f"LOCAL_LLM_MODEL_PATH=/app/models/llm/{name}.gguf\n")
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(DEADLINE_S)
+        process = started(project, NOTIFY_SOCKET=tmp_path / "notify")
+        told = [listener.recv(2000).decode() for _ in range(2)]
+        with on(project) as client:
+            status = client.ask({"type": "status"})
+            reloaded = client.ask({"type": "reload_models"})
+            path = f"/app/models/llm/{name}.gguf"
+            switched = client.ask({"type": "switch_model", "llm_model_path": path})
+    process.terminate()
+    assert 0 == process.wait(DEADLINE_S)
+    assert told[1].startswith("READY=1\nSTATUS=degraded: llm: cannot look at the model")
+    assert ("degraded", True) == (status["state"], status["config"]["degraded"])
+    reason = status["config"]["startup_errors"]["llm"]
+    assert reason.endswith("File name too long")
+    assert [("error", reason)] * 2 == [
+        (each["status"], each["message"]) for each in (reloaded, switched)
+    ]

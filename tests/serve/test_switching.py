@@ -7,6 +7,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from tests.serve.sounds import encoded, from_mulaw, loudest_hz, tone
@@ -147,7 +148,10 @@ def test_dry_run_is_dry(shared: RunningDaemon) -> None:
     assert good["message"].endswith("(dry_run)")
     missing = shared.log.parent / "dry/nope.onnx"
     assert ("error", f"no model at `{missing}`") == (bad["status"], bad["message"])
+    broken = switch(shared, tts_model_path="/app/models/tts/half.onnx", dry_run=True)
+    assert ("error", []) == (broken["status"], broken["changed"])
     assert (before, processes) == (shared.status()["models"], pids(shared))
+    assert {*pids(shared).values()} == {each.pid for each in psutil.Process(shared.pid).children()}
     assert voice_hz(shared) == LOW_HZ
 
 
