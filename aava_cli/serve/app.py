@@ -106,11 +106,14 @@ def build_app(daemon: Daemon, web: Web) -> Starlette:
     async def connect(websocket: WebSocket) -> None:
         await converse(daemon, websocket)
 
-    return Starlette(routes=[*web.routes(), WebSocketRoute("/{path:path}", connect)])
+    routes = [*web.routes(), WebSocketRoute("/{path:path}", connect)]
+    return Starlette(routes=routes, exception_handlers=web.on_no_route())
 
 
 def _server(app: Starlette, limits: Limits) -> Server:
     from uvicorn import Config, Server
+
+    from aava_cli.serve.gentle import Gentle
 
     class Quiet(Server):
         """Leaves signals alone: it would close calls without a word, and raise them again."""
@@ -122,6 +125,7 @@ def _server(app: Starlette, limits: Limits) -> Server:
     return Quiet(
         Config(
             app,
+            http=Gentle,
             ws="websockets-sansio",
             ws_max_size=limits.message_bytes,
             ws_ping_interval=60,

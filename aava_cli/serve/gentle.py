@@ -1,0 +1,54 @@
+"""HTTP as uvicorn speaks it, read a little at a time: nobody's bytes keep others waiting."""
+
+from __future__ import annotations
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_SLICE_BYTES = 4096
+# A body in chunks of one byte takes as long to read as one that is five hundred times as large.
+_TURN_S = 0.005
+
+
+class Gentle(H11Protocol):
+    """A connection that is read for a moment at once, others being heard in between.
+
+    What is read goes through `take`, a slice at a time.
+    """
+
+    _unread = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what can be taken of *data* in a moment, and the rest soon."""
+        if self._unread:
+            # Whoever takes the body has reading resumed.
+            self._unread += data
+            self.transport.pause_reading()
+            return
+        self._unread = data
+        self._take_turn()
+
+    def take(self, data: bytes) -> None:
+        """Take *data*; a request may be among it."""
+        super().data_received(data)
+
+    def _take_turn(self) -> None:
+        data, at, until_s = self._unread, 0, self.loop.time() + _TURN_S
+        while at < len(data) and self._is_ours() and self.loop.time() < until_s:
+            self.take(data[at : at + _SLICE_BYTES])
+            at += _SLICE_BYTES
+        self._unread = data[at:]
+        if self._unread and self._is_ours():
+            self.transport.pause_reading()
+            self.loop.call_soon(self._take_next)
+        elif self._unread and not self.transport.is_closing():
+            # It is a WebSocket from here on.
+            rest, self._unread = self._unread, b""
+            self.transport.get_protocol().data_received(rest)  # type: ignore[attr-defined]
+
+    def _take_next(self) -> None:
+        self._take_turn()
+        if not self._unread and self._is_ours() and not self.flow.read_paused:
+            self.transport.resume_reading()
+
+    def _is_ours(self) -> bool:
+        return self.transport.get_protocol() is self and not self.transport.is_closing()
