@@ -63,8 +63,13 @@ class WebSocketLine:
             SmokeFailed: the first such role, with the daemon's reason.
             DaemonUnreachable: there is no daemon to begin with.
         """
-        with self._dial() as daemon:
-            self._status = daemon.request({"type": "status"}, reply="status_response")
+        try:
+            with self._dial() as daemon:
+                self._status = daemon.request({"type": "status"}, reply="status_response")
+        except NotPossible as error:
+            # Every daemon knows this request.
+            text = f"what listens is not a voice daemon: {error.message}"
+            raise DaemonUnreachable(text, hint="name it with `--daemon URL`") from error
         slots = {slot.role: slot for slot in slots_of(self._status)}
         for role in roles:
             # The native daemon loads a model whose process died again when it is asked.
