@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aava_cli.serve.description import model_name
 from aava_cli.serve.engines import Unanswerable
 from aava_cli.serve.gate import Refused, invalid
-from aava_cli.serve.work import LONGEST_TEXT, longest_prompt, require_text
+from aava_cli.serve.work import LONGEST_TEXT, require_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,14 +34,12 @@ def question_in(asked: Mapping[str, Any], models: Models) -> Question:
     Raises:
         Refused: a field is wrong, or another model is meant.
     """
-    most = longest_prompt(models)
-    system = _optional_text(asked, "system_prompt", most)
-    told = models.values["LOCAL_LLM_SYSTEM_PROMPT"] if system is None else system
-    query = _text(asked, "query", most - len(told))
-    named = _optional_text(asked, "model_name", most)
+    query, system = _text(asked, "query"), _optional_text(asked, "system_prompt")
+    most_tokens = _most_tokens(asked, models)
+    named = _optional_text(asked, "model_name")
     if named and named not in (model_name("llm", models), models.values["LOCAL_LLM_MODEL_PATH"]):
         raise Refused(400, "Model server was started with a different model.")
-    return Question(query, system, _most_tokens(asked, models))
+    return Question(query, system, most_tokens)
 
 
 def text_in(asked: Mapping[str, Any]) -> str:
@@ -50,22 +48,25 @@ def text_in(asked: Mapping[str, Any]) -> str:
     Raises:
         Refused: there is none, or too much.
     """
-    return _text(asked, "text", LONGEST_TEXT)
+    text = _text(asked, "text")
+    if len(text) > LONGEST_TEXT:
+        raise invalid("text", f"String should have at most {LONGEST_TEXT} characters")
+    return text
 
 
-def _text(asked: Mapping[str, Any], name: str, most: int) -> str:
+def _text(asked: Mapping[str, Any], name: str) -> str:
     value = asked.get(name)
     if not isinstance(value, str):
         raise invalid(name, "Input should be a valid string" if name in asked else "Field required")
     try:
-        require_text(value, name, most)
+        require_text(value, name)
     except Unanswerable as error:
         raise invalid(name, str(error)) from error
     return value
 
 
-def _optional_text(asked: Mapping[str, Any], name: str, most: int) -> str | None:
-    return None if asked.get(name) is None else _text(asked, name, most)
+def _optional_text(asked: Mapping[str, Any], name: str) -> str | None:
+    return None if asked.get(name) is None else _text(asked, name)
 
 
 def _most_tokens(asked: Mapping[str, Any], models: Models) -> int | None:

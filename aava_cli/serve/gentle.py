@@ -45,6 +45,10 @@ class Gentle(H11Protocol):
         """Take *data*; a request may be among it."""
         super().data_received(data)
 
+    def _should_upgrade(self) -> bool:
+        # Nobody would answer another request that asks for a WebSocket.
+        return self.scope["method"] == "GET" and super()._should_upgrade()
+
     def _take_turn(self) -> None:
         data, at, began_s = self._unread, 0, self.loop.time()
         now_s, until_s = began_s, began_s + _TURN_S
@@ -57,18 +61,23 @@ class Gentle(H11Protocol):
                 min(2 * size, _LARGEST_SLICE) if is_fast else max(size // 4, _SMALLEST_SLICE)
             )
         self._unread = data[at:]
-        if self._unread and self._is_ours():
+        if not self._is_ours():
+            self._hand_over()
+        elif self._unread:
             self.transport.pause_reading()
             self.loop.call_soon(self._take_next)
-        elif self._unread and not self.transport.is_closing():
-            # It is a WebSocket from here on.
-            rest, self._unread = self._unread, b""
-            self.transport.get_protocol().data_received(rest)  # type: ignore[attr-defined]
 
     def _take_next(self) -> None:
         self._take_turn()
         if not self._unread and self._is_ours() and not self.flow.read_paused:
             self.transport.resume_reading()
+
+    def _hand_over(self) -> None:
+        """Leave what was not taken to the WebSocket that the connection is from here on."""
+        rest, self._unread = self._unread, b""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self.transport.get_protocol().data_received(rest)  # type: ignore[attr-defined]
 
     def _is_ours(self) -> bool:
         return self.transport.get_protocol() is self and not self.transport.is_closing()

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _SHORTEST_MS = 20
 # A large model on few processors takes longer than a recording plays.
 _SLOWEST = 4
+# On average, and in no language; most have half of it.
+_LONGEST_TOKEN = 8
 # Five minutes of speech: nobody listens to more, and the voice is busy until it has said it all.
 LONGEST_TEXT = 5000
-# No language has words that are as long, on the average, for each token of a model.
-_CHARACTERS_OF_TOKEN = 8
 
 
 async def transcribe(models: Models, pcm16_16k: bytes) -> str:
@@ -60,11 +60,23 @@ async def answer(
     if max_tokens is not None:
         values = {**values, "LOCAL_LLM_MAX_TOKENS": str(max_tokens)}
     prompt = prompt_for(text, values, system=system)
-    _require_prompt(prompt, models)
+    _check_prompt(prompt, int(values["LOCAL_LLM_CONTEXT"]))
     # The engine cannot be interrupted; it finishes for nobody.
     wait_s = float(values["LOCAL_LLM_INFER_TIMEOUT_SEC"])
     frame = await models.slots["llm"].request(asdict(prompt), wait_s=wait_s)
     return str(frame.fields["text"])
+
+
+def _check_prompt(prompt: Prompt, context: int) -> None:
+    """Refuse what no model takes for so few tokens: to count them keeps it busy for long."""
+    given, most = len(prompt.text) + len(prompt.system), context * _LONGEST_TOKEN
+    if given > most:
+        raise Unanswerable(
+            f"the prompt exceeds the available context size: {given:,} characters were given, "
+            f"{context:,} tokens have {most:,} at most"
+        )
+    require_text(prompt.text, "text")
+    require_text(prompt.system, "system_prompt")
 
 
 async def speak(models: Models, text: str) -> Speech:
@@ -74,35 +86,20 @@ async def speak(models: Models, text: str) -> Speech:
         Unanswerable: it is too long, or no text.
         EngineError: the voice did not say it.
     """
-    require_text(text, "text", LONGEST_TEXT)
+    if len(text) > LONGEST_TEXT:
+        given = f"{len(text):,} characters were given"
+        raise Unanswerable(f"`text` may have {LONGEST_TEXT:,} characters; {given}")
+    require_text(text, "text")
     frame = await models.slots["tts"].request({"text": text})
     return Speech(frame.payload, int(frame.fields["sample_rate_hz"]))
 
 
-def longest_prompt(models: Models) -> int:
-    """Return how many characters a prompt may have, the system's included.
-
-    Reading a longer one, to find out that it does not fit, would keep the model from others.
-    """
-    context = int(models.slots["llm"].effective.get("context", 0))
-    return (context or int(models.values["LOCAL_LLM_CONTEXT"])) * _CHARACTERS_OF_TOKEN
-
-
-def _require_prompt(prompt: Prompt, models: Models) -> None:
-    most = longest_prompt(models)
-    require_text(prompt.system, "system_prompt", most)
-    require_text(prompt.text, "text", most - len(prompt.system))
-
-
-def require_text(text: str, name: str, most: int) -> None:
+def require_text(text: str, name: str) -> None:
     """Refuse what no model can read as the text *name*.
 
     Raises:
-        Unanswerable: it has more than *most* characters, or one that is none.
+        Unanswerable: it has a character that is none.
     """
-    if len(text) > most:
-        given = f"{len(text):,} characters were given"
-        raise Unanswerable(f"`{name}` may have {most:,} characters; {given}")
     # JSON can hold half a character, and the end of what engines take for text.
     if "\0" in text or any("\ud800" <= each <= "\udfff" for each in text):
         raise Unanswerable(f"`{name}` has characters that are none")

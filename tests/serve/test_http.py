@@ -161,7 +161,7 @@ def test_body_must_be_an_object(http: httpx.Client, body: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("query", "problem"),
-    [("x " * 1900, "context size"), ("word " * 1000, "`query` may have"), ("x" * 900_000, "may")],
+    [("x " * 1900, "tokens"), ("word " * 1000, "5,058 characters"), ("x" * 900_000, "900,058")],
 )
 def test_prompt_that_does_not_fit_is_the_clients_fault(
     http: httpx.Client, query: str, problem: str
@@ -169,16 +169,18 @@ def test_prompt_that_does_not_fit_is_the_clients_fault(
     """In the engine's own words, unless it is too long to be counted; the next is answered."""
     before = metric(http, 'aava_request_errors_total{role="llm"}')
     answer = http.post("/generate", json={"query": query})
-    assert (422, True) == (answer.status_code, problem in answer.json()["detail"][0]["msg"])
+    told = answer.json()["detail"][0]["msg"]
+    assert (422, True) == (answer.status_code, "available context size" in told)
+    assert problem in told
     assert 200 == http.post("/generate", json={"query": "x"}).status_code
     asked = metric(http, 'aava_request_errors_total{role="llm"}') - before
-    assert (problem == "context size") == bool(asked)
+    assert (problem == "tokens") == bool(asked)
 
 
 def test_prompt_of_a_call_has_the_same_limit(shared: RunningDaemon) -> None:
     """A WebSocket is told so as well."""
     reply = shared.ask({"type": "llm_request", "text": "x" * 900_000})
-    assert ("", True) == (reply["text"], "900,000 characters were given" in reply["error"])
+    assert "900,058 characters were given" in reply["error"]
 
 
 def test_speech_is_a_wav_file(http: httpx.Client) -> None:
@@ -260,14 +262,41 @@ def test_form_may_have_words_before_its_parts(http: httpx.Client) -> None:
             assert {"transcription": "hello world"} == answer.json()
 
 
+def test_websocket_that_is_asked_for_with_post_is_none(http: httpx.Client) -> None:
+    """The request is answered for what it is."""
+    upgrade = {"connection": "upgrade", "upgrade": "websocket"}
+    assert 200 == http.post("/generate", json={"query": "x"}, headers=upgrade).status_code
+
+
+def test_websocket_may_begin_behind_other_requests(shared: RunningDaemon) -> None:
+    """What is read in many turns before it does not keep it from being read."""
+    tiny = b"POST /nope HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    tiny += b"1\r\na\r\n" * 5000 + b"0\r\n\r\n"
+    padding = b"X-Padding: " + b"x" * 40_000
+    upgrade = (
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n%b\r\n\r\n"
+    ) % padding
+    asked = json.dumps({"type": "capabilities"}).encode()
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as connection:
+        connection.sendall(tiny + upgrade)
+        received = b""
+        while b" 101 " not in received or not received.endswith(b"\r\n\r\n"):
+            received += connection.recv(65_536)
+        connection.sendall(bytes([0x81, 0x80 | len(asked)]) + bytes(4) + asked)
+        assert b"capabilities_response" in connection.recv(65_536)
+
+
 def test_what_is_not_there_is_not_found(http: httpx.Client) -> None:
     """Other paths, and other methods: in the form of every error, and counted together."""
     count = 'aava_http_responses_total{path="other",code="404"}'
+    http.get("/nope")
+    before = metric(http, count)
     answers = [http.get("/nope"), http.get(f"/{id(http)}"), http.get("/generate")]
     assert [404, 404, 405] == [each.status_code for each in answers]
     details = [each.json() for each in answers]
     assert [{"detail": "Not Found"}] * 2 + [{"detail": "Method Not Allowed"}] == details
-    assert (metric(http, count), answers[2].headers["allow"]) == (2, "POST")
+    assert (metric(http, count) - before, answers[2].headers["allow"]) == (2, "POST")
 
 
 def test_metrics_count_what_was_done(http: httpx.Client) -> None:

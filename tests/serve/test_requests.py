@@ -207,7 +207,7 @@ def test_llm_answers(shared: RunningDaemon) -> None:
 
 def test_prompt_that_does_not_fit_is_an_error(shared: RunningDaemon) -> None:
     """The model says so, and goes on."""
-    long = shared.ask({"type": "llm_request", "text": "word " * 700})
+    long = shared.ask({"type": "llm_request", "text": "word " * 1000})
     assert "exceeds the available context size" in long["error"]
     assert shared.ask({"type": "llm_request", "text": "x"})["text"] == "hi there"
 
@@ -304,7 +304,7 @@ def test_session_may_have_its_own_prompt(shared: RunningDaemon) -> None:
     """A switch of scope `session` changes this connection and nothing else."""
     asked = {"type": "switch_model", "scope": "session", "call_id": "c1"}
     with shared.connect() as client:
-        done = client.ask(asked | {"llm_config": {"system_prompt": "word " * 700}})
+        done = client.ask(asked | {"llm_config": {"system_prompt": "word " * 1000}})
         refused = client.ask(asked)
         answer = client.ask({"type": "llm_request", "text": "hello"})
     assert (done["status"], done["changed"]) == ("success", ["system_prompt"])
