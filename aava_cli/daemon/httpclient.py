@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,7 @@ from aava_cli.daemon.address import http_url
 from aava_cli.errors import DaemonUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from httpx import AsyncClient, Response
+    from collections.abc import Iterable, Mapping
 
 # The health of a server is a few words; a program that sends more is something else.
 MOST_WORDS_BYTES = 1 << 20
@@ -82,9 +80,9 @@ class HttpClient:
             DaemonUnreachable: the cause is an `OSError` where nothing listens, a `TimeoutError`
                 where the whole answer did not come in *timeout_s*, and else another.
         """
-        asking = self._ask_first(path, most_bytes, timeout_s, body)
+        deadline_s = time.monotonic() + timeout_s
         try:
-            return asyncio.run(asking)
+            return self._ask_first(path, most_bytes, deadline_s, body)
         except TimeoutError as error:
             text = f"{self.url} did not answer `{path}` in {timeout_s:g} s"
             raise DaemonUnreachable(text, hint=_BUSY_HINT) from error
@@ -97,35 +95,48 @@ class HttpClient:
             text = f"{self.url} did not answer `{path}`: {error}"
             raise DaemonUnreachable(text, hint=_OTHER_HINT) from error
 
-    async def _ask_first(
-        self, path: str, most_bytes: int, timeout_s: float, body: Mapping[str, Any]
+    def _ask_first(
+        self, path: str, most_bytes: int, deadline_s: float, body: Mapping[str, Any]
     ) -> Answer:
-        import httpx
+        import httpcore
 
-        refused: list[httpx.ConnectError] = []
-        # Each read has begun in time where a byte comes every second: only the whole is bounded.
-        async with asyncio.timeout(timeout_s):
-            async with httpx.AsyncClient(trust_env=False, timeout=timeout_s) as client:
-                for url in self._urls:
-                    try:
-                        return await self._ask(client, url, path, most_bytes, body)
-                    except httpx.ConnectError as error:
-                        refused.append(error)
-                    except httpx.TimeoutException as error:
-                        raise TimeoutError from error
-                    except httpx.HTTPError as error:
-                        raise ValueError(str(error) or type(error).__name__) from error
+        refused: list[httpcore.ConnectError] = []
+        for url in self._urls:
+            try:
+                return self._ask(url, path, most_bytes, deadline_s, body)
+            except httpcore.ConnectError as error:
+                refused.append(error)
+            except httpcore.TimeoutException as error:
+                raise TimeoutError from error
+            except (
+                httpcore.NetworkError,
+                httpcore.ProtocolError,
+                httpcore.UnsupportedProtocol,
+            ) as error:
+                raise ValueError(str(error) or type(error).__name__) from error
         # The first address is what was meant; a host without IPv6 fails on the second otherwise.
         raise ConnectionRefusedError(str(refused[0])) from refused[0]
 
-    async def _ask(
-        self, client: AsyncClient, url: str, path: str, most_bytes: int, body: Mapping[str, Any]
+    def _ask(
+        self, url: str, path: str, most_bytes: int, deadline_s: float, body: Mapping[str, Any]
     ) -> Answer:
+        import httpcore
+        import httpx
+
+        from aava_cli.daemon.deadline import TimedBackend
+
         method = "POST" if body else "GET"
-        asking = client.stream(method, f"{url}{path}", headers=self._headers, **body)
-        async with asking as answer:
-            content = await _bounded(answer, most_bytes)
-            return Answer(url, answer.status_code, answer.headers, content)
+        # One library writes the body, the other lets the whole have a deadline.
+        asked = httpx.Request(method, f"{url}{path}", headers=self._headers, **body)
+        backend = TimedBackend(deadline_s)
+        with (
+            httpcore.ConnectionPool(network_backend=backend) as pool,
+            pool.stream(
+                method, str(asked.url), headers=asked.headers.raw, content=asked.read()
+            ) as answer,
+        ):
+            content = _bounded(answer.iter_stream(), most_bytes)
+            return Answer(url, answer.status, httpx.Headers(answer.headers), content)
 
 
 def _authorization(token: str | None) -> dict[str, Any]:
@@ -134,9 +145,9 @@ def _authorization(token: str | None) -> dict[str, Any]:
     return {"Authorization": b"Bearer " + stripped.encode()} if stripped else {}
 
 
-async def _bounded(answer: Response, most_bytes: int) -> bytes:
+def _bounded(pieces: Iterable[bytes], most_bytes: int) -> bytes:
     content = bytearray()
-    async for piece in answer.aiter_bytes():
+    for piece in pieces:
         content += piece
         if len(content) > most_bytes:
             raise TooLong
