@@ -23,7 +23,8 @@ SAMPLE_BYTES = 2
 _PIECE_S = 10
 
 # What a line without speech may reach: mu-law's smallest steps and an engine's dither.
-SILENT_PEAK = 128
+_SILENT_PEAK = 128
+_FRAMES_A_SECOND = 200
 
 # G.711: the bias makes every magnitude start with a one bit, whose place is the segment.
 _BIAS = 0x84
@@ -112,13 +113,15 @@ def resample_piece(samples: Samples, from_hz: int, to_hz: int, *, most: int) -> 
     return resampled
 
 
-def is_silent(pcm16: bytes) -> bool:
-    """Return whether nobody would hear anything: no samples, or none above the noise."""
+def seconds_with_sound(audio: Audio) -> float:
+    """Return for how long something is heard: a level that stays the same is no sound."""
     import numpy as np
 
-    # The magnitude of the lowest sample does not fit into 16 bits.
-    magnitudes = np.abs(samples_of(pcm16).astype(np.int32))
-    return bool(magnitudes.max(initial=0) <= SILENT_PEAK)
+    frame = max(audio.rate_hz // _FRAMES_A_SECOND, 1)
+    samples = samples_of(audio.pcm16).astype(np.int32)
+    whole = samples[: len(samples) // frame * frame].reshape(-1, frame)
+    loud = np.ptp(whole, axis=1) > 2 * _SILENT_PEAK
+    return float(np.count_nonzero(loud)) / _FRAMES_A_SECOND
 
 
 def samples_of(pcm16: bytes) -> Samples:

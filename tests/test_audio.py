@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from aava_cli.audio import (
     Audio,
-    is_silent,
     mulaw_decode,
     mulaw_encode,
     read_wav,
     resample,
+    seconds_with_sound,
     write_wav,
 )
 from aava_cli.errors import IntegrityError
@@ -93,12 +93,19 @@ def test_more_samples_lie_between_their_neighbours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "silent"),
-    [(b"", True), (pcm16(0, 0), True), (pcm16(100, -128), True), (pcm16(0, -3000), False)],
+    ("data", "sound_s"),
+    [
+        (b"", 0),
+        (pcm16(0, 0), 0),
+        (pcm16(*[100, -128] * 400), 0),
+        (pcm16(*[5000] * 800), 0),
+        (pcm16(*[0] * 400, 32_767, *[0] * 399), 0.005),
+        (pcm16(*[0, -3000] * 400), 0.1),
+    ],
 )
-def test_silence_is_what_stays_in_the_noise(data: bytes, *, silent: bool) -> None:
-    """No samples are silence; a wave is not."""
-    assert silent is is_silent(data)
+def test_sound_is_what_moves_more_than_noise(data: bytes, sound_s: float) -> None:
+    """No samples, noise and a level that stays are silence; a click is short; a wave is not."""
+    assert sound_s == seconds_with_sound(Audio(data, 8000))
 
 
 def test_a_wav_file_gives_back_what_was_written(tmp_path: Path) -> None:

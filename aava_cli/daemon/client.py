@@ -44,7 +44,7 @@ class Daemon:
         """
         from websockets.exceptions import ConnectionClosed
 
-        deadline = time.monotonic() + timeout_s
+        deadline, strange = time.monotonic() + timeout_s, False
         try:
             self._connection.send(json.dumps(message))
             while True:
@@ -52,7 +52,11 @@ class Daemon:
                 _refuse(answer, message)
                 if answer.get("type") == reply:
                     return answer
+                strange = strange or _is_strange(answer, message)
         except TimeoutError as error:
+            if strange:
+                reason = f"it answers `{message['type']}` in another way"
+                raise _no_daemon(self.url, reason) from StrangeAnswer()
             text = f"the daemon at {self.url} did not answer `{message['type']}` in {timeout_s:g} s"
             raise DaemonUnreachable(text, hint="run `aava status` to see if it is busy") from error
         except ConnectionClosed as error:
@@ -69,21 +73,35 @@ class Daemon:
         """Return which backends the daemon can run; raises as `request` does."""
         answer = self.request({"type": "capabilities"}, reply="capabilities_response")
         found = answer.get("capabilities")
-        return {key: value is True for key, value in found.items()} if found else {}
+        if not isinstance(found, dict):
+            return {}
+        return {key: value is True for key, value in found.items()}
 
     def _receive(self, timeout_s: float) -> dict[str, Any]:
-        """Return the next JSON object; audio frames and anything else are passed over."""
+        """Return the next JSON object, or one without fields for what is none.
+
+        An audio frame is one that says so.
+        """
         if timeout_s <= 0:
             # Frames that keep coming must not keep us from the deadline.
             raise TimeoutError
         frame = self._connection.recv(timeout=timeout_s)
         if isinstance(frame, bytes):
-            return {}
-        with contextlib.suppress(ValueError):
+            return {"type": "audio"}
+        with contextlib.suppress(ValueError, RecursionError):
             answer = json.loads(frame)
             if isinstance(answer, dict):
                 return answer
         return {}
+
+
+class StrangeAnswer(Exception):
+    """What answers speaks another protocol over the same WebSocket."""
+
+
+def _is_strange(answer: Mapping[str, Any], message: Mapping[str, Any]) -> bool:
+    """Return whether no daemon would say *answer*: it has no type, or repeats the request."""
+    return not isinstance(answer.get("type"), str) or answer == message
 
 
 def _refuse(answer: Mapping[str, Any], message: Mapping[str, Any]) -> None:
@@ -93,7 +111,8 @@ def _refuse(answer: Mapping[str, Any], message: Mapping[str, Any]) -> None:
                 "the daemon does not accept the token",
                 hint="set `LOCAL_WS_AUTH_TOKEN` in `.env` to the daemon's own",
             )
-        case {"type": "error", "message": str(reason)}:
+        case {"type": "error", **said}:
+            reason = said.get("message", said.get("error", ""))
             text = f"the daemon refused `{message['type']}`: {reason}"
             raise NotPossible(text, hint="run `aava status` to see what the daemon is")
         case _:
@@ -159,5 +178,9 @@ def _open(url: str, timeout_s: float) -> ClientConnection:
         raise DaemonUnreachable(text, hint="run `aava status` to see if it is there") from error
     except (InvalidHandshake, InvalidURI, EOFError, AssertionError) as error:
         # One that talks first, as mail servers do, is more than the library foresees.
-        text = f"what listens at {url} is not a voice daemon: {error}"
-        raise DaemonUnreachable(text, hint="name the daemon with `--daemon URL`") from error
+        raise _no_daemon(url, str(error)) from error
+
+
+def _no_daemon(url: str, reason: str) -> DaemonUnreachable:
+    text = f"what listens at {url} is not a voice daemon: {reason}"
+    return DaemonUnreachable(text, hint="name the daemon with `--daemon URL`")

@@ -58,8 +58,8 @@ def process_environment(reply: Mapping[str, Any]) -> Mapping[str, str] | None:
 
     None where its process is not one of ours on this host.
     """
-    pid = reply.get("pid")
-    if not is_native(reply) or not isinstance(pid, int):
+    pid, uptime_s = reply.get("pid"), reply.get("uptime_s", 0)
+    if not is_native(reply) or not isinstance(pid, int) or not isinstance(uptime_s, int | float):
         return None
     try:
         data = Path(f"/proc/{pid}/environ").read_bytes()
@@ -67,7 +67,7 @@ def process_environment(reply: Mapping[str, Any]) -> Mapping[str, str] | None:
     except OSError:
         return None
     # The daemon of another host may have a pid that is somebody else's here.
-    if not -1 <= age_s - float(reply.get("uptime_s", 0)) <= _START_S:
+    if not -1 <= age_s - uptime_s <= _START_S:
         return None
     return _variables(data.decode("utf-8", "replace").split("\0"))
 

@@ -95,8 +95,8 @@ def project_status(session: Session, *, timeout_s: float = TIMEOUT_S) -> Project
         daemon=_describe_daemon(standing),
         kind=standing.kind,
         state=standing.state,
-        version=reply.get("version"),
-        degraded=bool((reply.get("config") or {}).get("degraded")),
+        version=_version_in(reply),
+        degraded=standing.state == "degraded",
         busy=busy,
         recovery_due=is_open and busy is None,
         drift=any(each.drift for each in roles),
@@ -109,9 +109,14 @@ def project_status(session: Session, *, timeout_s: float = TIMEOUT_S) -> Project
 def _describe_daemon(standing: Standing) -> str:
     if standing.kind is None:
         return f"{_SILENCE.get(standing.state, 'not answering')}: {standing.trouble}"
-    version = standing.reply.get("version")
+    version = _version_in(standing.reply)
     product = f"{standing.kind} {version}" if version else standing.kind
     return f"{product} at {standing.url}"
+
+
+def _version_in(reply: Mapping[str, Any]) -> str | None:
+    said = reply.get("version")
+    return said if isinstance(said, str) else None
 
 
 def _served(role: RoleState, health: Mapping[str, Any]) -> RoleState:

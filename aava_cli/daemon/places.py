@@ -119,14 +119,17 @@ def _overlay(session: Session) -> Mapping[str, Any]:
 
 def role_states(sources: Sources) -> tuple[RoleState, ...]:
     """Return the state of every role."""
-    from aava_cli.daemon.status import slots_of
+    from aava_cli.daemon.status import loading_in, slots_of
 
     reply = sources.reply
     slots: dict[Role, Slot] = {slot.role: slot for slot in slots_of(reply)} if reply else {}
-    return tuple(_role_state(role, sources, slots.get(role)) for role in ROLES)
+    loading = loading_in(reply)
+    return tuple(
+        _role_state(role, sources, slots.get(role), loading=role in loading) for role in ROLES
+    )
 
 
-def _role_state(role: Role, sources: Sources, slot: Slot | None) -> RoleState:
+def _role_state(role: Role, sources: Sources, slot: Slot | None, *, loading: bool) -> RoleState:
     selected = _in_env(role, sources.env)
     actual = slot.backend if slot else None
     others: dict[Place, Selection | None] = {
@@ -143,7 +146,7 @@ def _role_state(role: Role, sources: Sources, slot: Slot | None) -> RoleState:
         process=_text(_in_env(role, sources.process)),
         running=_text(others["running"]),
         loaded=slot.loaded if slot else False,
-        loading=role in sources.reply.get("loading", ()),
+        loading=loading,
         drift=bool(differs),
         differs=differs,
         error=slot.error if slot else None,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from aava_cli.daemon.address import http_url
-from aava_cli.daemon.status import is_native
-from aava_cli.errors import DaemonUnreachable
+from aava_cli.daemon.status import is_minimal, is_native, part_of, slots_of
+from aava_cli.errors import DaemonUnreachable, NotPossible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from aava_cli.daemon.address import Address
+    from aava_cli.daemon.httpclient import Answer
+    from aava_cli.roles import Role
     from aava_cli.session import Session
 
 Kind: TypeAlias = Literal["aava serve", "local_ai_server", "model server"]
@@ -19,8 +24,17 @@ State: TypeAlias = Literal[
     "refused", "starting", "ok", "degraded", "stopping", "hung", "wrong-service"
 ]
 
-# Its health is a few words; a program that sends more is something else.
-_MOST_BYTES = 1 << 20
+# What a daemon, or a model server, says of itself; any other word means that it is not well.
+_WORDS: Mapping[str, State] = {
+    "ok": "ok",
+    "starting": "starting",
+    "loading": "starting",
+    "stopping": "stopping",
+    "degraded": "degraded",
+}
+# Whoever is not busy has begun to answer by then.
+_FIRST_WORD_S = 0.5
+_QUESTION = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,11 @@ def find_standing(session: Session, *, timeout_s: float) -> Standing:
             return _of_reply(daemon.url, reply)
     except DaemonUnreachable as error:
         return _of_silence(session, error, timeout_s)
+    except NotPossible as error:
+        # Every daemon knows this request.
+        text = f"what listens is not a voice daemon: {error.message}"
+        trouble = DaemonUnreachable(text, hint="name the daemon with `--daemon URL`")
+        return Standing("wrong-service", trouble=trouble)
 
 
 def _of_reply(url: str, reply: Mapping[str, Any]) -> Standing:
@@ -61,26 +80,58 @@ def _of_reply(url: str, reply: Mapping[str, Any]) -> Standing:
 
 def _state_in(reply: Mapping[str, Any]) -> State:
     """Return how the daemon is: in its own word, or from what it says of its models."""
-    match reply.get("state"):
-        case "starting":
-            return "starting"
-        case "stopping":
-            return "stopping"
-        case _:
-            # The original daemon says no more than this.
-            degraded = (reply.get("config") or {}).get("degraded")
-            return "degraded" if degraded else "ok"
+    said = reply.get("state")
+    if isinstance(said, str) and said in _WORDS:
+        return _WORDS[said]
+    slots = slots_of(reply)
+    has_failed = part_of(reply, "config").get("degraded") is True or any(_missing(reply))
+    return "ok" if any(slot.loaded for slot in slots) and not has_failed else "degraded"
+
+
+def _missing(reply: Mapping[str, Any]) -> Iterator[Role]:
+    """Yield the roles for which a model is named and none is loaded.
+
+    The original daemon keeps quiet about some that failed; without a language model, it never
+    says that one is loaded.
+    """
+    for slot in slots_of(reply):
+        is_left_out = slot.role == "llm" and is_minimal(reply)
+        if slot.path and not slot.loaded and not is_left_out:
+            yield slot.role
 
 
 def _of_silence(session: Session, error: DaemonUnreachable, timeout_s: float) -> Standing:
     match error.__cause__:
         case TimeoutError():
+            if _speaks(_address(session)):
+                return _ask_over_http(session, error, timeout_s)
             return Standing("hung", trouble=error)
         case OSError():
             state: State = "starting" if _is_starting(session) else "refused"
             return Standing(state, trouble=error)
         case _:
             return _ask_over_http(session, error, timeout_s)
+
+
+def _address(session: Session) -> Address:
+    from aava_cli.daemon.address import find_address
+
+    settings = session.settings
+    return find_address(settings.daemon_url, session.env(), env_file=settings.env_file)
+
+
+def _speaks(address: Address) -> bool:
+    """Return whether somebody there says a word, unasked or when asked over HTTP."""
+    for url in address.urls:
+        parts = urlsplit(url)
+        place = (parts.hostname or "", parts.port or 80)
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(place, timeout=_FIRST_WORD_S) as connection,
+        ):
+            connection.sendall(_QUESTION)
+            return bool(connection.recv(1))
+    return False
 
 
 def _is_starting(session: Session) -> bool:
@@ -92,24 +143,33 @@ def _is_starting(session: Session) -> bool:
 
 def _ask_over_http(session: Session, error: DaemonUnreachable, timeout_s: float) -> Standing:
     """Return what listens there and speaks HTTP: a model server, or something else."""
-    import httpx
+    from aava_cli.daemon.httpclient import HttpClient
 
-    from aava_cli.daemon.address import find_address
-
-    settings = session.settings
-    address = find_address(settings.daemon_url, session.env(), env_file=settings.env_file)
-    url = http_url(address.urls[0])
-    bearer = {"Authorization": f"Bearer {address.token}"} if address.token else {}
+    address = _address(session)
+    client = HttpClient(address.urls, address.token)
     try:
-        answer = httpx.get(f"{url}/health", headers=bearer, timeout=timeout_s, trust_env=False)
-        health = answer.json() if len(answer.content) < _MOST_BYTES else {}
-    except httpx.TimeoutException:
-        return Standing("hung", url=url, trouble=error)
-    except (httpx.HTTPError, ValueError):
-        return Standing("wrong-service", url=url, trouble=error)
+        return _of_answer(client.ask("/health", timeout_s=timeout_s), error)
+    except DaemonUnreachable as silence:
+        # Who begins to answer, and comes to no end, is something else.
+        hangs = isinstance(silence.__cause__, TimeoutError) and not _speaks(address)
+        return Standing("hung" if hangs else "wrong-service", url=client.url, trouble=error)
+
+
+def _of_answer(answer: Answer, error: DaemonUnreachable) -> Standing:
+    try:
+        health = answer.json()
+    except ValueError:
+        health = None
     if not _is_model_server(health):
-        return Standing("wrong-service", url=url, trouble=error)
-    return Standing("ok", "model server", url, health=health)
+        return Standing("wrong-service", url=answer.url, trouble=error)
+    state = _state_of_server(health, is_well=answer.is_success)
+    return Standing(state, "model server", answer.url, health=health)
+
+
+def _state_of_server(health: Mapping[str, Any], *, is_well: bool) -> State:
+    state = _WORDS.get(health["status"], "degraded")
+    all_loaded = all(each.get("loaded", True) is True for each in health["models"].values())
+    return "degraded" if state == "ok" and not (is_well and all_loaded) else state
 
 
 def _is_model_server(health: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from aava_cli.backends import backend_in_status, lookup
 from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from aava_cli.backends import Backend
     from aava_cli.roles import Role
@@ -56,10 +57,27 @@ def slots_of(status: Mapping[str, Any]) -> tuple[Slot, ...]:
 
 
 def _slot(status: Mapping[str, Any], role: Role) -> Slot:
-    model = lookup(status, f"models.{role}") or {}
-    errors = lookup(status, "config.startup_errors") or {}
-    backend = backend_in_status(role, status)
-    return Slot(role, backend, model.get("path"), model.get("loaded") is True, errors.get(role))
+    model = part_of(status, f"models.{role}")
+    path, error = model.get("path"), part_of(status, "config.startup_errors").get(role)
+    return Slot(
+        role,
+        backend_in_status(role, status),
+        path if isinstance(path, str) else None,
+        model.get("loaded") is True,
+        str(error) if error else None,
+    )
+
+
+def part_of(status: Mapping[str, Any], dotted: str) -> Mapping[str, Any]:
+    """Return the object at the *dotted* path of *status*, or an empty one for anything else."""
+    found = lookup(status, dotted)
+    return found if isinstance(found, Mapping) else {}
+
+
+def loading_in(status: Mapping[str, Any]) -> tuple[Role, ...]:
+    """Return the roles whose model is on its way, as the native daemon says."""
+    said = status.get("loading")
+    return tuple(role for role in ROLES if role in said) if isinstance(said, list | tuple) else ()
 
 
 def loaded_roles(status: Mapping[str, Any], roles: Iterable[Role]) -> tuple[Role, ...]:
@@ -81,13 +99,13 @@ def is_minimal(status: Mapping[str, Any]) -> bool:
 def fallbacks(status: Mapping[str, Any], roles: Iterable[Role]) -> tuple[str, ...]:
     """Return what runs otherwise than configured in *roles*, a sentence each."""
     wanted = set(roles)
-    found: Mapping[str, Any] = lookup(status, "config.runtime_fallbacks") or {}
+    found = part_of(status, "config.runtime_fallbacks")
     said = [
         f"{name}: the daemon fell back: {reason}"
         for name, reason in found.items()
         if name not in ROLES or name in wanted
     ]
-    layers = lookup(status, "models.llm.config") or {}
+    layers = part_of(status, "models.llm.config")
     configured, effective = (layers.get(f"gpu_layers_{key}") for key in ("configured", "effective"))
     if "llm" in wanted and configured and effective == 0:
         said.append(f"llm: {configured} layers were to be on the GPU, and none is")

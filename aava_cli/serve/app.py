@@ -128,7 +128,8 @@ def build_app(daemon: Daemon, web: Web) -> Starlette:
     async def connect(websocket: WebSocket) -> None:
         await converse(daemon, websocket)
 
-    return Starlette(routes=[*web.routes(), WebSocketRoute("/{path:path}", connect)])
+    routes = [*web.routes(), WebSocketRoute("/{path:path}", connect)]
+    return Starlette(routes=routes, exception_handlers=web.on_no_route())
 
 
 def _server(app: Starlette, guard: Guard) -> Server:

@@ -161,7 +161,10 @@ async def _answer_all(daemon: Daemon, session: Session, waiting: Waiting, wire: 
 def is_foreign_page(origin: str | None) -> bool:
     """Whether a browser says that a page of another machine asks."""
     # Any web page may connect to loopback in its reader's browser; programs send no origin.
-    return origin is not None and not is_loopback(urlsplit(origin).hostname or "")
+    try:
+        return origin is not None and not is_loopback(urlsplit(origin).hostname or "")
+    except ValueError:
+        return True
 
 
 async def _handle(daemon: Daemon, session: Session, event: Event) -> None:

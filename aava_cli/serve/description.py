@@ -26,7 +26,7 @@ def health_of(models: Models, state: State) -> Reply:
                 "device": device_of("llm", models),
                 "loading_strategy": strategy_of(models),
                 "max_new_tokens": int(models.values["LOCAL_LLM_MAX_TOKENS"]),
-                "loaded": models.slots["llm"].loaded,
+                **_loaded("llm", models),
             },
             "stt": _speech("stt", models),
             "tts": _speech("tts", models),
@@ -39,8 +39,13 @@ def _speech(role: Role, models: Models) -> Reply:
         "name": model_name(role, models),
         "device": device_of(role, models),
         "type": models.values[f"LOCAL_{role.upper()}_BACKEND"],
-        "loaded": models.slots[role].loaded,
+        **_loaded(role, models),
     }
+
+
+def _loaded(role: Role, models: Models) -> Reply:
+    slot = models.slots[role]
+    return {"loaded": slot.loaded} | ({"error": slot.problem} if slot.problem else {})
 
 
 def model_name(role: Role, models: Models) -> str:

@@ -1,10 +1,10 @@
-"""HTTP as uvicorn speaks it, with bounds on connections, of whatever kind they will be."""
+"""HTTP with bounds on connections, of whatever kind they will be."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from aava_cli.serve.gentle import Gentle
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle, Transport
@@ -21,7 +21,7 @@ _FULL = b"\r\n".join(
 
 
 def http_protocol(guard: Guard) -> type[Http]:
-    """Return uvicorn's HTTP, with bounds on connections."""
+    """Return HTTP with bounds on connections."""
 
     class Guarded(Http):
         _guard = guard
@@ -29,7 +29,7 @@ def http_protocol(guard: Guard) -> type[Http]:
     return Guarded
 
 
-class Http(H11Protocol):
+class Http(Gentle):
     """A connection that has a place, and asks for something in time, or else ends."""
 
     _guard: Guard
@@ -44,9 +44,9 @@ class Http(H11Protocol):
         transport.write(_FULL)
         transport.close()
 
-    def data_received(self, data: bytes) -> None:
+    def take(self, data: bytes) -> None:
         """Take bytes; a request may be among them."""
-        super().data_received(data)
+        super().take(data)
         self._watch()
 
     def on_response_complete(self) -> None:

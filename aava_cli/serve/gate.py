@@ -6,7 +6,9 @@ import hmac
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from aava_cli.daemon.address import is_loopback
 from aava_cli.serve.connection import RETRY_AFTER_S, is_foreign_page
 
 if TYPE_CHECKING:
@@ -43,6 +45,16 @@ def invalid(field_: str, problem: str) -> Refused:
     return Refused(422, [{"type": "value_error", "loc": ["body", field_], "msg": problem}])
 
 
+def _is_this_machine(host: str | None) -> bool:
+    """Whether a request was sent to this machine by name: a page may give it a name of its own."""
+    if host is None:
+        return True
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+
+
 @dataclass(slots=True)
 class Gate:
     """Lets requests in: those of friends, and so many at once."""
@@ -54,11 +66,15 @@ class Gate:
         """Whether *headers* bring the token, or none is needed."""
         token = self.daemon.token
         if not token:
-            return not is_foreign_page(headers.get("origin"))
+            is_foreign = is_foreign_page(headers.get("origin"))
+            return not is_foreign and _is_this_machine(headers.get("host"))
         said = headers.get("authorization", "")
         bearer = said[len(_BEARER) :] if said.lower().startswith(_BEARER) else ""
         offered = (bearer or headers.get(TOKEN_HEADER, "")).strip()
-        return hmac.compare_digest(offered.encode("utf-8", "replace"), token.encode())
+        # What is not ASCII comes as UTF-8 from some programs, and as Latin-1 from others.
+        raw, decoded = offered.encode("latin-1", "replace"), offered.encode("utf-8", "replace")
+        right = token.encode()
+        return hmac.compare_digest(raw, right) | hmac.compare_digest(decoded, right)
 
     def require_friend(self, headers: Mapping[str, str]) -> None:
         """Refuse who brings no token, or comes from the page of another machine.
@@ -69,9 +85,13 @@ class Gate:
         if self.knows(headers):
             return
         if self.daemon.token:
-            challenge = {"WWW-Authenticate": "Bearer"}
-            raise Refused(401, "bring the token: `Authorization: Bearer TOKEN`", challenge)
+            problem = "bring the token: `Authorization: Bearer TOKEN`"
+            raise Refused(401, problem, self.challenge())
         raise Refused(403, "pages of other machines may not ask")
+
+    def challenge(self) -> dict[str, str]:
+        """Return the headers that tell a stranger how to become a friend."""
+        return {"WWW-Authenticate": "Bearer"} if self.daemon.token else {}
 
     @contextmanager
     def work(self) -> Iterator[None]:

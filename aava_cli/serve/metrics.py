@@ -74,7 +74,8 @@ def _daemon(daemon: Daemon) -> Iterator[Family]:
     yield _gauge("threads", "Threads of the daemon.", {}, threading.active_count())
     files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names alone, and it is asked often
     yield _gauge("open_files", "Files, pipes and sockets of the daemon.", {}, files)
-    yield Family("aava_calls_total", "counter", "Calls.", (("", {}, shared.calls_ever),))
+    # Readers that leave `_total` out would take `aava_calls_total` for `aava_calls`.
+    yield Family("aava_calls_begun_total", "counter", "Calls.", (("", {}, shared.calls_ever),))
     yield Family(
         "aava_refused_total", "counter", "What was not taken on.", (("", {}, shared.refused),)
     )

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from aava_cli.serve.engines import EngineError, said_by
+from aava_cli.serve.engines import EngineError, Unanswerable, said_by
 from aava_cli.serve.frames import Frame, receive_frame
 from aava_cli.serve.turns import NoTurn, Turns
 
@@ -128,7 +128,8 @@ class Worker:
         self._exchanging = exchange
         reply = await asyncio.shield(exchange)
         if "error" in reply.fields:
-            raise EngineError(_printable(reply.fields["error"]))
+            kind = Unanswerable if reply.fields["unanswerable"] else EngineError
+            raise kind(_printable(reply.fields["error"]))
         return reply
 
     def _next(self, exchange: asyncio.Task[Frame]) -> None:

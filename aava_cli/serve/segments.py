@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STT_RATE_HZ = 16_000
+# What one request to an engine has: whisper, for one, hears half a minute at once.
+_LONGEST_PIECE_MS = 30_000
+_SHORTEST_PIECE_MS = 20_000
 _FRAME_MS = 20
 _FRAME_BYTES = STT_RATE_HZ * _FRAME_MS // 1000 * 2
 
@@ -17,6 +20,20 @@ _FRAME_BYTES = STT_RATE_HZ * _FRAME_MS // 1000 * 2
 def duration_ms(pcm16: bytes, rate_hz: int) -> int:
     """Return how long *pcm16* lasts."""
     return len(pcm16) // 2 * 1000 // rate_hz
+
+
+def in_pieces(pcm16_16k: bytes) -> Iterator[bytes]:
+    """Yield *pcm16_16k* in pieces of half a minute at most, each cut where it is most quiet."""
+    shortest, longest = (
+        each // _FRAME_MS * _FRAME_BYTES for each in (_SHORTEST_PIECE_MS, _LONGEST_PIECE_MS)
+    )
+    at = 0
+    while len(pcm16_16k) - at > longest:
+        places = range(at + shortest, at + longest, _FRAME_BYTES)
+        end = min(places, key=lambda place: _energy(pcm16_16k[place : place + _FRAME_BYTES]))
+        yield pcm16_16k[at:end]
+        at = end
+    yield pcm16_16k[at:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,18 +99,26 @@ class Slot:
         payload: bytes = b"",
         *,
         timeout_s: float = REQUEST_TIMEOUT_S,
+        wait_s: float | None = None,
     ) -> Frame:
         """Return the model's answer; a model whose process died is loaded again, once.
 
+        *timeout_s* ends the engine, *wait_s* the wait for it alone.
+
         Raises:
             EngineError: no model is loaded, or it did not answer.
+            TimeoutError: nobody waits any longer.
         """
         with self.requests.counting():
-            while True:
-                worker = await self._running()
-                # What waited for a process that went is done by the one in its place.
-                with suppress(NotBegun):
-                    return await worker.request(fields, payload, timeout_s=timeout_s)
+            try:
+                async with asyncio.timeout(wait_s):
+                    while True:
+                        worker = await self._running()
+                        # What waited for a process that went is done by the one in its place.
+                        with suppress(NotBegun):
+                            return await worker.request(fields, payload, timeout_s=timeout_s)
+            except TimeoutError:
+                raise TimeoutError(f"no answer came within {wait_s:g} s") from None
 
     async def _running(self) -> Worker:
         since_s = time.monotonic()

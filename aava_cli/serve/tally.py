@@ -60,7 +60,7 @@ class Tally:
         began_s = time.monotonic()
         try:
             yield
-        except EngineError as error:
+        except (EngineError, TimeoutError) as error:
             self.failed += 1
             self.failures.append(Failure(time.time(), str(error)))
             raise

@@ -22,6 +22,7 @@ _T = TypeVar("_T")
 
 _LARGEST_JSON_BYTES = MIB
 _FIELDS = 8
+_SLICE_BYTES = 16 << 10
 
 
 async def read_json(request: Request, limits: Limits) -> dict[str, Any]:
@@ -59,7 +60,8 @@ async def sent_file(request: Request, name: str, limits: Limits) -> AsyncIterato
 
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise _missing(name)
-    stream = _bounded(request, limits.body_bytes)
+    kind = request.headers["content-type"]
+    stream = _in_slices(_from_boundary(_bounded(request, limits.body_bytes), kind))
     parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=_FIELDS)
     try:
         async with _in_time(limits):
@@ -92,6 +94,34 @@ async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
             yield chunk
     if read > most:
         raise Refused(413, f"a body may have {human_bytes(most)}")
+
+
+async def _in_slices(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield *stream* in slices; others get their turn after each, however long it takes to read."""
+    async for piece in stream:
+        for at in range(0, len(piece), _SLICE_BYTES):
+            yield piece[at : at + _SLICE_BYTES]
+            await asyncio.sleep(0)
+
+
+async def _from_boundary(
+    stream: AsyncGenerator[bytes, None], content_type: str
+) -> AsyncGenerator[bytes, None]:
+    """Yield *stream* without what is before the first part, which RFC 2046 has readers ignore."""
+    from python_multipart.multipart import parse_options_header
+
+    mark = b"--" + parse_options_header(content_type)[1].get(b"boundary", b"")
+    before = b"\r\n"
+    async for piece in stream:
+        # A mark stands at the beginning of a line, and may be cut in two.
+        before += piece
+        found = before.find(b"\r\n" + mark)
+        if found >= 0:
+            yield before[found + 2 :]
+            break
+        before = before[-len(mark) - 1 :]
+    async for piece in stream:
+        yield piece
 
 
 @asynccontextmanager

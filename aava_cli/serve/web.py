@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aava_cli.audio import Audio, wav_bytes
 from aava_cli.errors import IntegrityError
 from aava_cli.serve.asked import question_in, text_in
 from aava_cli.serve.description import health_of, model_name
-from aava_cli.serve.engines import EngineError
+from aava_cli.serve.engines import EngineError, Unanswerable
 from aava_cli.serve.gate import Gate, Refused, try_later
 from aava_cli.serve.metrics import CONTENT_TYPE, metrics_of
 from aava_cli.serve.segments import STT_RATE_HZ
@@ -85,6 +85,20 @@ class Web:
 
         return respond
 
+    def on_no_route(self) -> dict[Any, Any]:
+        """Return what tells, in the same form, that nothing else can be asked."""
+        from starlette.exceptions import HTTPException
+
+        async def respond(_request: Request, error: HTTPException) -> Response:
+            from starlette.responses import JSONResponse
+
+            # Whoever asks chooses the path: each as a label of its own would grow the figures.
+            self.answered["other", error.status_code] += 1
+            detail = {"detail": error.detail}
+            return JSONResponse(detail, error.status_code, error.headers)
+
+        return {HTTPException: respond}
+
 
 def _as_refused(error: Exception) -> Refused:
     from starlette.requests import ClientDisconnect
@@ -96,6 +110,9 @@ def _as_refused(error: Exception) -> Refused:
             refused = try_later(str(error))
         case TimeoutError():
             refused = Refused(504, "the model took longer than `LOCAL_LLM_INFER_TIMEOUT_SEC`")
+        case Unanswerable():
+            problem = {"type": "value_error", "loc": ["body"], "msg": str(error)}
+            refused = Refused(422, [problem])
         case EngineError():
             refused = Refused(500, str(error))
         case IntegrityError():
@@ -114,7 +131,9 @@ async def _health(web: Web, request: Request) -> Response:
     # A stranger may know that somebody is at home.
     state = word_for(web.models, stopping=web.daemon.shared.stopping)
     known = web.gate.knows(request.headers)
-    return JSONResponse(health_of(web.models, state) if known else {"status": state})
+    if known:
+        return JSONResponse(health_of(web.models, state))
+    return JSONResponse({"status": state}, headers=web.gate.challenge())
 
 
 async def _healthz(web: Web, request: Request) -> Response:

@@ -19,6 +19,7 @@ from aava_cli.serve.engines import (
     Reporting,
     SpeechToText,
     TextToSpeech,
+    Unanswerable,
     load_engine,
 )
 from aava_cli.serve.frames import Frame, read_frame
@@ -36,7 +37,8 @@ def main() -> None:
         try:
             reply = _load(request, engines) if not engines else _answer(engines[0], request)
         except Exception as error:  # noqa: BLE001 - whatever an engine raises, the daemon is told
-            reply = Frame({"error": str(error) or type(error).__name__})
+            told = {"error": str(error) or type(error).__name__}
+            reply = Frame({**told, "unanswerable": isinstance(error, Unanswerable)})
         replies.write(reply.encode())
         replies.flush()
 

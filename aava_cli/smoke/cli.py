@@ -67,15 +67,18 @@ def smoke(  # noqa: PLR0913 - Typer makes one option of each parameter
 
 
 def _line(session: Session, via: Way) -> Line:
-    from aava_cli.daemon.address import find_address, http_url
+    from aava_cli.daemon.address import find_address
     from aava_cli.daemon.client import connect
+    from aava_cli.smoke.line import INSTRUCTION
 
     if via == "ws":
         from aava_cli.smoke.websocket import WebSocketLine
 
-        return WebSocketLine(lambda: connect(session))
+        instruction = session.env().get("LOCAL_LLM_SYSTEM_PROMPT") or INSTRUCTION
+        return WebSocketLine(lambda: connect(session), instruction)
+    from aava_cli.daemon.httpclient import HttpClient
     from aava_cli.smoke.http import HttpLine
 
     settings = session.settings
     address = find_address(settings.daemon_url, session.env(), env_file=settings.env_file)
-    return HttpLine(http_url(address.urls[0]), address.token)
+    return HttpLine(HttpClient(address.urls, address.token))

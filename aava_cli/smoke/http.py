@@ -5,115 +5,128 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import httpx
-
 from aava_cli.audio import Audio, wav_bytes
+from aava_cli.daemon.httpclient import MOST_WORDS_BYTES, Answer, HttpClient
 from aava_cli.errors import AccessDenied, DaemonUnreachable, IntegrityError
-from aava_cli.smoke.line import SPEECH_HZ, STAGE_TIMEOUT_S
-from aava_cli.smoke.report import STATUS_HINT, SmokeFailed
+from aava_cli.smoke.checks import words_in
+from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ, STAGE_TIMEOUT_S
+from aava_cli.smoke.report import STATUS_HINT, DaemonSilent, SmokeFailed
 from aava_cli.wavfile import open_wav
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aava_cli.roles import Role
 
+HEALTH_TIMEOUT_S = 10.0
+# Minutes of speech in the form that takes most room.
+_MOST_AUDIO_BYTES = 64 << 20
 _LONGEST_DETAIL = 300
-_START_HINT = "start one with `aava serve`, or name it with `--daemon URL`"
-# Without one, the model server answers with the prompt before its reply.
-_SYSTEM_PROMPT = "You are a voice assistant on a phone call. Answer briefly."
+_UNAUTHORIZED = 401
 
 
 class HttpLine:
-    """A model server, or the native daemon, at *url*."""
+    """A model server, or the native daemon; each stage may take *stage_timeout_s*."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+    # Without one, the model server answers with the prompt before its reply.
+    instruction = INSTRUCTION
+
+    def __init__(self, client: HttpClient, *, stage_timeout_s: float = STAGE_TIMEOUT_S) -> None:
+        self._client = client
+        self._stage_timeout_s = stage_timeout_s
 
     def require_loaded(self, roles: Sequence[Role]) -> None:
         """Refuse *roles* whose models are not there.
 
         Raises:
             SmokeFailed: the first such role.
-            DaemonUnreachable: there is no such server to begin with.
+            DaemonUnreachable: there is no such server to begin with, or it is not well.
             AccessDenied: it does not accept the token.
         """
-        health = self._health()
-        models = health.get("models")
-        if not isinstance(models, dict):
-            self._refuse(health)
+        answer = self._client.ask("/health", timeout_s=HEALTH_TIMEOUT_S)
+        models = _models_in(answer)
+        if models is None:
+            self._refuse(answer)
+        if not answer.is_success:
+            text = f"{answer.url} is not well: `/health` answered {answer.status}"
+            raise DaemonUnreachable(text, hint="see the log of the model server")
         for role in roles:
-            # The model server loads before it listens, and does not say so.
-            said = models.get(role, {"loaded": False})
-            if not isinstance(said, dict) or said.get("loaded", True) is not True:
-                raise SmokeFailed(role, "no model is loaded")
+            _require(role, models.get(role))
 
-    def _health(self) -> dict[str, Any]:
-        try:
-            answer = httpx.get(f"{self._url}/health", headers=self._headers, trust_env=False)
-            health = answer.json()
-        except httpx.HTTPError as error:
-            text = f"no model server answers at {self._url}: {error}"
-            raise DaemonUnreachable(text, hint=_START_HINT) from error
-        except ValueError:
-            health = None
-        return health if isinstance(health, dict) else {}
-
-    def _refuse(self, health: dict[str, Any]) -> NoReturn:
-        # The native daemon tells a stranger its state alone.
-        if "status" in health:
+    def _refuse(self, answer: Answer) -> NoReturn:
+        # The native daemon tells a stranger how to become a friend, and its state.
+        if answer.status == _UNAUTHORIZED or "www-authenticate" in answer.headers:
             raise AccessDenied(
                 "the daemon does not accept the token",
                 hint="set `LOCAL_WS_AUTH_TOKEN` in `.env` to the daemon's own",
             )
-        text = f"what listens at {self._url} is no model server"
+        text = f"what listens at {answer.url} is no model server"
         raise DaemonUnreachable(text, hint="name it with `--daemon URL`")
 
     def speak(self, text: str) -> Audio:
         """Return *text*, spoken: a WAV file of any form."""
-        answer = self._post("tts", "/tts", json={"text": text})
+        answer = self._post("tts", "/tts", most_bytes=_MOST_AUDIO_BYTES, json={"text": text})
         try:
-            return Audio(open_wav(io.BytesIO(answer.content)).pcm16_at(SPEECH_HZ), SPEECH_HZ)
+            return Audio(open_wav(io.BytesIO(answer.body)).pcm16_at(SPEECH_HZ), SPEECH_HZ)
         except IntegrityError as error:
             raise SmokeFailed("tts", f"its audio cannot be read: {error.message}") from error
 
     def hear(self, audio: Audio) -> str:
         """Return what is said in *audio*."""
         wav = ("smoke.wav", wav_bytes(audio), "audio/wav")
-        return self._text_of(
-            "stt", "transcription", self._post("stt", "/stt", files={"audio": wav})
-        )
+        return _text_of("stt", "transcription", self._post("stt", "/stt", files={"audio": wav}))
 
     def answer(self, text: str) -> str:
         """Return the answer to *text*."""
-        asked = {"query": text, "system_prompt": _SYSTEM_PROMPT}
-        return self._text_of("llm", "response", self._post("llm", "/generate", json=asked))
+        asked = {"query": text, "system_prompt": self.instruction}
+        return _text_of("llm", "response", self._post("llm", "/generate", json=asked))
 
     def advice_for(self, role: Role) -> str:
         """Return what to do about a model that failed."""
         del role
         return STATUS_HINT
 
-    def _post(self, role: Role, path: str, **body: Any) -> httpx.Response:  # noqa: ANN401 - any body
+    def _post(
+        self,
+        role: Role,
+        path: str,
+        *,
+        most_bytes: int = MOST_WORDS_BYTES,
+        **body: Any,  # noqa: ANN401 - any body
+    ) -> Answer:
         try:
-            answer = httpx.post(
-                f"{self._url}{path}",
-                headers=self._headers,
-                timeout=STAGE_TIMEOUT_S,
-                trust_env=False,
-                **body,
+            answer = self._client.ask(
+                path, timeout_s=self._stage_timeout_s, most_bytes=most_bytes, **body
             )
-        except httpx.HTTPError as error:
-            raise SmokeFailed(role, f"{path} did not answer: {error}") from error
+        except DaemonUnreachable as error:
+            raise DaemonSilent(role, error.message, hint=error.hint) from error
         if not answer.is_success:
-            said = answer.text[:_LONGEST_DETAIL]
-            raise SmokeFailed(role, f"{path} answered {answer.status_code}: {said}")
+            said = answer.text()[:_LONGEST_DETAIL]
+            raise SmokeFailed(role, f"{path} answered {answer.status}: {said}")
         return answer
 
-    def _text_of(self, role: Role, name: str, answer: httpx.Response) -> str:
-        try:
-            said = answer.json()[name]
-        except (ValueError, LookupError, TypeError) as error:
-            raise SmokeFailed(role, f"its answer has no `{name}`") from error
-        return str(said).strip()
+
+def _models_in(answer: Answer) -> Mapping[str, Any] | None:
+    """Return what a health says of each model, or None where it is the health of another thing."""
+    try:
+        health = answer.json()
+    except ValueError:
+        return None
+    models = health.get("models") if isinstance(health, dict) else None
+    return models if isinstance(models, dict) else None
+
+
+def _require(role: Role, said: object) -> None:
+    # The model server loads before it listens, and does not say so.
+    if not isinstance(said, dict) or said.get("loaded", True) is not True:
+        # The native daemon loads a model whose process died again when it is asked.
+        is_revived = isinstance(said, dict) and said.get("error")
+        if not is_revived:
+            raise SmokeFailed(role, "no model is loaded")
+
+
+def _text_of(role: Role, name: str, answer: Answer) -> str:
+    try:
+        return words_in(role, answer.json(), name)
+    except ValueError as error:
+        raise SmokeFailed(role, f"its answer has no `{name}`") from error

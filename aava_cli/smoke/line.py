@@ -15,9 +15,17 @@ SPEECH_HZ = 16_000
 # Speech recognition on a busy host with two cores was seen to take 47 s.
 STAGE_TIMEOUT_S = 120.0
 
+# What the language model is told, unless `.env` says something else.
+INSTRUCTION = "You are a voice assistant on a phone call. Answer briefly."
+
 
 class Line(Protocol):
-    """A daemon's three models; each call may raise `SmokeFailed` for its own role."""
+    """A daemon's three models; each call may raise `SmokeFailed` for its own role.
+
+    *instruction* is what the language model is told beside the prompt, as far as that is known.
+    """
+
+    instruction: str
 
     def require_loaded(self, roles: Sequence[Role]) -> None:
         """Refuse *roles* whose models are not there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aava_cli.errors import AavaError
+from aava_cli.errors import AavaError, DaemonUnreachable
 from aava_cli.output import Result, Table
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ class SmokeFailed(AavaError):
         super().__init__(f"{stage}: {problem}", hint=hint)
         self.stage = stage
         self.problem = problem
+
+
+class DaemonSilent(SmokeFailed):
+    """The daemon went away, or did not answer in time, while a model was to do its work."""
+
+    exit_code = DaemonUnreachable.exit_code
+    code = DaemonUnreachable.code
+    retryable = DaemonUnreachable.retryable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class Smoked(Result):
     """What each model made of the sentence; a stage that did not run left None.
 
     All but *spread_ms* is of the last round; *spread_ms* has the stages and their `total`.
+    *unreachable* says that the daemon went silent, whatever its models can do.
     """
 
     sentence: str
@@ -68,6 +77,7 @@ class Smoked(Result):
     failed_stage: Role | None = None
     problem: str | None = None
     advice: str | None = None
+    unreachable: bool = False
 
     @property
     def total_ms(self) -> int:
@@ -100,8 +110,8 @@ class Smoked(Result):
         """Return which stage failed, and why."""
         if self.failed_stage is None or self.problem is None:
             return None
-        hint = self.advice or STATUS_HINT
-        return SmokeFailed(self.failed_stage, self.problem, hint=hint)
+        kind = DaemonSilent if self.unreachable else SmokeFailed
+        return kind(self.failed_stage, self.problem, hint=self.advice or STATUS_HINT)
 
     def _took(self, role: Role) -> str:
         return f"  [{self.latency_ms[role]} ms]"

@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aava_cli.audio import Audio, is_silent, write_wav
+from aava_cli.audio import Audio, write_wav
 from aava_cli.errors import NotPossible
 from aava_cli.files import private_folder
 from aava_cli.settings import STATE_FOLDER
-from aava_cli.smoke.checks import problem_with_reply
+from aava_cli.smoke.checks import problem_with_audio, problem_with_reply
 from aava_cli.smoke.line import SPEECH_HZ
-from aava_cli.smoke.report import TOTAL, Smoked, SmokeFailed, Spread
+from aava_cli.smoke.report import TOTAL, DaemonSilent, Smoked, SmokeFailed, Spread
 from aava_cli.smoke.websocket import WebSocketLine
 from aava_cli.smoke.words import word_error_rate
 
@@ -50,9 +50,13 @@ def run_trial(plan: SmokePlan, line: Line) -> Smoked:
         for _ in range(plan.repeat):
             trial.go_round()
     except SmokeFailed as failed:
-        advice = line.advice_for(failed.stage)
+        is_silent = isinstance(failed, DaemonSilent)
         return replace(
-            trial.smoked, failed_stage=failed.stage, problem=failed.problem, advice=advice
+            trial.smoked,
+            failed_stage=failed.stage,
+            problem=failed.problem,
+            advice=failed.hint if is_silent else line.advice_for(failed.stage),
+            unreachable=is_silent,
         )
     return trial.smoked
 
@@ -85,8 +89,9 @@ class _Trial:
         self.smoked = replace(
             self.smoked, audio_file=self.plan.save, audio_s=round(self.audio.duration_s, 2)
         )
-        if is_silent(self.audio.pcm16):
-            raise SmokeFailed("tts", "the audio is silent")
+        problem = problem_with_audio(self.audio)
+        if problem:
+            raise SmokeFailed("tts", problem)
 
     def transcribe(self) -> None:
         """Send the audio back and compare the transcript with the sentence."""
@@ -106,7 +111,7 @@ class _Trial:
         with self._timed("llm"):
             answered = self.line.answer(prompt)
         self.smoked = replace(self.smoked, reply=answered)
-        problem = problem_with_reply(answered, prompt)
+        problem = problem_with_reply(answered, prompt, self.line.instruction)
         if problem:
             raise SmokeFailed("llm", problem)
 

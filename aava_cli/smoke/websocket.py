@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aava_cli.audio import SAMPLE_BYTES, Audio, mulaw_decode
 from aava_cli.backends import backend_in_status
-from aava_cli.daemon.status import is_native, slots_of
+from aava_cli.daemon.status import is_native, loading_in, slots_of
 from aava_cli.errors import DaemonUnreachable, NotPossible
-from aava_cli.smoke.checks import error_in
-from aava_cli.smoke.line import SPEECH_HZ, STAGE_TIMEOUT_S
-from aava_cli.smoke.report import STATUS_HINT, SmokeFailed
+from aava_cli.smoke.checks import error_in, words_in
+from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ, STAGE_TIMEOUT_S
+from aava_cli.smoke.report import STATUS_HINT, DaemonSilent, SmokeFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +27,7 @@ PAUSE_S = 1.0
 
 _MULAW = {"mulaw", "mu-law", "ulaw", "pcmu"}
 _LINEAR = {"linear16", "pcm16", "pcm_s16le", "slin16"}
+_RATES_HZ = range(1000, 384_001)
 _COMPOSE_LOG = "`docker compose logs local_ai_server`"
 _CALL = {"call_id": "aava-smoke", "request_id": "aava-smoke"}
 
@@ -50,8 +51,9 @@ class WebSocketLine:
     The original daemon does not listen on a connection on which it has just spoken.
     """
 
-    def __init__(self, dial: Dial) -> None:
+    def __init__(self, dial: Dial, instruction: str = INSTRUCTION) -> None:
         self._dial = dial
+        self.instruction = instruction
         self._status: Mapping[str, Any] = {}
 
     def require_loaded(self, roles: Sequence[Role]) -> None:
@@ -61,14 +63,19 @@ class WebSocketLine:
             SmokeFailed: the first such role, with the daemon's reason.
             DaemonUnreachable: there is no daemon to begin with.
         """
-        with self._dial() as daemon:
-            self._status = daemon.request({"type": "status"}, reply="status_response")
+        try:
+            with self._dial() as daemon:
+                self._status = daemon.request({"type": "status"}, reply="status_response")
+        except NotPossible as error:
+            # Every daemon knows this request.
+            text = f"what listens is not a voice daemon: {error.message}"
+            raise DaemonUnreachable(text, hint="name it with `--daemon URL`") from error
         slots = {slot.role: slot for slot in slots_of(self._status)}
         for role in roles:
             # The native daemon loads a model whose process died again when it is asked.
             is_revived = is_native(self._status) and slots[role].error
             if not slots[role].loaded and not is_revived:
-                loading = role in self._status.get("loading", ())
+                loading = role in loading_in(self._status)
                 missing = "the model is still being loaded" if loading else "no model is loaded"
                 raise SmokeFailed(role, slots[role].error or missing)
 
@@ -100,13 +107,15 @@ class WebSocketLine:
         try:
             with self._dial() as daemon:
                 yield daemon
-        except (DaemonUnreachable, NotPossible) as error:
+        except DaemonUnreachable as error:
+            raise DaemonSilent(role, error.message, hint=error.hint) from error
+        except NotPossible as error:
             raise SmokeFailed(role, error.message) from error
 
     def advice_for(self, role: Role) -> str:
         """Return what to do about a model that failed on the daemon that was asked."""
         backend = backend_in_status(role, self._status)
-        if role in self._status.get("loading", ()):
+        if role in loading_in(self._status):
             return "wait until `aava status` says that it is loaded, then try again"
         if backend is None:
             return STATUS_HINT
@@ -118,7 +127,7 @@ def _text_of(role: Role, reply: Mapping[str, Any]) -> str:
     problem = error_in(reply)
     if problem:
         raise SmokeFailed(role, problem)
-    return str(reply.get("text") or "").strip()
+    return words_in(role, reply, "text")
 
 
 def ask(
@@ -161,8 +170,8 @@ def audio_in(reply: Mapping[str, Any]) -> Audio:
     try:
         data = base64.b64decode(reply.get("audio_data") or "", validate=True)
         rate_hz = int(reply.get("sample_rate_hz") or 8000)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise SmokeFailed("tts", f"its audio cannot be read: {error}") from error
-    if encoding not in _MULAW | _LINEAR or rate_hz <= 0:
+    if encoding not in _MULAW | _LINEAR or rate_hz not in _RATES_HZ:
         raise SmokeFailed("tts", f"it answered with `{encoding}` audio at {rate_hz} Hz")
     return Audio(mulaw_decode(data) if encoding in _MULAW else data, rate_hz)

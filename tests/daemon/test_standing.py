@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,16 +15,26 @@ import pytest
 from aava_cli import __version__
 from aava_cli.daemon.address import checked_url, http_url
 from aava_cli.daemon.standing import find_standing
-from tests.daemon.conftest import FakeDaemon, raw_server, status_of
+from tests.daemon.conftest import FakeDaemon, listening, raw_server, status_of
 from tests.daemon.test_cli import rows_of, write_docker
 from tests.daemon_fixture import start_daemon, write_env
 from tests.smoke.model_server import HEALTH, ModelServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from websockets.sync.server import ServerConnection
 
     from aava_cli.session import Session
     from tests.conftest import Aava
+    from tests.daemon.conftest import Talk
+
+
+# What the original daemon says, without a word of an error, of models that failed.
+NOTHING_LOADED = {role: {"loaded": False, "path": "/m"} for role in ("stt", "llm", "tts")}
+VOICE_MISSING = {"stt": {"loaded": True, "path": "/m"}, "tts": {"loaded": False, "path": "/m"}}
+MINIMAL = {"stt": {"loaded": True, "path": "/m"}, "llm": {"loaded": False, "path": "/m"}}
 
 
 def standing_of(aava: Aava) -> tuple[int, str | None, str]:
@@ -45,6 +57,11 @@ def test_nothing_listens(aava: Aava) -> None:
         ({"version": "1"}, "aava serve", "ok"),
         ({"version": "1", "state": "starting"}, "aava serve", "starting"),
         ({"version": "1", "state": "stopping"}, "aava serve", "stopping"),
+        ({"state": "degraded", "config": {"degraded": False}}, "local_ai_server", "degraded"),
+        ({"models": NOTHING_LOADED}, "local_ai_server", "degraded"),
+        ({"models": {}}, "local_ai_server", "degraded"),
+        ({"models": VOICE_MISSING}, "local_ai_server", "degraded"),
+        ({"models": MINIMAL, "config": {"runtime_mode": "minimal"}}, "local_ai_server", "ok"),
     ],
 )
 def test_daemon_says_how_it_is(
@@ -98,10 +115,44 @@ def test_model_server_is_known_by_its_health(aava: Aava, port: int) -> None:
     assert shown == named
 
 
+def with_model(role: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    """Return the health of a server that says *more* of one model."""
+    models: dict[str, Any] = {name: dict(said) for name, said in HEALTH["models"].items()}  # type: ignore[attr-defined]
+    models[role] |= more
+    return {"status": "ok", "models": models}
+
+
+@pytest.mark.parametrize(
+    ("health", "state"),
+    [
+        ((200, {**HEALTH, "status": "degraded"}), "degraded"),
+        ((200, {**HEALTH, "status": "error"}), "degraded"),
+        ((200, {**HEALTH, "status": "starting"}), "starting"),
+        ((503, {**HEALTH, "status": "loading"}), "starting"),
+        ((500, HEALTH), "degraded"),
+        ((200, with_model("tts", loaded=False)), "degraded"),
+    ],
+)
+def test_model_server_says_how_it_is(
+    aava: Aava, port: int, health: tuple[int, Any], state: str
+) -> None:
+    """In its own word, in its status, or in that of a model."""
+    with ModelServer(answers={"/health": health}).listening(port):
+        assert (0, "model server", state) == standing_of(aava)
+
+
+def test_model_server_on_the_other_loopback_is_found(aava: Aava, project: Path, port: int) -> None:
+    """Every address that `.env` means is asked."""
+    write_env(project, {"LOCAL_WS_PORT": str(port), "LOCAL_WS_HOST": "::"})
+    with ModelServer().listening(port, host="::1"):
+        assert (0, "model server", "ok") == standing_of(aava)
+
+
 @pytest.mark.parametrize(
     "health",
     [
         (200, b"<html>"),
+        (200, b"[" * 200_000),
         (200, {"status": "ok"}),
         (200, b"x" * (1 << 20)),
         (500, {}),
@@ -124,21 +175,132 @@ def test_what_speaks_another_protocol_is_the_wrong_service(aava: Aava, port: int
         assert (11, None, "wrong-service") == standing_of(aava)
 
 
+def echo(connection: ServerConnection) -> None:
+    """Say what was said."""
+    for frame in connection:
+        connection.send(frame)
+
+
+def welcome(connection: ServerConnection) -> None:
+    """Speak another protocol, one that talks first."""
+    connection.send("welcome")
+    for _ in connection:
+        connection.send('{"hello": 1}')
+
+
+def answer_a_list(connection: ServerConnection) -> None:
+    """Speak JSON, and none of ours."""
+    for _ in connection:
+        connection.send("[1]")
+
+
+def know_no_request(connection: ServerConnection) -> None:
+    """Refuse, in words that a daemon might use."""
+    for _ in connection:
+        connection.send('{"type": "error", "message": "unknown action"}')
+
+
+def fail_with_a_code(connection: ServerConnection) -> None:
+    """Refuse, in other words."""
+    for _ in connection:
+        connection.send('{"type": "error", "error": {"code": "x"}}')
+
+
+@pytest.mark.parametrize("talk", [echo, welcome, answer_a_list, know_no_request, fail_with_a_code])
+def test_websocket_of_something_else_is_the_wrong_service(
+    session: Session, port: int, talk: Talk
+) -> None:
+    """It answers, and not as a daemon."""
+    with listening(talk, port):
+        found = find_standing(session, timeout_s=0.3)
+    assert ("wrong-service", None, True) == (
+        *(found.state, found.kind),
+        "is not a voice daemon" in str(found.trouble),
+    )
+
+
+@contextmanager
+def raw_talk(port: int, before: bytes, again: bytes) -> Iterator[None]:
+    """Send *before* to whoever connects, then *again* and again until the block ends."""
+    ended = threading.Event()
+
+    def talk(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.sendall(before)
+            while not ended.wait(0.02):
+                client.sendall(again)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while not ended.is_set():
+                threads.append(threading.Thread(target=talk, args=listener.accept()[:1]))
+                threads[-1].start()
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        threads = [threading.Thread(target=accept)]
+        threads[0].start()
+        try:
+            yield
+        finally:
+            ended.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join()
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        (b"220 mail ESMTP\r\n", b""),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", b": ping\n\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n", bytes(65_536)),
+    ],
+)
+def test_what_never_comes_to_an_end_is_left_in_time(
+    session: Session, port: int, before: bytes, again: bytes
+) -> None:
+    """A mail server waits, headers and events drip, a radio plays: none of them is a daemon."""
+    with raw_talk(port, before, again):
+        found = find_standing(session, timeout_s=0.5)
+    assert ("wrong-service", None) == (found.state, found.kind)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"config": "x"},
+        {"config": [1], "models": [1]},
+        {"models": {"stt": "x", "llm": 5}},
+        {"models": {"stt": {"path": 5, "loaded": "yes"}}, "loading": 5},
+        {"config": {"startup_errors": "x", "runtime_fallbacks": "y"}},
+        {"config": {"startup_errors": {"stt": {"a": 1}}}, "stt_backend": [1]},
+        {"version": 1, "pid": "x", "uptime_s": "y", "state": [1]},
+        {"version": {}, "pid": os.getpid(), "uptime_s": []},
+    ],
+)
+def test_fields_of_another_kind_are_no_accident(
+    aava: Aava, daemon: FakeDaemon, more: dict[str, Any]
+) -> None:
+    """A daemon of another version, or a broken one, is shown for what can be read of it."""
+    daemon.running = status_of("vosk", "/a") | more
+    assert 0 == standing_of(aava)[0]
+    assert 0 == aava("status").exit_code
+
+
 def test_server_that_says_no_more_hangs(session: Session, port: int) -> None:
     """It refuses the WebSocket, and then its event loop is blocked."""
-    import threading
-
-    listening = socket.create_server(("127.0.0.1", port))
+    listener = socket.create_server(("127.0.0.1", port))
 
     def refuse_once() -> None:
-        first, _ = listening.accept()
+        first, _ = listener.accept()
         first.recv(1000)
         first.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
         first.close()
 
     thread = threading.Thread(target=refuse_once)
     thread.start()
-    with listening:
+    with listener:
         found = find_standing(session, timeout_s=0.5)
     thread.join()
     assert ("hung", None) == (found.state, found.kind)

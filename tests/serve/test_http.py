@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import socket
 import struct
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.daemon_fixture import RunningDaemon
     from tests.serve.conftest import Starter
 
+UNSELECTED = ("LOCAL_STT_BACKEND", "LOCAL_TTS_BACKEND", "LOCAL_LLM_MODEL_PATH")
 TOKEN = "correct horse"  # noqa: S105 - the secret of a test
 
 
@@ -107,8 +109,10 @@ def test_generate_answers(http: httpx.Client, body: dict[str, Any]) -> None:
 
 def test_answer_is_no_longer_than_asked(http: httpx.Client) -> None:
     """`max_new_tokens` counts."""
-    short = http.post("/generate", json={"query": "hello", "max_new_tokens": 1}).json()
-    assert len(short["response"]) < len("hi there")
+    # The model server takes what says a whole number for one.
+    for most in (1, "1", 1.0):
+        short = http.post("/generate", json={"query": "hello", "max_new_tokens": most}).json()
+        assert len(short["response"]) < len("hi there")
 
 
 def test_other_model_is_refused(http: httpx.Client) -> None:
@@ -128,14 +132,23 @@ def test_other_model_is_refused(http: httpx.Client) -> None:
         ("/generate", {"query": "x", "max_new_tokens": True}, "max_new_tokens"),
         ("/generate", {"query": "x", "system_prompt": 1}, "system_prompt"),
         ("/tts", {}, "text"),
+        ("/generate", {"query": "x", "max_new_tokens": "1.5"}, "max_new_tokens"),
+        ("/generate", {"query": "x", "max_new_tokens": 1.5}, "max_new_tokens"),
+        ("/generate", {"query": "x", "max_new_tokens": [1]}, "max_new_tokens"),
+        ("/generate", {"query": "\ud800"}, "query"),
+        ("/generate", {"query": "x", "system_prompt": "a\0b"}, "system_prompt"),
+        ("/generate", {"query": "x", "model_name": "\udfff"}, "model_name"),
         ("/tts", {"text": "x" * 5001}, "text"),
+        ("/tts", {"text": "\ud800"}, "text"),
+        ("/tts", {"text": "a\0b"}, "text"),
     ],
 )
 def test_wrong_field_is_named(
     http: httpx.Client, path: str, body: dict[str, Any], field: str
 ) -> None:
     """422 lists what is wrong, in the form that clients parse."""
-    answer = http.post(path, json=body)
+    # The client's library writes no half of a character.
+    answer = http.post(path, content=json.dumps(body))
     assert (422, ["body", field]) == (answer.status_code, answer.json()["detail"][0]["loc"])
 
 
@@ -146,11 +159,28 @@ def test_body_must_be_an_object(http: httpx.Client, body: bytes) -> None:
     assert (422, ["body"]) == (answer.status_code, answer.json()["detail"][0]["loc"])
 
 
-def test_prompt_that_does_not_fit_is_an_error(http: httpx.Client) -> None:
-    """The engine's own words; the next request is answered."""
-    answer = http.post("/generate", json={"query": "word " * 1000})
-    assert (500, True) == (answer.status_code, "context size" in answer.json()["detail"])
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [("x " * 1900, "tokens"), ("word " * 1000, "5,058 characters"), ("x" * 900_000, "900,058")],
+)
+def test_prompt_that_does_not_fit_is_the_clients_fault(
+    http: httpx.Client, query: str, problem: str
+) -> None:
+    """In the engine's own words, unless it is too long to be counted; the next is answered."""
+    before = metric(http, 'aava_request_errors_total{role="llm"}')
+    answer = http.post("/generate", json={"query": query})
+    told = answer.json()["detail"][0]["msg"]
+    assert (422, True) == (answer.status_code, "available context size" in told)
+    assert problem in told
     assert 200 == http.post("/generate", json={"query": "x"}).status_code
+    asked = metric(http, 'aava_request_errors_total{role="llm"}') - before
+    assert (problem == "tokens") == bool(asked)
+
+
+def test_prompt_of_a_call_has_the_same_limit(shared: RunningDaemon) -> None:
+    """A WebSocket is told so as well."""
+    reply = shared.ask({"type": "llm_request", "text": "x" * 900_000})
+    assert "900,058 characters were given" in reply["error"]
 
 
 def test_speech_is_a_wav_file(http: httpx.Client) -> None:
@@ -220,9 +250,55 @@ def test_form_that_is_none_is_refused(http: httpx.Client) -> None:
         assert 422 == answer.status_code
 
 
+def test_form_may_have_words_before_its_parts(http: httpx.Client) -> None:
+    """RFC 2046 has readers ignore them, wherever the bytes are cut on their way."""
+    form = http.build_request("POST", "/stt", files={"audio": SPOKEN})
+    kind = {"content-type": form.headers["content-type"]}
+    for before in (b"a line\r\n", b"--x\r\n\r\n", b"\r\n"):
+        body = before + form.read()
+        for cut in (9, len(body)):
+            pieces = (body[at : at + cut] for at in range(0, len(body), cut))
+            answer = http.post("/stt", content=pieces, headers=kind)
+            assert {"transcription": "hello world"} == answer.json()
+
+
+def test_websocket_that_is_asked_for_with_post_is_none(http: httpx.Client) -> None:
+    """The request is answered for what it is."""
+    upgrade = {"connection": "upgrade", "upgrade": "websocket"}
+    assert 200 == http.post("/generate", json={"query": "x"}, headers=upgrade).status_code
+
+
+def test_websocket_may_begin_behind_other_requests(shared: RunningDaemon) -> None:
+    """What is read in many turns before it does not keep it from being read."""
+    tiny = b"POST /nope HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    tiny += b"1\r\na\r\n" * 5000 + b"0\r\n\r\n"
+    padding = b"\r\n".join([b"X-Padding: " + b"x" * 4000] * 3)
+    upgrade = (
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n%b\r\n\r\n"
+    ) % padding
+    asked = json.dumps({"type": "capabilities"}).encode()
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as connection:
+        connection.sendall(tiny + upgrade)
+        received = b""
+        while b" 101 " not in received or not received.endswith(b"\r\n\r\n"):
+            piece = connection.recv(65_536)
+            assert piece, received
+            received += piece
+        connection.sendall(bytes([0x81, 0x80 | len(asked)]) + bytes(4) + asked)
+        assert b"capabilities_response" in connection.recv(65_536)
+
+
 def test_what_is_not_there_is_not_found(http: httpx.Client) -> None:
-    """Other paths, and other methods."""
-    assert (404, 405) == (http.get("/nope").status_code, http.get("/generate").status_code)
+    """Other paths, and other methods: in the form of every error, and counted together."""
+    count = 'aava_http_responses_total{path="other",code="404"}'
+    http.get("/nope")
+    before = metric(http, count)
+    answers = [http.get("/nope"), http.get(f"/{id(http)}"), http.get("/generate")]
+    assert [404, 404, 405] == [each.status_code for each in answers]
+    details = [each.json() for each in answers]
+    assert [{"detail": "Not Found"}] * 2 + [{"detail": "Method Not Allowed"}] == details
+    assert (metric(http, count) - before, answers[2].headers["allow"]) == (2, "POST")
 
 
 def test_metrics_count_what_was_done(http: httpx.Client) -> None:
@@ -246,7 +322,7 @@ def test_metrics_have_the_text_format(http: httpx.Client) -> None:
     sample = re.compile(r'[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [0-9.e+-]+')
     lines = answer.text.splitlines()
     assert all(line.startswith("# ") or sample.fullmatch(line) for line in lines)
-    names = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    names = [line.split()[2].removesuffix("_total") for line in lines if line.startswith("# TYPE")]
     assert len(names) == len(set(names))
     assert answer.text.endswith("\n")
 
@@ -281,6 +357,19 @@ def test_without_the_token_nothing_is_done(guarded: httpx.Client, headers: dict[
         assert TOKEN not in answer.text
     for path in ("/health", "/healthz"):
         assert {"status": "ok"} == guarded.get(path, headers=headers).json()
+    assert "Bearer" == guarded.get("/health", headers=headers).headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1"])
+def test_token_of_other_letters_opens(start: Starter, coding: str) -> None:
+    """Programs send them in one coding or the other, and a WebSocket always could."""
+    token = "schl\u00fcssel"  # noqa: S105 - the secret of a test
+    daemon = start(LOCAL_WS_AUTH_TOKEN=token, **dict.fromkeys(UNSELECTED, ""))
+    with client_of(daemon) as client:
+        right = {b"Authorization": b"Bearer " + token.encode(coding)}
+        wrong = {b"Authorization": b"Bearer schl?ssel"}
+        assert 200 == client.get("/metrics", headers=right).status_code
+        assert 401 == client.get("/metrics", headers=wrong).status_code
 
 
 def test_pages_of_others_are_refused(http: httpx.Client) -> None:
@@ -295,20 +384,47 @@ def test_pages_of_others_are_refused(http: httpx.Client) -> None:
     assert 200 == http.post("/tts", json={"text": "x"}, headers=local).status_code
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://[::1"},
+        {"origin": "null"},
+        {"host": "evil.example:8765"},
+        {"host": "localhost.evil.example"},
+        {"host": "[::1"},
+    ],
+)
+def test_page_that_gives_us_its_own_name_is_refused(
+    http: httpx.Client, headers: dict[str, str]
+) -> None:
+    """A name can be made to lead here once its page is loaded; broken ones are no friends."""
+    assert 403 == http.get("/metrics", headers=headers).status_code
+    assert {"status"} == set(http.get("/health", headers=headers).json())
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.9:8765", "[::1]:8765"])
+def test_every_name_of_loopback_is_ours(http: httpx.Client, host: str) -> None:
+    """Tunnels and proxies on this machine call it as they like."""
+    assert 200 == http.get("/metrics", headers={"host": host}).status_code
+
+
 def test_answer_that_takes_too_long_is_given_up(start: Starter) -> None:
     """504 names the setting that says how long is too long."""
     daemon = start(LOCAL_LLM_INFER_TIMEOUT_SEC="0.0001", LOCAL_STT_BACKEND="")
     daemon.wait_until_loaded()
     with client_of(daemon) as client:
         answer = client.post("/generate", json={"query": "hello"})
+        assert 1 == metric(client, 'aava_request_errors_total{role="llm"}')
     assert (504, True) == (answer.status_code, "LOCAL_LLM_INFER_TIMEOUT_SEC" in answer.text)
+    last = daemon.status()["last_errors"][0]
+    assert ("llm", "no answer came within 0.0001 s") == (last["role"], last["message"])
 
 
 def test_client_that_leaves_is_not_worked_for(shared: RunningDaemon, http: httpx.Client) -> None:
     """In the middle of an upload or while it waits; the daemon says no word of it."""
     before = metric(http, 'aava_http_responses_total{path="/tts",code="200"}')
     body = b'{"text": "hello"}'
-    head = b"POST /tts HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    head = b"POST /tts HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
     for sent in (head, head + body):
         with socket.create_connection(("127.0.0.1", shared.port)) as connection:
             connection.sendall(sent)

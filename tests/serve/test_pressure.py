@@ -180,6 +180,36 @@ def test_reader_that_takes_nothing_does_not_grow_the_daemon(start: Starter) -> N
         assert process.memory_info().rss - before < 30 * MIB
 
 
+def test_body_in_tiny_chunks_is_in_nobodys_way(start: Starter) -> None:
+    """It takes seconds to read, and others are answered all the while."""
+    daemon = start(LOCAL_STT_BACKEND="")
+    daemon.wait_until_loaded()
+    part = b'--B\r\nContent-Disposition: form-data; name="audio"; filename="a.wav"\r\n\r\n'
+    head = (
+        b"POST /stt HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+        b"Content-Type: multipart/form-data; boundary=B\r\n\r\n%x\r\n%b\r\n" % (len(part), part)
+    )
+    answered = 0
+    with (
+        socket.create_connection(("127.0.0.1", daemon.port)) as flood,
+        client_of(daemon) as client,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        whole = head + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n"
+
+        def send() -> bytes:
+            flood.sendall(whole)
+            return flood.recv(1000)
+
+        sending = beside.submit(send)
+        while not sending.done():
+            client.get("/health").raise_for_status()
+            answered += 1
+        # A single read of the socket has tens of thousands of them.
+    assert b" 422 " in sending.result()
+    assert answered > 30
+
+
 def in_pieces(body: bytes) -> Iterator[bytes]:
     """Yield *body* without telling how long it will be."""
     yield from (body[start : start + 1000] for start in range(0, len(body), 1000))
@@ -212,7 +242,7 @@ def test_body_that_does_not_come_is_given_up(start: Starter) -> None:
     """A client that sends a byte now and then does not keep a place."""
     daemon = start(limits={"upload_s": 0.3, "requests": 1}, LOCAL_STT_BACKEND="")
     with socket.create_connection(("127.0.0.1", daemon.port)) as slow:
-        slow.sendall(b"POST /tts HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        slow.sendall(b"POST /tts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert b" 408 " in slow.recv(1000)
 
 
@@ -370,3 +400,28 @@ def test_model_that_does_not_come_back_is_tried_once(start: Starter, tmp_path: P
     assert {"the engine ended by SIGKILL": 1, f"no model at `{voice}`": 4} == errors
     with client_of(daemon) as client_:
         assert metric(client_, 'aava_load_errors_total{role="tts"}') == 1
+
+
+def test_long_recording_is_heard_in_pieces(start: Starter) -> None:
+    """Whose client leaves costs no more than one of them; half a minute is one."""
+    daemon = start(LOCAL_LLM_MODEL_PATH="", LOCAL_TTS_BACKEND="")
+    daemon.wait_until_loaded()
+    count = 'aava_request_seconds_count{role="stt"}'
+    long = wav_of(tone(70_000))
+    with client_of(daemon) as client:
+        assert {"hello", "world"} == set(transcribe(client, long).json()["transcription"].split())
+        assert 3 <= metric(client, count) <= 4
+        before = metric(client, count)
+        with stopped(model_pid(daemon, "stt")):
+            form = client.build_request("POST", "/stt", files={"audio": long})
+            with socket.create_connection(("127.0.0.1", daemon.port)) as leaving:
+                kind = form.headers["content-type"].encode()
+                body = form.read()
+                leaving.sendall(
+                    b"POST /stt HTTP/1.1\r\nHost: localhost\r\nContent-Type: %b\r\n"
+                    b"Content-Length: %d\r\n\r\n%b" % (kind, len(body), body)
+                )
+                wait_for(lambda: metric(client, "aava_http_requests") == 1)
+            wait_for(lambda: metric(client, "aava_http_requests") == 0)
+        assert {"transcription": "hello world"} == transcribe(client).json()
+        assert metric(client, count) <= before + 2

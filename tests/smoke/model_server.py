@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import struct
 import threading
 from contextlib import contextmanager
@@ -58,9 +59,15 @@ class ModelServer:
     asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
     @contextmanager
-    def listening(self, port: int = 0) -> Iterator[ModelServer]:
+    def listening(self, port: int = 0, *, host: str = "127.0.0.1") -> Iterator[ModelServer]:
         """Answer on a port of loopback for the block."""
-        server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+
+        class Listener(ThreadingHTTPServer):
+            """Listens in either family."""
+
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+        server = Listener((host, port), self._handler())
         self.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

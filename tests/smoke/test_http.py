@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aava_cli.audio import read_wav
+from aava_cli.audio import Audio, read_wav
+from aava_cli.daemon.httpclient import HttpClient
 from aava_cli.errors import AccessDenied, DaemonUnreachable
-from aava_cli.smoke.report import Spread
+from aava_cli.smoke.http import HttpLine
+from aava_cli.smoke.line import INSTRUCTION
+from aava_cli.smoke.report import DaemonSilent, Spread
 from tests.daemon_fixture import start_daemon, write_env
-from tests.smoke.model_server import ModelServer, float_wav
+from tests.smoke.model_server import HEALTH, ModelServer, float_wav
 from tests.smoke.test_smoke import native_daemon, run
 
 if TYPE_CHECKING:
@@ -60,6 +68,8 @@ def test_a_model_server_passes(server: ModelServer, tmp_path: Path) -> None:
         ("/stt", (200, b"x"), "stt", "its answer has no `transcription`"),
         ("/generate", (200, {"response": ""}), "llm", "the reply is empty"),
         ("/generate", (200, [1]), "llm", "its answer has no `response`"),
+        ("/generate", (200, {"response": None}), "llm", "its answer has no `response`"),
+        ("/generate", (200, {"response": INSTRUCTION}), "llm", "the reply repeats what"),
     ],
 )
 def test_a_model_that_does_not_work_fails_its_stage(
@@ -88,21 +98,115 @@ def test_a_model_that_is_not_loaded_is_named(server: ModelServer, tmp_path: Path
 
 
 def test_a_server_that_goes_away_fails_the_stage(tmp_path: Path) -> None:
-    """It answered a moment ago."""
-    from aava_cli.audio import Audio
-    from aava_cli.smoke.http import HttpLine
-    from aava_cli.smoke.report import SmokeFailed
-
+    """It answered a moment ago; that it is silent is another exit code than a bad model."""
     with ModelServer().listening() as server:
-        line = HttpLine(server.url)
+        line = line_to(server.url)
         line.require_loaded(("tts",))
-    with pytest.raises(SmokeFailed, match="/stt did not answer"):
+    with pytest.raises(DaemonSilent, match="nothing listens at") as caught:
         line.hear(Audio(b"", 16_000))
-    with pytest.raises(DaemonUnreachable, match="no model server answers at"):
+    assert 11 == caught.value.exit_code
+    with pytest.raises(DaemonUnreachable, match="nothing listens at"):
         run(tmp_path, server.url, "--via", "http")
 
 
-@pytest.mark.parametrize("health", [(200, b"<html>"), (200, [1]), (404, {"detail": "x"})])
+def line_to(url: str, stage_timeout_s: float = 10) -> HttpLine:
+    """Return a line to the model server at *url*."""
+    client = HttpClient((url.replace("http:", "ws:"),))
+    return HttpLine(client, stage_timeout_s=stage_timeout_s)
+
+
+@contextmanager
+def radio(piece: bytes, pause_s: float) -> Iterator[str]:
+    """Answer every request with *piece* again and again, and give the URL."""
+    ended = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        """Begins an answer, and never ends it."""
+
+        def do_POST(self) -> None:
+            """Play."""
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while not ended.wait(pause_s):
+                    self.wfile.write(piece)
+
+        def log_message(self, *_words: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        ended.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_an_answer_that_drips_is_left_in_time() -> None:
+    """A byte now and then begins in time each time; the whole has a deadline."""
+    with radio(b"R", 0.05) as url, pytest.raises(DaemonSilent, match=r"answer `/tts` in 0\.5 s"):
+        line_to(url, 0.5).speak("hello")
+
+
+def test_an_answer_without_end_is_left() -> None:
+    """It is never in memory whole."""
+    with radio(bytes(1 << 20), 0) as url:
+        line = line_to(url, 60)
+        with pytest.raises(DaemonSilent, match="`/tts` with more than 64 MB"):
+            line.speak("hello")
+        with pytest.raises(DaemonSilent, match="`/generate` with more than 1 MB"):
+            line.answer("hello")
+
+
+def test_a_server_on_the_other_loopback_is_found(tmp_path: Path) -> None:
+    """Every address that `.env` means is asked."""
+    with ModelServer().listening(host="::1") as server:
+        port = server.url.rpartition(":")[2]
+        write_env(tmp_path, {"LOCAL_WS_PORT": port, "LOCAL_WS_HOST": "::"})
+        assert 0 == run(tmp_path, "", "--via", "http").exit_code
+
+
+def test_a_token_of_other_letters_is_brought(server: ModelServer, tmp_path: Path) -> None:
+    """In UTF-8, as a WebSocket brings it."""
+    token = "schl\u00fcssel"  # noqa: S105 - the secret of a test
+    write_env(tmp_path, {"LOCAL_WS_AUTH_TOKEN": token})
+    assert 0 == over_http(tmp_path, server).exit_code
+    brought = server.asked[0][1]["Authorization"].encode("latin-1").decode()
+    assert f"Bearer {token}" == brought
+
+
+def test_a_server_that_is_not_well_is_not_tried(server: ModelServer, tmp_path: Path) -> None:
+    """Its health says so with its status alone."""
+    server.answers["/health"] = (500, HEALTH)
+    with pytest.raises(DaemonUnreachable, match="is not well: `/health` answered 500"):
+        over_http(tmp_path, server)
+
+
+def test_a_model_that_died_comes_back_over_http(tmp_path: Path) -> None:
+    """The native daemon loads it again for the next request, whichever way that comes."""
+    with native_daemon(tmp_path) as native:
+        for role in ("tts", "stt", "llm"):
+            os.kill(native.status()["models"][role]["pid"], signal.SIGKILL)
+        native.wait_until(lambda status: status["state"] == "degraded")
+        result = run(tmp_path, native.url, "--via", "http", "--text", "Good morning!")
+    assert (0, "") == (result.exit_code, result.stderr)
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        (200, b"<html>"),
+        (200, [1]),
+        (200, {"status": "ok"}),
+        (200, b"[" * 200_000),
+        (404, {"detail": "x"}),
+    ],
+)
 def test_something_else_is_no_model_server(
     server: ModelServer, tmp_path: Path, health: tuple[int, Any]
 ) -> None:

@@ -23,7 +23,7 @@ from aava_cli.output import Output
 from aava_cli.session import Session
 from aava_cli.smoke.checks import CANNED_REPLIES
 from aava_cli.smoke.cli import smoke
-from aava_cli.smoke.line import SPEECH_HZ
+from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ
 from aava_cli.smoke.plan import SENTENCE, parse_roles, plan_smoke
 from tests.daemon_fixture import start_daemon, write_env
 from tests.tiny_models import write_gguf, write_piper, write_whisper
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from tests.daemon_fixture import RunningDaemon
 
 TONE = struct.pack("<800h", *(round(9000 * math.sin(index / 3)) for index in range(800)))
+DC = struct.pack("<h", 5000) * 8000
+CLICK = bytes(8000) + b"\xff\x7f" + bytes(8000)
+REPEATS = "the reply repeats what the model was told, and adds nothing"
 BACKEND_NAMES = {"stt": "vosk", "tts": "piper", "llm": "llama"}
 STATUS = {"type": "status_response", "stt_backend": "vosk", "tts_backend": "piper"}
 LOADED = {role: {"loaded": True, "path": f"/app/models/{role}"} for role in ("stt", "tts", "llm")}
@@ -182,6 +185,7 @@ def test_json_answers_a_script(daemon: Daemon, tmp_path: Path) -> None:
         "failed_stage": None,
         "problem": None,
         "advice": None,
+        "unreachable": False,
     }
 
 
@@ -232,7 +236,33 @@ def test_the_language_model_alone_gets_the_sentence(daemon: Daemon, tmp_path: Pa
             "tts",
             "its audio cannot be read: Incorrect padding",
         ),
+        ("tts_request", spoken(DC), "tts", "the audio is silent"),
+        ("tts_request", spoken(CLICK), "tts", "the audio is a click in silence"),
+        (
+            "tts_request",
+            spoken(TONE, rate_hz=1),
+            "tts",
+            "it answered with `linear16` audio at 1 Hz",
+        ),
+        (
+            "tts_request",
+            spoken(TONE) | {"sample_rate_hz": math.inf},
+            "tts",
+            "its audio cannot be read: cannot convert float infinity to integer",
+        ),
         ("audio", heard(""), "stt", "it heard nothing"),
+        ("audio", {"type": "stt_result", "text": ["x"]}, "stt", "its answer has no `text`"),
+        (
+            "llm_request",
+            {"type": "llm_response", "text": {"a": 1}},
+            "llm",
+            "its answer has no `text`",
+        ),
+        ("llm_request", {"type": "llm_response", "text": None}, "llm", "its answer has no `text`"),
+        ("llm_request", replied(INSTRUCTION), "llm", REPEATS),
+        ("llm_request", replied(f"{INSTRUCTION} {SENTENCE}"), "llm", REPEATS),
+        ("llm_request", replied(f"User: {SENTENCE}\nAssistant:"), "llm", REPEATS),
+        ("llm_request", replied(f"<|im_start|>user\n{SENTENCE}<|im_end|>"), "llm", REPEATS),
         ("audio", heard("", error="stt_unavailable"), "stt", "stt_unavailable"),
         ("audio", heard("", error="stt_unavailable", message="no room"), "stt", "no room"),
         (
@@ -331,8 +361,47 @@ def test_a_daemon_that_dies_at_work_fails_the_stage(daemon: Daemon, tmp_path: Pa
     """Bad model files kill the daemon with the first audio."""
     daemon.answers["audio"] = [None]
     result = run(tmp_path, daemon.url)
-    assert result.exit_code == 1
+    assert result.exit_code == 11
     assert result.stderr.startswith("error: stt: the daemon at ws://127.0.0.1:")
+    assert "hint:  start one with `aava serve`" in result.stderr
+
+
+def test_a_daemon_that_dies_at_work_is_told_to_a_script(daemon: Daemon, tmp_path: Path) -> None:
+    """It may come back, so it is worth another try; what worked is in the answer."""
+    daemon.answers["llm_request"] = [None]
+    answer = run(tmp_path, daemon.url, json_form=True).json
+    error, result = answer["error"], answer["result"]
+    assert (11, "daemon-unreachable", True) == (error["exit"], error["code"], error["retryable"])
+    assert ("llm", True, SENTENCE) == (
+        *(result["failed_stage"], result["unreachable"]),
+        result["transcript"],
+    )
+
+
+def test_what_does_not_know_a_status_is_no_daemon(daemon: Daemon, tmp_path: Path) -> None:
+    """Exit 11: there is nothing to try."""
+    daemon.answers["status"] = [{"type": "error", "message": "unknown action"}]
+    with pytest.raises(DaemonUnreachable, match="is not a voice daemon"):
+        run(tmp_path, daemon.url)
+
+
+def test_a_reply_that_adds_to_what_it_repeats_passes(daemon: Daemon, tmp_path: Path) -> None:
+    """Some models repeat the question; the prompt of `.env` is known as well."""
+    prompt = "Talk like a pirate."
+    write_env(tmp_path, {"LOCAL_LLM_SYSTEM_PROMPT": prompt})
+    daemon.answers["llm_request"] = [replied(f"{SENTENCE} It rings.")]
+    assert 0 == run(tmp_path, daemon.url).exit_code
+    again = Daemon()
+    daemon.answers |= again.answers | {"llm_request": [replied(f"{prompt} User: {SENTENCE}")]}
+    assert f"error: llm: {REPEATS}" in run(tmp_path, daemon.url).stderr
+
+
+def test_half_a_character_can_be_shown(daemon: Daemon, tmp_path: Path) -> None:
+    """JSON can hold one, and no terminal can."""
+    daemon.answers["llm_request"] = [replied("yes \ud800")]
+    result = run(tmp_path, daemon.url, json_form=True)
+    assert (0, "yes ?") == (result.exit_code, result.json["result"]["reply"])
+    result.stdout.encode()
 
 
 def test_no_daemon_is_not_a_failed_model(tmp_path: Path) -> None:
@@ -415,6 +484,22 @@ def test_transcription_needs_speech(tmp_path: Path) -> None:
     """There is no other audio to transcribe."""
     with pytest.raises(UsageError, match="`stt` hears what `tts` says"):
         plan_smoke("Hello", ("stt",), save=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "problem"),
+    [("Hi \udcff", "`--text` is not UTF-8"), ("word " * 500, "may have 1,000 characters")],
+)
+def test_a_sentence_is_one_that_can_be_said(tmp_path: Path, sentence: str, problem: str) -> None:
+    """No model is blamed for a bad one."""
+    with pytest.raises(UsageError, match=problem):
+        plan_smoke(sentence, ("llm",), save=tmp_path)
+
+
+def test_an_error_rate_is_a_number(tmp_path: Path) -> None:
+    """Nothing is more than what is none, so everything would pass."""
+    with pytest.raises(UsageError, match="must be a number"):
+        plan_smoke("Hello", ("llm",), save=tmp_path, max_word_error_rate=math.nan)
 
 
 def test_a_sentence_has_words(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ class EngineError(Exception):
     """An engine could not do what it was asked; the message says why."""
 
 
+class Unanswerable(EngineError):
+    """What was asked cannot be answered by anybody; the model is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Speech:
     """What a voice said: signed 16-bit mono samples."""

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.gguf import read_header
-from aava_cli.serve.engines import EngineError, Prompt, threads
+from aava_cli.serve.engines import EngineError, Prompt, Unanswerable, threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,7 @@ SAID = {
     "context": r"n_ctx_slot = (\d+)",
 }
 
+_OF_WHO_ASKED = ("exceed_context_size_error", "invalid_request_error")
 _EVERY_LAYER = 999  # more than any model has
 _TALKATIVE = 4  # says where the layers went
 
@@ -45,7 +46,8 @@ class Llama:
         """Return the answer to *prompt*.
 
         Raises:
-            EngineError: the prompt does not fit the context, or cannot be answered.
+            Unanswerable: the prompt does not fit the context, or is none.
+            EngineError: it cannot be answered.
         """
         answer = self._server.handle_chat_completions(
             {
@@ -57,7 +59,9 @@ class Llama:
             }
         )
         if "error" in answer:
-            raise EngineError(answer["error"]["message"])
+            problem = answer["error"]
+            kind = Unanswerable if problem.get("type") in _OF_WHO_ASKED else EngineError
+            raise kind(problem["message"])
         return (answer["choices"][0]["message"].get("content") or "").strip()
 
 
