@@ -65,7 +65,7 @@ _LLAMA = Backend(
             reset="auto",
         ),
         # A context of nothing loads and answers nothing, as does one beyond any model's.
-        _number("context", "tokens that it sees at once", 16, 1 << 20, None),
+        _number("context", "tokens that it sees at once", 16, 1 << 24, None),
         _number("batch", "tokens that it reads at a time", 1, 16_384, "128"),
         _number("threads", "processor cores", 1, 1024, None),
         _number("max_tokens", "longest answer", 1, 32_768, "64"),

@@ -60,7 +60,9 @@ async def answer(
     if max_tokens is not None:
         values = {**values, "LOCAL_LLM_MAX_TOKENS": str(max_tokens)}
     prompt = prompt_for(text, values, system=system)
-    _check_prompt(prompt, int(values["LOCAL_LLM_CONTEXT"]))
+    # What was asked for may be more than the model was trained for.
+    asked = int(values["LOCAL_LLM_CONTEXT"])
+    _check_prompt(prompt, min(asked, int(models.slots["llm"].effective.get("context", asked))))
     # The engine cannot be interrupted; it finishes for nobody.
     wait_s = float(values["LOCAL_LLM_INFER_TIMEOUT_SEC"])
     frame = await models.slots["llm"].request(asdict(prompt), wait_s=wait_s)
