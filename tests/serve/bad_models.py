@@ -162,8 +162,8 @@ BAD_SWITCHES: tuple[tuple[dict[str, Any], str], ...] = (
     (_llm("incomplete.gguf"), "'blk.0.ffn_down.weight' not found"),
     (_llm(""), "Is a directory"),
     ({"llm_model_path": "/app/models/stt/ggml-first.bin"}, "GGUF"),
-    ({"llm_config": {"context": 0}}, "must be a whole number from 16, not `0`"),
-    ({"llm_config": {"context": -5}}, "must be a whole number from 16, not `-5`"),
-    ({"llm_config": {"batch": 0}}, "must be a whole number from 1, not `0`"),
+    ({"llm_config": {"context": 0}}, "must be a whole number from 16 to 16777216, not `0`"),
+    ({"llm_config": {"context": -5}}, "must be a whole number from 16 to 16777216, not `-5`"),
+    ({"llm_config": {"batch": 0}}, "must be a whole number from 1 to 16384, not `0`"),
     ({"llm_config": {"chat_format": "nope"}}, "no chat format named `nope`"),
 )
