@@ -8,24 +8,26 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aava_cli.audit.auditing import Auditor
 from aava_cli.audit.blocks import LineCutter
+from aava_cli.audit.choosing import Choice
 from aava_cli.audit.collectors import Collector
 from aava_cli.audit.following import undisturbed
+from aava_cli.audit.gate import NEEDED
 from aava_cli.audit.plan import AUTO, AuditPlan, Source
 from aava_cli.audit.problems import Damaged, Unreadable
 from aava_cli.audit.profile import Profile, parse_profile
-from aava_cli.audit.report.building import Builder
 from aava_cli.audit.report.results import Audited, CheckReport
 from aava_cli.audit.sources import read_source, require_different
 from aava_cli.errors import NotFound, Terminated, UsageError, with_nearest
 from aava_cli.events import Finding, Log, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
+    from aava_cli.audit.auditing import Auditor
     from aava_cli.audit.blocks import Block
     from aava_cli.audit.finding import Finder
+    from aava_cli.audit.report.building import Builder
     from aava_cli.audit.verdicts import Status
     from aava_cli.events import Emit
 
@@ -83,28 +85,23 @@ def _tell_waiting(source: Source, emit: Emit, *, follow: bool) -> None:
 
 
 class _Reading:
-    """One run: chooses the marker pack at the first marker, and follows calls from there on."""
+    """One run: follows calls by the marker pack that is given, or by each until it is known."""
 
     def __init__(self, plan: AuditPlan, emit: Emit, *, tell_calls: bool) -> None:
         self._plan = plan
         self._emit = emit
         self._tell_calls = tell_calls
         names = shipped_profiles() if plan.profile == AUTO else (plan.profile,)
-        self._choice = [load_profile(name) for name in names]
-        self._builder: Builder | None = None
-        self._auditor: Auditor | None = None
-        if len(self._choice) == 1 or plan.gate:
-            self._start(self._choice[0] if len(self._choice) == 1 else self._with_gate())
+        profiles = [load_profile(name) for name in names]
+        if plan.gate and len(profiles) > 1:
+            profiles = [each for each in profiles if set(each.checks) >= NEEDED]
+        self._choice = Choice(plan, profiles, self._tell)
+        self._names = {plan.profile, *(each.name for each in profiles)}
         self._sniffed = 0
         self._looks_like: Profile | None = None
         self._lines = self._size_bytes = 0
         self._problems: list[str] = []
         self._empty: list[str] = []
-
-    def _with_gate(self) -> Profile:
-        from aava_cli.audit.gate import NEEDED
-
-        return next(each for each in self._choice if set(each.checks) >= NEEDED)
 
     def read(self, source: Source) -> None:
         """Take all of *source*; a damaged one counts as far as it can be read."""
@@ -154,8 +151,8 @@ class _Reading:
     ) -> None:
         blocks = cutter.feed(chunk) if chunk else cutter.flush(everything=False)
         self._feed(source, collector, blocks)
-        if not chunk and self._auditor is not None:
-            self._auditor.pause()
+        if not chunk:
+            self._choice.pause()
         self._report_progress(source.name, len(chunk))
 
     def _end(self, source: Source, cutter: LineCutter, collector: Collector) -> None:
@@ -176,26 +173,10 @@ class _Reading:
             self._emit(Progress(name, self._size_bytes, None))
 
     def _audit(self, source: Source, collector: Collector, block: Block) -> None:
-        if self._auditor is None and (profile := _likeliest(self._choice, block)) is not None:
-            self._start(profile)
-        if self._auditor is None:
-            return
-        self._auditor.feed(source.name, source.group, collector, block)
-        if not self._auditor.events and self._sniffed < _SNIFFED_BLOCKS:
+        self._choice.feed(source.name, source.group, collector, block)
+        if self._sniffed < _SNIFFED_BLOCKS and not self._choice.likeliest().auditor.events:
             self._sniffed += 1
-            self._looks_like = self._looks_like or _likeliest(_others(self._plan.profile), block)
-
-    def _start(self, profile: Profile) -> None:
-        self._builder = Builder(self._plan, profile, self._tell)
-        self._auditor = Auditor(
-            profile,
-            self._plan.context_lines,
-            self._plan.scenarios,
-            self._builder.take,
-            self._builder.preview,
-        )
-        if self._plan.timeline is not None:
-            self._auditor.keep_timelines()
+            self._looks_like = self._looks_like or _likeliest(_others(self._names), block)
 
     def _tell(self, name: str, status: Status, checks: tuple[str, ...]) -> None:
         if self._tell_calls:
@@ -203,15 +184,13 @@ class _Reading:
 
     def result(self) -> Audited:
         """Return the answer: nothing more is to come."""
-        if self._auditor is None or self._builder is None:
-            self._start(self._choice[0])
-        auditor, builder = self._auditor, self._builder
-        if auditor is None or builder is None:
-            raise RuntimeError("an audit that was started has an auditor")
+        chosen = self._choice.likeliest()
+        auditor, builder = chosen.auditor, chosen.builder
         if not auditor.events and self._looks_like is not None:
-            message = f"no line is of `{self._choice[0].name}`: no calls found"
+            message = f"no line is of `{auditor.profile_name}`: no calls found"
             raise NotFound(message, hint=f"try `--profile {self._looks_like.name}`")
         run = auditor.finish() if auditor.events else None
+        chosen.tell(self._tell)
         if self._plan.timeline is not None and builder.drawn is None:
             message = f"no call has a name that begins with `{self._plan.timeline}`"
             raise NotFound(message, hint="run `aava audit` without `--timeline` to see the calls")
@@ -239,8 +218,8 @@ class _Reading:
         )
 
 
-def _others(name: str) -> list[Profile]:
-    return [load_profile(each) for each in shipped_profiles() if each != name]
+def _others(names: Container[str]) -> list[Profile]:
+    return [load_profile(each) for each in shipped_profiles() if each not in names]
 
 
 def _events(finder: Finder, data: bytes) -> int:

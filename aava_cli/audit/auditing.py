@@ -87,6 +87,7 @@ class Auditor:
         self._run = Call(RUN, 0, started=True)
         self._timelines = False
         self.events = 0
+        self.has_calls = False
         self.alarms: dict[str, Sightings] = {}
 
     def keep_timelines(self) -> None:
@@ -125,6 +126,8 @@ class Auditor:
     def _look_closely(self, stream: Stream, event: Event, response: bytes | None) -> Call | None:
         """Return the call of an event of no ordinary kind; None where it may be of none."""
         marker = event.marker
+        if not self.has_calls:
+            self.has_calls = self._tells_a_call(event)
         if marker.is_alarm:
             before = self._here.before(marker.tag)
             if is_quoted(before):
@@ -133,6 +136,16 @@ class Auditor:
                 stream.doubt(event)
                 return None
         return self._run if marker.phase == "run" else stream.route(event, response)
+
+    def _tells_a_call(self, event: Event) -> bool:
+        """Return whether *event* is of a call for certain, whatever else prints like it.
+
+        Where lines name their call wherever they stand, one that names none may be of any
+        program; so may one that says that something went wrong.
+        """
+        if event.ids:
+            return not event.marker.is_alarm
+        return event.marker.role is not None and not self._is_one_stream
 
     def _note_alarm(self, event: Event, here: Here) -> None:
         if event.marker.is_alarm and not is_quoted(here.before(event.marker.tag)):
