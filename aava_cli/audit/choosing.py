@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.auditing import Auditor
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str, Status, tuple[str, ...]], None]
 
-# Of a log that grows, blocks are small: so much is looked at from the first call on, as of a
-# log that is whole.
-_TRIED_BYTES = 1 << 20
+# What is said by so many lines is no accident: by about five calls. Of a log that grows they come
+# in many blocks, and of one that is whole in one.
+_TRIED_EVENTS = 500
+# Only calls that no line names can be more, before it is known which pack they are of.
+_MOST_TOLD = 1000
 
 
 class Candidate:
@@ -37,7 +40,7 @@ class Candidate:
         )
         if plan.timeline is not None:
             self.auditor.keep_timelines()
-        self._told: list[tuple[str, Status, tuple[str, ...]]] = []
+        self._told: deque[tuple[str, Status, tuple[str, ...]]] = deque(maxlen=_MOST_TOLD)
 
     @property
     def weight(self) -> tuple[bool, int]:
@@ -49,9 +52,8 @@ class Candidate:
 
     def tell(self, tell: Tell) -> None:
         """Tell what was kept."""
-        told, self._told = self._told, []
-        for each in told:
-            tell(*each)
+        while self._told:
+            tell(*self._told.popleft())
 
 
 class Choice:
@@ -60,7 +62,6 @@ class Choice:
     def __init__(self, plan: AuditPlan, profiles: Iterable[Profile], tell: Tell) -> None:
         self._candidates = [Candidate(plan, profile) for profile in profiles]
         self._tell = tell
-        self._tried_bytes = 0
 
     def likeliest(self) -> Candidate:
         """Return the pack that saw a call begin; of several, or of none, the one of most lines."""
@@ -70,16 +71,10 @@ class Choice:
         """Take the lines of one block."""
         for each in self._candidates:
             each.auditor.feed(source, group, collector, block)
-        if len(self._candidates) > 1:
-            self._choose(len(block.data))
-        self._report()
-
-    def _choose(self, size_bytes: int) -> None:
         likeliest = self.likeliest()
-        if likeliest.auditor.has_calls:
-            self._tried_bytes += size_bytes
-        if self._tried_bytes >= _TRIED_BYTES:
+        if likeliest.auditor.has_calls and likeliest.auditor.events >= _TRIED_EVENTS:
             self._candidates = [likeliest]
+        self._report()
 
     def pause(self) -> None:
         """Nothing comes just now: calls that are over are told."""

@@ -72,17 +72,20 @@ def test_log_that_grows_is_taken_for_what_it_is_as_a_whole(line: str) -> None:
 
 
 def test_pack_of_most_lines_is_taken_where_several_have_calls() -> None:
-    """Also where the other's call came first; those of the pack that is taken are told."""
+    """Also where the other's call came long before; those of the pack that is taken are told."""
     other = (engine("StasisStart event received", "17.1") + "\n").encode()
     assert (PIPELINE, PIPELINE) == (chosen(other, GOOD)[0], chosen(other + GOOD)[0])
+    assert PIPELINE == chosen(other, IDLE, BAD)[0] == chosen(other + IDLE + BAD)[0]
     next_call = plain(("", line) for line in normal(2))
     assert Names(1).call in chosen(other, GOOD, next_call)[1]
 
 
-def test_choice_is_kept_once_calls_went_on_for_long() -> None:
-    """Later lines of another pack are looked at no more."""
-    lines = "".join(f"{heard('hello', f'17.{number}')}\n" for number in range(9)).encode()
-    assert MONITOR == chosen(lines, IDLE, BAD)[0]
+def test_choice_is_kept_once_it_has_many_lines() -> None:
+    """Later lines of another pack are looked at no more, however many they are."""
+    lines = "".join(f"{heard('hello', f'17.{number}')}\n" for number in range(500)).encode()
+    calls = [plain(("", line) for line in normal(number)) for number in range(40)]
+    assert MONITOR == chosen(lines, *calls)[0]
+    assert PIPELINE == chosen(lines[: len(lines) // 2], *calls)[0]
 
 
 @pytest.mark.parametrize(
