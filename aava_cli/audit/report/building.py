@@ -19,7 +19,7 @@ from aava_cli.audit.report.results import (
 )
 from aava_cli.audit.report.showing import Showing, text_of
 from aava_cli.audit.verdicts import DECIDED, Status, warned
-from aava_cli.errors import NotPossible
+from aava_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -68,7 +68,7 @@ class Builder:
             return None
         if not set(self._profile.checks) >= NEEDED:
             message = f"the marker pack `{self._profile.name}` has no gate"
-            raise NotPossible(message, hint="leave `--gate` out, or choose another `--profile`")
+            raise UsageError(message, hint="leave `--gate` out, or choose another `--profile`")
         return Gate(self._profile.limits)
 
     def take(self, call: Call, judged: Judged) -> None:
