@@ -191,9 +191,6 @@ class _Reading:
             raise NotFound(message, hint=f"try `--profile {self._looks_like.name}`")
         run = auditor.finish() if auditor.events else None
         chosen.tell(self._tell)
-        if self._plan.timeline is not None and builder.drawn is None:
-            message = f"no call has a name that begins with `{self._plan.timeline}`"
-            raise NotFound(message, hint="run `aava audit` without `--timeline` to see the calls")
         return self._answer(auditor, builder, builder.run(run.verdicts) if run else ())
 
     def _answer(self, auditor: Auditor, builder: Builder, run: tuple[CheckReport, ...]) -> Audited:

@@ -78,7 +78,7 @@ def audit(  # noqa: PLR0913 - one parameter for each option
       aava audit calls.log --timeline CA12    one call, second by second
 
     \b
-    Exit codes: 0 nothing failed, 1 a check failed, 2 a log cannot be read,
+    Exit codes: 0 nothing failed, 1 a check failed, 2 a log cannot be read or wrong usage,
     9 the gate is not met or too little is decidable, 10 no calls found.
     """
     from aava_cli.audit.apply import apply_audit

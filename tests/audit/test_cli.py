@@ -314,7 +314,25 @@ def test_timeline_draws_one_call(log: Path, aava: Aava, tmp_path: Path) -> None:
     svg = tmp_path / "call.svg"
     assert 0 == aava("audit", word, "--timeline", Names(2).session, "--svg", str(svg)).exit_code
     assert svg.read_text().startswith("<svg ")
-    assert 10 == aava("audit", word, "--timeline", "CAffff").exit_code
+
+
+@pytest.mark.parametrize("words", [("--timeline", "CAffff"), ("--scenario", "CAffff=edge")])
+def test_call_that_is_not_there_takes_no_verdict_away(
+    log: Path, aava: Aava, words: tuple[str, str]
+) -> None:
+    """It is told beside them; alone it is a matter of usage."""
+    good, bad = written(log, normal()), ("--json", *words)
+    done = aava("audit", good, *words)
+    assert (2, True) == (done.exit_code, "no call is `CAffff`" in done.stderr)
+    assert f"{Names(1).call}: " in done.stdout
+    answer = json.loads(aava("audit", good, *bad).stdout)
+    assert ("usage", ["CAffff"]) == (
+        answer["error"]["code"],
+        answer["result"]["coverage"]["unheard"],
+    )
+    done = aava("audit", written(log, FAILING.printed()), *words)
+    assert (1, True) == (done.exit_code, "no call is `CAffff`" in done.stdout)
+    assert f"{Names(1).call}: FAIL" in done.stdout
 
 
 def test_events_tell_each_call(log: Path, aava: Aava) -> None:

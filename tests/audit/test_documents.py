@@ -15,6 +15,7 @@ from aava_cli.audit.report.showing import Showing
 from tests.audit.cases import CASES
 from tests.audit.gate_cases import appointment, edge, normal
 from tests.audit.logs import Lines, Names, ending, only, opening, printed, turn, window
+from tests.audit.monitor_cases import answers
 from tests.audit.wrapping import plain
 
 if TYPE_CHECKING:
@@ -56,13 +57,17 @@ ENDINGS = {
     "gate met": (logged(normal(1), appointment(2), edge(3)), ("--gate",), 0),
     "strict": (logged(QUIET), ("--strict",), 9),
     "damaged": (gzip.compress(logged(normal()) * 9, mtime=0)[:-8], (), 2),
-    "unheard": (logged(normal()), ("--scenario", "CAzz=edge"), 10),
+    "unheard": (logged(normal()), ("--scenario", "CAzz=edge"), 2),
+    "failed and unheard": (logged(FAILING.printed()), ("--scenario", "CAzz=edge"), 1),
     "no calls": (b"INFO: started\n", (), 10),
     "empty": (b"", (), 10),
     "binary": (bytes(5000), (), 2),
     "no pack": (logged(normal()), ("--profile", "nobody"), 2),
     "wrong pack": (logged(normal()), ("--profile", "aava"), 10),
-    "no call to draw": (logged(normal()), ("--timeline", "CAzz"), 10),
+    "no call to draw": (logged(normal()), ("--timeline", "CAzz"), 2),
+    "failed and no call to draw": (logged(FAILING.printed()), ("--timeline", "CAzz"), 1),
+    "gate and no call to draw": (logged(normal()), ("--gate", "--timeline", "CAzz"), 9),
+    "nothing to draw": ("\n".join(answers(*[1.0] * 30)).encode(), (), 2),
     "twice": (logged(normal()), ("--scenario", "edge"), 2),
 }
 
@@ -138,7 +143,7 @@ def test_scenario_of_no_call_is_told(log: Path, aava: Aava) -> None:
     """As a call that was placed and is not in the log: nothing is shown by silence."""
     log.write_bytes(logged(normal()))
     done = aava("audit", str(log), "--scenario", "CAzz=edge", "--scenario", "CA=normal")
-    assert 10 == done.exit_code
+    assert 2 == done.exit_code
     assert "no call is `CAzz`" in done.stdout.splitlines()[0]
     assert "`CAzz`" in done.stderr
 

@@ -153,8 +153,12 @@ class Builder:
             decided=sum(self.counts[status] for status in DECIDED),
             undecidable=self.counts[Status.UNDECIDABLE],
             absent=tuple(filter(None, map(self._told_absent, self._profile.channels))),
-            unheard=tuple(map(self._shown.name, self._unheard)),
+            unheard=tuple(map(self._shown.name, self._unheard | self._undrawn())),
         )
+
+    def _undrawn(self) -> dict[str, None]:
+        wanted = self._plan.timeline
+        return {} if wanted is None or self.drawn is not None else {wanted: None}
 
     def kept(self) -> tuple[CallReport, ...]:
         """Return the calls that are shown, in their order."""

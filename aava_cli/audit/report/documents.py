@@ -77,19 +77,24 @@ class Documents:
             raise
 
     def write(self, audited: Audited) -> None:
-        """Write every document that has a file of its own."""
-        for path, write in self._wanted():
+        """Write every document that has a file of its own, and something to show."""
+        for path, write in self._made(audited):
             if path != _STDOUT:
                 _write(path, write(audited))
 
     def printed(self, audited: Audited, form: Form) -> Result:
         """Return the document that is printed, or the answer itself."""
-        asked = [write for path, write in self._wanted() if path == _STDOUT]
+        asked = [write for path, write in self._made(audited) if path == _STDOUT]
         return Document(asked[-1](audited), audited) if asked and form == "text" else audited
 
     def _wanted(self) -> list[tuple[Path, Callable[[Audited], str]]]:
         every = ((self.svg, drawing_of), (self.junit, as_junit), (self.markdown, as_markdown))
         return [(path, write) for path, write in every if path is not None]
+
+    def _made(self, audited: Audited) -> list[tuple[Path, Callable[[Audited], str]]]:
+        """Return what is wanted, less a drawing of a call that is not there."""
+        is_drawn = audited.drawn is not None
+        return [each for each in self._wanted() if is_drawn or each[1] is not drawing_of]
 
     def _spare(self, logs: Sequence[str]) -> None:
         for path in [path for path, _ in self._wanted() if path != _STDOUT]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aava_cli.audit.problems import Damaged
 from aava_cli.audit.verdicts import DECIDED, Status
-from aava_cli.errors import EXIT_CHECK_FAILED, AavaError, NotFound
+from aava_cli.errors import EXIT_CHECK_FAILED, AavaError, NotFound, UsageError
 from aava_cli.output import Result, Table
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def gravest(statuses: Iterable[Status]) -> Status:
 class Coverage:
     """How much could be decided, and what is missing for the rest.
 
-    *unheard* are the calls that the operator spoke of and no line is of.
+    *unheard* are the calls that the operator spoke of and no line is of; an empty one is any.
     """
 
     calls: int
@@ -120,8 +120,13 @@ class Coverage:
             f"coverage: {self.calls} call{'s' * (self.calls != 1)}, "
             f"{self.decided} of {self.checks} checks decided, {self.undecidable} undecidable"
         )
-        unheard = (f"no call is `{each}`" for each in self.unheard)
-        return "; ".join((head, *self.absent, *unheard))
+        return "; ".join((head, *self.absent, *self.missing()))
+
+    def missing(self) -> tuple[str, ...]:
+        """Return what is to be said of each call that was spoken of in vain."""
+        return tuple(
+            f"no call is `{each}`" if each else "there is no call to draw" for each in self.unheard
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +194,7 @@ class Audited(Result):
         if not self.coverage.calls and not self.run:
             message = f"no calls found in {self.lines} lines"
             return NotFound(message, hint="check `--profile`, or log more: see `docs/audit.md`")
-        if self.coverage.unheard:
-            names = ", ".join(f"`{each}`" for each in self.coverage.unheard)
-            message = f"`--scenario` speaks of calls that are not in the log: {names}"
-            return NotFound(message, hint="give the beginning of a name that the report shows")
-        return self._not_shown()
+        return self._not_shown() or self._not_heard()
 
     def _failed(self) -> str:
         names = [each.call for each in self.calls if each.status is Status.FAIL]
@@ -210,6 +211,13 @@ class Audited(Result):
             message = f"{self.counts[Status.UNDECIDABLE]} checks are undecidable"
             return NotShown(message, hint=self._remedy())
         return None
+
+    def _not_heard(self) -> AavaError | None:
+        """Return what was spoken of in vain: it takes no verdict away."""
+        if not self.coverage.unheard:
+            return None
+        hint = "`--scenario` and `--timeline` take the beginning of a name that the report shows"
+        return UsageError("; ".join(self.coverage.missing()), hint=hint)
 
     def _remedy(self) -> str:
         return next(iter(self.coverage.absent), "see `docs/audit.md` for how to collect logs")
