@@ -17,6 +17,12 @@ _MICROSECONDS = 1_000_000
 _LONGEST_RECORD = 1 << 20
 _LOG, _STREAM = b'{"log":"', b'","stream":"'
 _NO_TIME = b"-"
+# Docker has two streams; what names more is no entry of it.
+_MOST_STREAMS = 4
+_PROCESS_FIELDS = ("CONTAINER_NAME", "_PID", "_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER")
+_TIME_FIELD = "__REALTIME_TIMESTAMP"
+# What is kept of a record, which may have any number of fields.
+_FIELDS = {"MESSAGE", _TIME_FIELD, *_PROCESS_FIELDS}
 
 Origin = tuple[int, int]
 
@@ -71,8 +77,15 @@ class JsonFile:
                 # Both streams are one process, whose calls print to both.
                 lines.add(begun_at, b"container", time, text)
             elif text:
+                self._make_room(lines)
                 self._begun[stream] = (begun_at, text)
         return lines.block()
+
+    def _make_room(self, lines: _Lines) -> None:
+        """Take the line that was begun first for whole, where too many are."""
+        if len(self._begun) >= _MOST_STREAMS:
+            begun_at, begun = self._begun.pop(next(iter(self._begun)))
+            lines.add(begun_at, b"container", _NO_TIME, begun)
 
     def rest(self) -> Block:
         """Return the lines of which the last part never came."""
@@ -146,14 +159,14 @@ def _message(value: object) -> bytes:
 
 
 def _process(record: dict[str, Any]) -> bytes:
-    for field in ("CONTAINER_NAME", "_PID", "_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER"):
+    for field in _PROCESS_FIELDS:
         if isinstance(record.get(field), str):
             return re.sub(rb"[^\w.-]", b"_", _encoded(record[field]))
     return b"journal"
 
 
 def _journal_time(record: dict[str, Any]) -> bytes:
-    stamp = record.get("__REALTIME_TIMESTAMP")
+    stamp = record.get(_TIME_FIELD)
     if not (isinstance(stamp, str) and stamp.isdecimal()):
         return _NO_TIME
     try:
@@ -173,7 +186,7 @@ class Export:
     def __init__(self) -> None:
         self._rest = b""
         self._rest_at: Origin = (1, 0)
-        self._record: dict[str, Any] = {}
+        self._record: dict[str, bytes] = {}
         self._record_at: Origin | None = None
 
     def unwrap(self, block: Block) -> Block:
@@ -188,7 +201,8 @@ class Export:
             field, value, end = taken
             if field:
                 self._record_at = self._record_at or (line, offset)
-                self._record[field] = value
+                if field in _FIELDS:
+                    self._record[field] = value
             else:
                 self._end_record(lines)
             line += data.count(b"\n", position, end)
@@ -204,32 +218,28 @@ class Export:
         return lines.block()
 
     @staticmethod
-    def _take(data: bytes, start: int) -> tuple[str, Any, int] | None:
+    def _take(data: bytes, start: int) -> tuple[str, bytes, int] | None:
         """Return name, value and end of the field at *start*; None where it is not whole."""
         end = data.find(b"\n", start)
         if end < 0:
             return None
         name, equals, value = data[start:end].partition(b"=")
         if equals or not name:
-            return name.decode("ascii", "replace"), value.decode("utf-8", "replace"), end + 1
+            return name.decode("ascii", "replace"), value, end + 1
         length_end = end + 1 + _LENGTH_BYTES
         length = int.from_bytes(data[end + 1 : length_end], "little")
         if length > _LONGEST_RECORD:
             # No field is that long: the line is not what it seems.
-            return name.decode("ascii", "replace"), "", end + 1
+            return name.decode("ascii", "replace"), b"", end + 1
         if len(data) <= length_end + length:
             return None
         value = data[length_end : length_end + length]
-        return name.decode("ascii", "replace"), list(value), length_end + length + 1
+        return name.decode("ascii", "replace"), value, length_end + length + 1
 
     def _end_record(self, lines: _Lines) -> None:
         if self._record_at is not None and "MESSAGE" in self._record:
-            plain = {
-                key: bytes(value).decode("utf-8", "replace") if isinstance(value, list) else value
-                for key, value in self._record.items()
-                if key != "MESSAGE"
-            }
-            message = _message(self._record["MESSAGE"])
+            message = self._record.pop("MESSAGE")
+            plain = {key: value.decode("utf-8", "replace") for key, value in self._record.items()}
             lines.add(self._record_at, _process(plain), _journal_time(plain), message)
         self._record, self._record_at = {}, None
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import TYPE_CHECKING
 
 from aava_cli.audit.auditing import Auditor
 from aava_cli.audit.blocks import Block, cut_blocks
 from aava_cli.audit.collectors import Collector
+from aava_cli.audit.unwrapping import Export, JsonFile
 from tests.audit.auditor import pipeline
 from tests.audit.logs import Names, opening, printed
 from tests.audit.wrapping import compose
+
+if TYPE_CHECKING:
+    from aava_cli.audit.collectors import Unwrapper
 
 
 def test_long_lines_are_not_remembered_for_ever() -> None:
@@ -56,3 +61,34 @@ def feed(auditor: Auditor, collector: Collector, log: bytes) -> None:
     """Give *log* to *auditor*."""
     for block in cut_blocks([log]):
         auditor.feed("log", "log", collector, collector.unwrap(Block(block.data, log, 1, 0)))
+
+
+def held_bytes(unwrapper: Unwrapper, log: bytes) -> tuple[int, int]:
+    """Return how much *unwrapper* holds of *log* at its end, and how many lines it gave out."""
+    lines = 0
+    tracemalloc.start()
+    try:
+        for block in cut_blocks([log]):
+            lines += unwrapper.unwrap(block).data.count(b"\n")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return held, lines
+
+
+def test_lines_of_many_streams_are_not_waited_for() -> None:
+    """Docker has two; of more the first are taken for whole."""
+    entry = b'{"log":"%b","stream":"s%d","time":"x"}\n'
+    log = b"".join(entry % (b"a" * 900, number) for number in range(20_000))
+    held, lines = held_bytes(JsonFile(), log)
+    assert lines >= 20_000 - 8
+    assert held < 4 << 20
+
+
+def test_record_without_end_is_not_kept() -> None:
+    """Of its fields only those that are used are, and each once."""
+    log = b"__CURSOR=a\nMESSAGE=hello\n"
+    log += b"".join(b"F%d=%b\n" % (number, b"a" * 200) for number in range(50_000))
+    unwrapper = Export()
+    assert held_bytes(unwrapper, log)[0] < 4 << 20
+    assert b"journal | - hello\n" == unwrapper.rest().data
