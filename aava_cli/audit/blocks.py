@@ -73,8 +73,9 @@ class LineCutter:
         data, begin = self._joined(), 0
         while len(data) - begin >= BLOCK_BYTES:
             end = data.rfind(b"\n", begin, begin + BLOCK_BYTES) + 1
-            is_cut = not end
-            end = end or begin + BLOCK_BYTES
+            end = end or begin + self._hole_bytes(data[begin : begin + BLOCK_BYTES])
+            is_cut = end == begin
+            end += is_cut * BLOCK_BYTES
             yield self._block(data[begin:end], is_cut=is_cut)
             begin = end
         self._keep(data[begin:])
@@ -86,6 +87,13 @@ class LineCutter:
         self._keep(data[end:])
         if end:
             yield self._block(data[:end])
+
+    def _hole_bytes(self, data: bytes) -> int:
+        """Return how much of a hole *data* begins with: the line is what comes behind it.
+
+        A log that was cut to nothing while it was written goes on behind one.
+        """
+        return 0 if self._is_skipping else len(data) - len(data.lstrip(b"\0"))
 
     def _joined(self) -> bytes:
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)

@@ -96,28 +96,29 @@ def _is_pipe(path: Path) -> bool:
 
 def _followed(chunks: Iterator[Chunk], name: str) -> Iterator[Chunk]:
     """Yield *chunks* of a log that is written now, which cannot be packed."""
-    is_first = True
+    is_text = False
     for chunk in chunks:
-        if is_first and chunk:
+        if chunk and not is_text:
             if chunk.startswith(PACKED):
                 message = f"`{name}` is packed, so nothing is added to it"
                 raise UsageError(message, hint="follow the log that is written now")
-            _require_text(chunk, name)
-            is_first = False
+            is_text = _require_text(chunk, name)
         yield chunk
 
 
 def _whole(file: IO[bytes], name: str) -> Iterator[bytes]:
     """Yield what *file* holds, unpacked where its first bytes say that it is packed."""
     head = _read_up_to(file, _HEAD_BYTES)
-    is_first = True
+    is_text = is_empty = True
     for chunk in unpacked(_chunks(head, file), head, name):
         # An empty chunk would be taken for a pause.
-        if chunk and is_first:
-            _require_text(chunk, name)
-            is_first = False
-        if chunk:
-            yield chunk
+        if not chunk:
+            continue
+        if is_empty or not is_text:
+            is_text, is_empty = _require_text(chunk, name), False
+        yield chunk
+    if not is_text:
+        raise _binary(name)
 
 
 def _read_up_to(file: IO[bytes], size: int) -> bytes:
@@ -134,15 +135,27 @@ def _chunks(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _require_text(chunk: bytes, name: str) -> None:
-    head = chunk[:_HEAD_BYTES]
+def _require_text(chunk: bytes, name: str) -> bool:
+    """Return whether *chunk* has text in it, as against a hole in front of it.
+
+    A log that was cut to nothing while it was written goes on behind a hole, which reads as NUL.
+
+    Raises:
+        Unreadable: it is neither.
+    """
+    head = chunk.lstrip(b"\0")[:_HEAD_BYTES]
     for begin, form in _OTHER_PACKED.items():
         if head.startswith(begin):
             message = f"`{name}` is binary: it is packed with {form}"
             raise Unreadable(message, hint=f"unpack it: `aava audit -` reads what `{form}` prints")
     is_export = head.startswith(_EXPORT)
     if not is_export and len(_BINARY.findall(head)) > _BINARY_SHARE * len(head):
-        raise Unreadable(f"`{name}` is binary, not a log", hint="name a log in text, or packed")
+        raise _binary(name)
+    return bool(head)
+
+
+def _binary(name: str) -> Unreadable:
+    return Unreadable(f"`{name}` is binary, not a log", hint="name a log in text, or packed")
 
 
 def _read_container(name: str, *, follow: bool) -> Iterator[Chunk]:

@@ -139,6 +139,49 @@ def test_binary_is_no_log(tmp_path: Path, binary: bytes) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("hole_bytes", [1, 8192, 3_000_000])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_hole_in_front_of_a_log_is_passed_over(
+    tmp_path: Path, aava: Aava, pack: Callable[[bytes], bytes], hole_bytes: int
+) -> None:
+    """What was cut to nothing while it was written goes on where it was, line for line."""
+    path = tmp_path / "calls.log"
+    path.write_bytes(pack(LOG))
+    whole = json.loads(aava("audit", str(path), "--json").stdout)["result"]
+    path.write_bytes(pack(bytes(hole_bytes) + LOG))
+    found = json.loads(aava("audit", str(path), "--json").stdout)["result"]
+    assert whole["lines"] == found["lines"]
+    assert whole["events"] == found["events"]
+    assert whole["coverage"] == found["coverage"]
+
+
+@pytest.mark.parametrize("hole_bytes", [8192, 3_000_000])
+def test_hole_in_front_of_what_is_followed_is_passed_over(
+    tmp_path: Path, followed: Callable[..., Audited], hole_bytes: int
+) -> None:
+    """Also where nothing comes behind it for a while; what is no text is refused."""
+    path = tmp_path / "calls.log"
+
+    def add(data: bytes) -> None:
+        with path.open("ab") as file:
+            file.write(data)
+
+    path.write_bytes(bytes(hole_bytes))
+    assert 1 == followed(path, lambda: add(LOG)).coverage.calls
+    path.write_bytes(bytes(hole_bytes))
+    with pytest.raises(Unreadable, match="binary"):
+        followed(path, lambda: add(bytes(range(32)) * 9))
+
+
+def test_nothing_but_a_hole_is_no_log(tmp_path: Path) -> None:
+    """Nor is one with noise behind it."""
+    path = tmp_path / "hole"
+    for behind in (b"", bytes(range(32)) * 9):
+        path.write_bytes(bytes(3_000_000) + behind)
+        with pytest.raises(Unreadable, match="binary"):
+            read(path)
+
+
 def test_file_that_is_not_there_is_unreadable(tmp_path: Path) -> None:
     """So is a folder."""
     for path in (tmp_path / "gone.log", tmp_path):
