@@ -180,6 +180,16 @@ def since(ms: int) -> Line:
     return "L", f"   time_since_ai_start={ms}ms"
 
 
+# Of two prints that came onto one line, the second.
+NEXT_PRINTS = (
+    "[GOODBYE CHECK] x",
+    "✅ [GOODBYE] will_hangup=True - goal=X",
+    " 🔒 [STATE] x",
+    "âœ… [STATE] x",
+    "2025-12-14 23:12:05,123 [INFO] server.media_ws_ai: x",
+    "INFO:server.media_ws_ai:[STATE] x",
+)
+
 CASES = (
     Case("A1", PASS, "steady", _steady),
     Case("A1", PASS, "an odd second across a bound", _sound(window())),
@@ -555,6 +565,15 @@ CASES = (
     Case("F3", UNDECIDABLE, "no logger", _nothing, channels="OP"),
     Case("G", PASS, "new things", _say(ai_said("שלום"), ai_said("מה שלומך"))),
     Case("G", FAIL, "the same again and again", _say(*(ai_said("איזו עיר?"),) * 3)),
+    *(
+        Case(
+            "G",
+            FAIL,
+            f"the same, and then {behind}",
+            _say(*(ai_said("איזו עיר?"),) * 2, ai_said(f"איזו עיר?{behind}")),
+        )
+        for behind in NEXT_PRINTS
+    ),
     Case("G", WARN, "twice", _say(*(ai_said("איזו עיר?"),) * 2)),
     Case(
         "G",
@@ -576,6 +595,15 @@ CASES = (
     Case("G", UNDECIDABLE, "no prints", _say(ai_said("שלום")), channels="OL"),
     Case("End", PASS, "polite", _say(GOODBYE, WILL_HANGUP, ai_said("להתראות"), HANGUP)),
     Case("End", FAIL, "asked on", _say(GOODBYE, ai_said("איזו עיר?"))),
+    *(
+        Case(
+            "End",
+            FAIL,
+            f"asked on, and then {behind}",
+            _say(GOODBYE, ai_said(f"איזו עיר?{behind}")),
+        )
+        for behind in NEXT_PRINTS
+    ),
     Case("End", FAIL, "refused", _say(GOODBYE, BLOCKED)),
     Case("End", NOT_TRIGGERED, "no goodbye", _say(ai_said("איזו עיר?"), BLOCKED)),
     Case("End", UNDECIDABLE, "cut off", _say(GOODBYE, WILL_HANGUP), end=None),

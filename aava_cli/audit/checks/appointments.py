@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
-from aava_cli.audit.checks.wording import says
+from aava_cli.audit.checks.wording import says, spoken
 from aava_cli.audit.places import Sightings
 from aava_cli.audit.verdicts import failed, manual, not_triggered, passed, undecidable
 
@@ -143,7 +143,7 @@ class BookingClaims:
 
     def on_ai_said(self, event: Event, here: Here) -> None:
         """Note a claim; the appointment may have been made already, or be printed late."""
-        if says(event.text("text"), self._words, self._negations):
+        if says(spoken(event.text("text")), self._words, self._negations):
             self._claims.add(here)
 
     def verdict(self, known: Known) -> Verdict:
