@@ -425,6 +425,30 @@ CASES = (
     Case("D2", UNDECIDABLE, "no prints", _say(CHECK, FOUND, BOOK, BOOKED), channels="OL"),
     Case("D2+", PASS, "no claim", _say(CHECK, NO_SLOT, ai_said("אין מקום ביום שני"))),
     Case("D2+", FAIL, "claimed", _say(BOOK, NOT_BOOKED, CLAIM)),
+    *(
+        Case("D2+", PASS, f"no claim: {said}", _say(BOOK, NOT_BOOKED, ai_said(said)))
+        for said in (
+            "האם התור נקבע?",
+            "התור נקבע?",
+            "התור נקבע!?",
+            "אם התור נקבע תקבל הודעה",
+            "כשהתור נקבע תקבל הודעה",
+            "ברגע שהתור נקבע נשלח הודעה",
+            "When the appointment is booked you will get a message",
+            "You get a message as soon as your appointment is confirmed.",
+            "Have I booked you for Monday?",
+        )
+    ),
+    *(
+        Case("D2+", FAIL, f"claim: {said}", _say(BOOK, NOT_BOOKED, ai_said(said)))
+        for said in (
+            "קבעתי לך תור. משהו נוסף?",
+            "הפגישה נקבעה, בסדר?",
+            "I\u2019ve booked you in for Monday okay?",
+            "If that suits you, your appointment is booked",
+            "האם התור נקבע? כן, התור נקבע",
+        )
+    ),
     Case("D2+", NOT_TRIGGERED, "claimed and made", _say(CHECK, FOUND, BOOK, BOOKED, CLAIM)),
     Case("D2+", PASS, "said not to be made", _say(BOOK, NOT_BOOKED, ai_said("עדיין לא קבעתי לך"))),
     Case(
