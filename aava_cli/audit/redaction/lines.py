@@ -36,7 +36,7 @@ _POINT = re.compile(
     | (?P<failed>\[BOOK_APPT\][^\w\[]{0,12}Failed:\s*)
     | (?P<whom>(?:\[(?:BOOK_APPT|LEAD|D5\ \w+)\][^\[\]:=]{0,64}?
                  |\b(?:Lead\ saved\ successfully|Already\ created))\ for\ )
-               (?!(?:call|business|session)\b|\d)
+               (?!(?:call\ CA|session\ SES-)\w*\s*$)
     | (?P<quoted>"(?P<double>(?:[^"\\]|\\.){1,64}+)"\s*:\s*|'(?P<single>[^'\\]{1,64}+)'\s*:\s*)
     | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\)?\s?(?:=(?!=)|:(?![/:])|->|=>|→)\s*
     | (?<!\w)(?P<quote>["'])(?=\S)
