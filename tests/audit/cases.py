@@ -598,6 +598,7 @@ CASES = (
         )
         for behind in NEXT_PRINTS
     ),
+    Case("G", PASS, "nothing, again and again", _say(*(ai_said(""),) * 3)),
     Case("G", WARN, "twice", _say(*(ai_said("איזו עיר?"),) * 2)),
     Case(
         "G",

@@ -161,6 +161,17 @@ def test_failure_behind_a_new_connection_is_found(last: int) -> None:
     assert "PASS" == found.calls[ONE.call]["A1"].status
 
 
+def test_new_connection_beside_another_call_is_one_call() -> None:
+    """Whichever of its names comes first, and whether the first connection has ended."""
+    for first in (normal(1), normal(1)[: -len(ending(ONE))]):
+        begin, *rest = (line + b"\n" for line in connected_anew().splitlines())
+        for lines in ((begin, *rest), (rest[0], begin, *rest[1:])):
+            before = plain(("", line) for line in (*first, *printed(opening(TWO))))
+            behind = plain(("", line) for line in printed(ending(TWO)))
+            found = audit(before + b"".join(lines) + behind)
+            assert [ONE.call, f"{ONE.call}'", TWO.call] == list(found.calls)
+
+
 def test_end_of_an_earlier_connection_ends_no_later_one() -> None:
     """It is taken down while the new one goes on, and both have the call's name."""
     first, later = normal(1), connected_anew().splitlines(keepends=True)

@@ -112,6 +112,8 @@ class Repetition:
         """Compare with what was said before."""
         said = " ".join(spoken(event.text("text")).strip(_PUNCTUATION).split())
         self._said += 1
+        if not said:
+            return
         self._row = self._row + 1 if said == self._last else _ALONE
         self._last = said
         if self._row > self._longest:  # noqa: PLR1730 - as in `sound.py`
