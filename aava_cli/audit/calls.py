@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aava_cli.audit.markers import Event
     from aava_cli.audit.places import Here
@@ -28,6 +28,7 @@ class Call:
         "ids",
         "is_ghost",
         "is_mixed",
+        "is_replaced",
         "is_shared",
         "live_kinds",
         "machines",
@@ -49,6 +50,8 @@ class Call:
         self.ended = self.done = self.is_ghost = False
         # Another call began before this one had all its names: they may be exchanged.
         self.is_mixed = False
+        # The caller was connected anew: another of the same name goes on.
+        self.is_replaced = False
         # A call that seemed to be over went on: lines of one may have been taken for the other's.
         self.is_shared = False
         self.ids: dict[str, list[bytes]] = {}
@@ -75,3 +78,10 @@ class Call:
         known = self.ids.setdefault(kind, [])
         if value not in known and len(known) < MOST_NAMES:
             known.append(value)
+
+
+def ended(call: Call, ids: tuple[tuple[str, bytes], ...], closing: Iterable[Call]) -> Call:
+    """Return which connection of *call* ended; of the one name that all have, the earliest did."""
+    (kind, value), *others = ids
+    earlier = (each for each in closing if each.is_replaced and not each.done and not others)
+    return next((each for each in earlier if value in each.ids.get(kind, ())), call)

@@ -43,6 +43,13 @@ class Names:
         """Return whether *value* was the name of a call that is over."""
         return (kind, value) in self._past
 
+    def is_new_to(self, call: Call, ids: Iterable[tuple[str, bytes]]) -> bool:
+        """Return whether *ids* has another name than *call* has, of a kind that it has."""
+        return any(
+            kind in call.ids and self.is_full(kind, value) and self.call(kind, value) is not call
+            for kind, value in ids
+        )
+
     def note(self, call: Call, ids: Iterable[tuple[str, bytes]]) -> None:
         """Take the whole names of *ids* for those of *call*."""
         for kind, value in ids:
@@ -54,7 +61,9 @@ class Names:
         """Keep only the last names of *call*, which is over, and of those before."""
         for kind, values in call.ids.items():
             for value in values:
-                self._calls.pop((kind, value), None)
-                self._past[kind, value] = None
+                # A later connection of the same call has its name.
+                if self._calls.get((kind, value), call) is call:
+                    self._calls.pop((kind, value), None)
+                    self._past[kind, value] = None
         while len(self._past) > _MOST_OF_THE_PAST:
             self._past.popitem(last=False)

@@ -14,7 +14,7 @@ from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING
 
-from aava_cli.audit.calls import Call
+from aava_cli.audit.calls import Call, ended
 from aava_cli.audit.names import Names
 from aava_cli.audit.responses import Responses
 
@@ -103,9 +103,10 @@ class Stream:
     def _is_over(self, call: Call, later: Call) -> bool:
         """Return whether the tail of *call* is over, because *later* began long since.
 
-        A call whose last line would be in the log is over only with that line.
+        A call whose last line would be in the log is over only with that line, unless its caller
+        was connected anew.
         """
-        if not call.done and call.channels & self._done_channels:
+        if not (call.done or call.is_replaced) and call.channels & self._done_channels:
             return False
         return later.opened > call.closed and later.live_kinds >= _UNDER_WAY
 
@@ -124,7 +125,11 @@ class Stream:
         for kind, value in event.ids:
             call = call or self._of_id(kind, value, event)
         if call is not None:
-            if call in self._lost:
+            if event.marker.role == "open" and (
+                call in self._closing or self._names.is_new_to(call, event.ids)
+            ):
+                call = self._connect_anew(call, event)
+            elif call in self._lost:
                 self._find_again(call)
             call.overtaken = 0
             self._names.note(call, event.ids)
@@ -180,19 +185,32 @@ class Stream:
 
     def _live_on(self, call: Call, event: Event) -> Call:
         match event.marker.role:
-            case "open" if call in self._closing:
-                # The same stream again: the caller was connected anew.
-                self._drop(call)
-                call = self._begin(started=True)
-                self._names.note(call, event.ids)
             case "open":
                 call.started = True
             case "done":
                 call.done = True
                 self._close(call)
             case _:
+                call = ended(call, event.ids, self._closing) if call in self._open else call
                 self._close(call)
         return call
+
+    def _connect_anew(self, call: Call, event: Event) -> Call:
+        """Return the connection that *event* begins, judged apart from the *call*'s earlier one.
+
+        What is printed while the earlier one is taken down may still come.
+        """
+        if call in self._closing and (call.done or not self._names.is_new_to(call, event.ids)):
+            self._drop(call)
+        call.is_replaced = True
+        later = self._link(event.ids[0][0], event)
+        if call in self._open:
+            self._open.remove(call)
+            self._closing.append(call)
+            # The new session may have been printed before the name that tells whose it is.
+            call.closed = later.opened - 1
+            self._settle()
+        return later
 
     def _close(self, call: Call) -> None:
         call.ended = True

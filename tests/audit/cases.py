@@ -180,6 +180,16 @@ def since(ms: int) -> Line:
     return "L", f"   time_since_ai_start={ms}ms"
 
 
+# Of two prints that came onto one line, the second.
+NEXT_PRINTS = (
+    "[GOODBYE CHECK] x",
+    "✅ [GOODBYE] will_hangup=True - goal=X",
+    " 🔒 [STATE] x",
+    "âœ… [STATE] x",
+    "2025-12-14 23:12:05,123 [INFO] server.media_ws_ai: x",
+    "INFO:server.media_ws_ai:[STATE] x",
+)
+
 CASES = (
     Case("A1", PASS, "steady", _steady),
     Case("A1", PASS, "an odd second across a bound", _sound(window())),
@@ -415,6 +425,30 @@ CASES = (
     Case("D2", UNDECIDABLE, "no prints", _say(CHECK, FOUND, BOOK, BOOKED), channels="OL"),
     Case("D2+", PASS, "no claim", _say(CHECK, NO_SLOT, ai_said("אין מקום ביום שני"))),
     Case("D2+", FAIL, "claimed", _say(BOOK, NOT_BOOKED, CLAIM)),
+    *(
+        Case("D2+", PASS, f"no claim: {said}", _say(BOOK, NOT_BOOKED, ai_said(said)))
+        for said in (
+            "האם התור נקבע?",
+            "התור נקבע?",
+            "התור נקבע!?",
+            "אם התור נקבע תקבל הודעה",
+            "כשהתור נקבע תקבל הודעה",
+            "ברגע שהתור נקבע נשלח הודעה",
+            "When the appointment is booked you will get a message",
+            "You get a message as soon as your appointment is confirmed.",
+            "Have I booked you for Monday?",
+        )
+    ),
+    *(
+        Case("D2+", FAIL, f"claim: {said}", _say(BOOK, NOT_BOOKED, ai_said(said)))
+        for said in (
+            "קבעתי לך תור. משהו נוסף?",
+            "הפגישה נקבעה, בסדר?",
+            "I\u2019ve booked you in for Monday okay?",
+            "If that suits you, your appointment is booked",
+            "האם התור נקבע? כן, התור נקבע",
+        )
+    ),
     Case("D2+", NOT_TRIGGERED, "claimed and made", _say(CHECK, FOUND, BOOK, BOOKED, CLAIM)),
     Case("D2+", PASS, "said not to be made", _say(BOOK, NOT_BOOKED, ai_said("עדיין לא קבעתי לך"))),
     Case(
@@ -555,6 +589,16 @@ CASES = (
     Case("F3", UNDECIDABLE, "no logger", _nothing, channels="OP"),
     Case("G", PASS, "new things", _say(ai_said("שלום"), ai_said("מה שלומך"))),
     Case("G", FAIL, "the same again and again", _say(*(ai_said("איזו עיר?"),) * 3)),
+    *(
+        Case(
+            "G",
+            FAIL,
+            f"the same, and then {behind}",
+            _say(*(ai_said("איזו עיר?"),) * 2, ai_said(f"איזו עיר?{behind}")),
+        )
+        for behind in NEXT_PRINTS
+    ),
+    Case("G", PASS, "nothing, again and again", _say(*(ai_said(""),) * 3)),
     Case("G", WARN, "twice", _say(*(ai_said("איזו עיר?"),) * 2)),
     Case(
         "G",
@@ -576,6 +620,15 @@ CASES = (
     Case("G", UNDECIDABLE, "no prints", _say(ai_said("שלום")), channels="OL"),
     Case("End", PASS, "polite", _say(GOODBYE, WILL_HANGUP, ai_said("להתראות"), HANGUP)),
     Case("End", FAIL, "asked on", _say(GOODBYE, ai_said("איזו עיר?"))),
+    *(
+        Case(
+            "End",
+            FAIL,
+            f"asked on, and then {behind}",
+            _say(GOODBYE, ai_said(f"איזו עיר?{behind}")),
+        )
+        for behind in NEXT_PRINTS
+    ),
     Case("End", FAIL, "refused", _say(GOODBYE, BLOCKED)),
     Case("End", NOT_TRIGGERED, "no goodbye", _say(ai_said("איזו עיר?"), BLOCKED)),
     Case("End", UNDECIDABLE, "cut off", _say(GOODBYE, WILL_HANGUP), end=None),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from aava_cli.audit.calls import Call
 from aava_cli.audit.responses import Responses
 from tests.audit.auditor import audit
@@ -130,6 +132,55 @@ def test_same_stream_again_is_another_call() -> None:
     """The caller was connected anew."""
     found = audit(plain(("", line) for line in normal(1) + normal(1)))
     assert [ONE.call, f"{ONE.call}'"] == list(found.calls)
+
+
+def connected_anew() -> bytes:
+    """Return how the first call goes on: a new session and a new stream of the same call."""
+    begin = plain(("", line) for line in normal(9))
+    return begin.replace(Names(9).call.encode(), ONE.call.encode())
+
+
+@pytest.mark.parametrize("lost_lines", [0, 1, len(ending(ONE)) - 1, len(ending(ONE))])
+def test_caller_who_is_connected_anew_is_judged(lost_lines: int) -> None:
+    """Each connection of the same call by itself, whether the first one's end was printed."""
+    first = normal(1)[: -lost_lines or None]
+    lines = [plain(("", line) for line in each) for each in (first, normal(2))]
+    found = audit(lines[0] + connected_anew() + lines[1])
+    assert [ONE.call, f"{ONE.call}'", TWO.call] == list(found.calls)
+    assert ["PASS"] * 3 == [each["A1"].status for each in found.calls.values()]
+    assert ["PASS"] * 2 == [each["F2"].status for each in list(found.calls.values())[1:]]
+
+
+@pytest.mark.parametrize("last", [9, 2])
+def test_failure_behind_a_new_connection_is_found(last: int) -> None:
+    """In the new one itself, and in the next call."""
+    first, second = (plain(("", line) for line in normal(each)) for each in (1, 2))
+    slow = {9: connected_anew(), 2: second}[last].replace(b"fps=50", b"fps=20")
+    found = audit(first + (slow if last == 9 else connected_anew() + slow))
+    assert "FAIL" == found.calls[f"{ONE.call}'" if last == 9 else TWO.call]["A1"].status
+    assert "PASS" == found.calls[ONE.call]["A1"].status
+
+
+def test_new_connection_beside_another_call_is_one_call() -> None:
+    """Whichever of its names comes first, and whether the first connection has ended."""
+    for first in (normal(1), normal(1)[: -len(ending(ONE))]):
+        begin, *rest = (line + b"\n" for line in connected_anew().splitlines())
+        for lines in ((begin, *rest), (rest[0], begin, *rest[1:])):
+            before = plain(("", line) for line in (*first, *printed(opening(TWO))))
+            behind = plain(("", line) for line in printed(ending(TWO)))
+            found = audit(before + b"".join(lines) + behind)
+            assert [ONE.call, f"{ONE.call}'", TWO.call] == list(found.calls)
+
+
+def test_end_of_an_earlier_connection_ends_no_later_one() -> None:
+    """It is taken down while the new one goes on, and both have the call's name."""
+    first, later = normal(1), connected_anew().splitlines(keepends=True)
+    end = len(ending(ONE))
+    begun = plain(("", line) for line in first[:-end]) + b"".join(later[:8])
+    torn_down = plain(("", line) for line in first[-end:])
+    found = audit(begun + torn_down + b"".join(later[8:]).replace(b"fps=50", b"fps=20"))
+    assert [ONE.call, f"{ONE.call}'"] == list(found.calls)
+    assert "PASS" == found.calls[f"{ONE.call}'"]["F1"].status
 
 
 def test_response_names_its_call() -> None:

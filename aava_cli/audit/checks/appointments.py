@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
-from aava_cli.audit.checks.wording import says
+from aava_cli.audit.checks.wording import Claims, spoken
 from aava_cli.audit.places import Sightings
 from aava_cli.audit.verdicts import failed, manual, not_triggered, passed, undecidable
 
@@ -120,11 +120,10 @@ class BookingOrder:
 class BookingClaims:
     """The AI says that an appointment is made only when one is."""
 
-    __slots__ = ("_booked", "_claims", "_failures", "_negations", "_words")
+    __slots__ = ("_booked", "_claims", "_failures", "_wording")
 
     def __init__(self, limits: Limits) -> None:
-        self._words = limits.words.get("claims", frozenset())
-        self._negations = limits.words.get("negations", frozenset())
+        self._wording = Claims(limits.words)
         self._booked = self._failures = 0
         self._claims = Sightings()
 
@@ -143,7 +142,7 @@ class BookingClaims:
 
     def on_ai_said(self, event: Event, here: Here) -> None:
         """Note a claim; the appointment may have been made already, or be printed late."""
-        if says(event.text("text"), self._words, self._negations):
+        if self._wording.are_in(spoken(event.text("text"))):
             self._claims.add(here)
 
     def verdict(self, known: Known) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
+from aava_cli.audit.checks.wording import spoken
 from aava_cli.audit.places import KEPT_PLACES, Place, Sightings
 from aava_cli.audit.verdicts import failed, not_triggered, passed, undecidable
 
@@ -163,7 +164,7 @@ class Goodbye:
 
     def on_ai_said(self, event: Event, here: Here) -> None:
         """Note a question behind the goodbye."""
-        if self._goodbyes and event.text("text").rstrip(" \"'").endswith("?"):
+        if self._goodbyes and spoken(event.text("text")).rstrip(" \"'").endswith("?"):
             self._questions.add(here)
 
     def verdict(self, known: Known) -> Verdict:

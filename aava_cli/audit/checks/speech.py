@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
-from aava_cli.audit.checks.wording import bare
+from aava_cli.audit.checks.wording import bare, spoken
 from aava_cli.audit.places import Sightings
 from aava_cli.audit.verdicts import failed, not_triggered, passed, undecidable, warned
 
@@ -110,8 +110,10 @@ class Repetition:
 
     def on_ai_said(self, event: Event, here: Here) -> None:
         """Compare with what was said before."""
-        said = " ".join(event.text("text").strip(_PUNCTUATION).split())
+        said = " ".join(spoken(event.text("text")).strip(_PUNCTUATION).split())
         self._said += 1
+        if not said:
+            return
         self._row = self._row + 1 if said == self._last else _ALONE
         self._last = said
         if self._row > self._longest:  # noqa: PLR1730 - as in `sound.py`

@@ -6,11 +6,22 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
 _PUNCTUATION = " .,!?…'\""
-_CLAUSES = re.compile(r"[.,!?;:…\n]+")
+# A clause with the signs that end it.
+_CLAUSES = re.compile(r"[^.,!?;:…\n]+[.!?…]*")
 _WORDS = re.compile(r"[\w']+")
+# A print that follows on the same line begins with a tag, behind an emoji or what a logger puts
+# in front of it. Read in another code page, an emoji is a few letters.
+_NEXT_PRINT = re.compile(
+    r"""
+    \s?(?:[^\w\s.,!?\u2026'"]{1,4}\s?|(?<=[.!?\u2026])\S{1,8}\s)?
+    (?:\d{4}-\d\d-\d\d[ T][\d:.,]+\s|[A-Z]{4,8}:[\w.]+:\S{0,4}\s?)?
+    \[[A-Z][A-Z0-9\ _.+-]+\]
+    """,
+    re.VERBOSE,
+)
 # A negation says no to what follows it closely.
 _NEAR_WORDS = 3
 
@@ -20,20 +31,45 @@ def bare(text: str) -> str:
     return text.removesuffix("...").strip(_PUNCTUATION).lower()
 
 
-def says(text: str, phrases: Collection[str], negations: Collection[str]) -> bool:
-    """Return whether *text* has one of *phrases* with no negation close before it."""
-    said = text.lower().replace("\u2019", "'")
-    # Hardly anything that is said has one.
-    for phrase in phrases:
-        if phrase in said and any(
-            not _is_denied(clause.partition(phrase)[0], negations)
-            for clause in _CLAUSES.split(said)
-            if phrase in clause
+def spoken(text: str) -> str:
+    """Return *text* without the print that follows on the same line, if one does."""
+    found = _NEXT_PRINT.search(text) if "[" in text else None
+    return text if found is None else text[: found.start()]
+
+
+class Claims:
+    """Tells what is claimed from what is denied, asked, or only may be."""
+
+    __slots__ = ("_conditions", "_negations", "_phrases", "_tags")
+
+    def __init__(self, words: Mapping[str, Collection[str]]) -> None:
+        self._phrases = words.get("claims", ())
+        self._negations = words.get("negations", ())
+        self._conditions = words.get("conditions", ())
+        self._tags = words.get("question_tags", ())
+
+    def are_in(self, text: str) -> bool:
+        """Return whether *text* claims it in one of its clauses."""
+        said = text.lower().replace("\u2019", "'")
+        # Hardly anything that is said has one.
+        for phrase in self._phrases:
+            if phrase in said and any(
+                self._is_claim(clause, phrase)
+                for clause in _CLAUSES.findall(said)
+                if phrase in clause
+            ):
+                return True
+        return False
+
+    def _is_claim(self, clause: str, phrase: str) -> bool:
+        before, _, behind = clause.partition(phrase)
+        if "?" in clause and not any(
+            behind.rstrip(_PUNCTUATION).endswith(f" {tag}") for tag in self._tags
         ):
-            return True
-    return False
+            return False
+        words = _WORDS.findall(before)
+        return not (_is_denied(words, self._negations) or any(w in self._conditions for w in words))
 
 
-def _is_denied(before: str, negations: Collection[str]) -> bool:
-    near = _WORDS.findall(before)[-_NEAR_WORDS:]
-    return any(word in negations or word.endswith("n't") for word in near)
+def _is_denied(words: Sequence[str], negations: Collection[str]) -> bool:
+    return any(word in negations or word.endswith("n't") for word in words[-_NEAR_WORDS:])

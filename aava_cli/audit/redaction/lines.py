@@ -32,6 +32,11 @@ _POINT = re.compile(
              |Request\ from\ AI
              |\b(?:STT|ASR|LLM|TTS)\ (?:result|response|text|input|output)(?=:\s)
              |\b(?i:name\ is)\b)(?P<behind>:?\s*))
+    | (?P<heard>\bCONFIRMED:\ (?:\w*number|confirmation|whitelist_match)=)
+    | (?P<failed>\[BOOK_APPT\][^\w\[]{0,12}Failed:\s*)
+    | (?P<whom>(?:\[(?:BOOK_APPT|LEAD|D5\ \w+)\][^\[\]:=]{0,64}?
+                 |\b(?:Lead\ saved\ successfully|Already\ created))\ for\ )
+               (?!(?:call\ CA|session\ SES-)\w*\s*$)
     | (?P<quoted>"(?P<double>(?:[^"\\]|\\.){1,64}+)"\s*:\s*|'(?P<single>[^'\\]{1,64}+)'\s*:\s*)
     | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\)?\s?(?:=(?!=)|:(?![/:])|->|=>|→)\s*
     | (?<!\w)(?P<quote>["'])(?=\S)
@@ -61,6 +66,9 @@ _SCRIPT = re.compile(
     rf"(?:[ .,?!\"'\u05f3\u05f4-]{{1,2}}[A-Za-z]*{_LETTER}[\w'\u0591-\u05c7-]*)*"
 )
 _ESCAPED = re.compile(r"(?:\\u(?!00[0-7])[0-9a-fA-F]{4}[ '-]?|\\x[89a-fA-F][0-9a-fA-F][ '-]?)+")
+# Why a barge-in counts may be what was heard; why nothing was booked is a code, or anything.
+_HEARD = re.compile(r"(?:(?!\stext=).)*", re.DOTALL)
+_WHY = re.compile(r"(?![a-z]+(?:_[a-z]+)+\s*$).*", re.DOTALL)
 _PLAIN = re.compile(r"[\w./:+-]*")
 _BARE_VALUE = re.compile(r"[^\s,}\])]+")
 _BEHIND_STRUCTURE = re.compile(r"\s*(?:[,;|)\]}]|\w+=|$)")
@@ -120,6 +128,12 @@ class _Scan:
             elif key := found["key"]:
                 before = _WORD_BEFORE.search(self._text[max(0, found.start() - 32) : found.start()])
                 self._take(kind_of(key, before[1] if before else ""))
+            elif found["heard"]:
+                self._hide(_end(_HEARD, self._text, self._at))
+            elif found["failed"]:
+                self._hide(_end(_WHY, self._text, self._at))
+            elif found["whom"]:
+                self._hide(end_of_words(self._text, self._at - 1))
             else:
                 self._take_said()
         self._keep(len(self._text))

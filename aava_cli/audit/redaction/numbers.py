@@ -23,6 +23,7 @@ _MEASURES = (
     r"(?:ms|us|ns|sec|secs|seconds|duration|bytes|size|length|len|frames|samples|tokens|rx|tx"
     r"|count|total|offset|line|lines|seq|pid|rate|rms|ssrc)"
 )
+_RATES = r"(?:fps|gap|latency|elapsed|avg|mean|min|max|p\d\d|ratio|percent|confidence)"
 _UNITS = r"(?:ms|us|µs|ns|bytes|[kMG]i?B|frames|samples|tokens|lines|Hz)"
 _MOMENTS = r"(?:[tT]|[tT]0|ts|time|timestamp|epoch|now|at|start|end|[a-z_]{1,32}_(?:at|time|ts))"
 _GIVEN = r"[\"']?\s?[=:]\s?[\"']?"
@@ -57,6 +58,11 @@ _KEPT = re.compile(
             # Measures and other numbers in full precision.
             rf"(?:(?<=_)|(?<!\w)){_MEASURES}{_GIVEN}[1-9]\d{{8,18}}(?:\.\d+)?(?![\d(]|[-/ ]\d\d)",
             rf"(?<![\d.+(-])[1-9]\d{{8,18}}(?:\.\d+)?\s?{_UNITS}\b",
+            (
+                rf"(?:(?<=_)|(?<!\w))(?:{_MEASURES}|{_RATES}){_GIVEN}-?\d{{1,8}}\.\d{{7,18}}"
+                r"(?![\d(]|[-/ ]\d\d)"
+            ),
+            rf"(?<![\w.+(-])\d{{1,6}}\.\d{{7,18}}\s?(?:{_UNITS}\b|s\b|%)",
             r"(?<![\d.+])0\.\d{9,}(?!\d)",
             r"(?<=[=:\[(,])\s?-?\d{1,6}\.\d{10,}(?!\d)",
         )
