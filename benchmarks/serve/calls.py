@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 # As many as a small office takes in a day.
 CALLS = 1440
 _AT_ONCE = 8
-_WARM_UP = 20
+# Until every thread of the pool was needed once, and the allocator has what it holds on to.
+_WARM_UP = 1500
 _PIECE = tone(200)
 _UTTERANCE = (tone(600) + silence(700), encoded(tone(1200)))
 

@@ -43,10 +43,10 @@ def test_a_program_reads_types_and_ranges(aava: Aava) -> None:
     assert {
         "option": "context",
         "type": "integer",
-        "accepts": "a whole number from 16 to 1,048,576",
+        "accepts": "a whole number from 16 to 16,777,216",
         "choices": [],
         "least": 16,
-        "most": 1048576,
+        "most": 16777216,
         "default": None,
         "env": "LOCAL_LLM_CONTEXT",
         "hot": True,
