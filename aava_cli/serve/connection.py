@@ -70,6 +70,8 @@ class _Connection:
         try:
             yield
         except WebSocketDisconnect as error:
+            # Whatever else is to be sent would be taken for a bug.
+            self._closed = True
             raise ConnectionResetError from error
 
 
