@@ -30,7 +30,7 @@ SHELL = "busybox"
 
 _SERVER = (
     *("starlette", "uvicorn", "python-multipart", "websockets", "typer", "rich"),
-    *("filelock", "platformdirs", "PyYAML", "python-dotenv"),
+    *("filelock", "platformdirs", "psutil", "PyYAML", "python-dotenv"),
 )
 _LEFT_OUT = frozenset(
     {
