@@ -12,19 +12,17 @@ from aava_cli.audit.judging import Judged, judge_all, scenario_of
 from aava_cli.audit.places import Here, Sightings
 from aava_cli.audit.quoting import is_quoted, is_speech
 from aava_cli.audit.streams import Stream
-from aava_cli.audit.timeline import Timeline
 from aava_cli.audit.verdicts import Status
+from aava_cli.audit.watching import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from aava_cli.audit.blocks import Block
-    from aava_cli.audit.checks import Check, Machine
     from aava_cli.audit.collectors import Collector
     from aava_cli.audit.markers import Event, Marker
     from aava_cli.audit.profile import Profile
-
-    Step = Callable[[Event, Here], None]
+    from aava_cli.audit.watching import Step
 
 RUN = "run"
 # Where hits are closer than that, to look at the whole block takes less than at each.
@@ -35,15 +33,6 @@ _MOST_STREAMS = 128
 _TOLD_AFTER_S = 2.0
 # A call that goes on is not silent for so long.
 _SILENCE_S = 120.0
-
-
-def _makes(checks: Iterable[Check]) -> dict[str, list[type[Machine]]]:
-    """Return what watches each kind of marker, once for several checks that share a machine."""
-    makes: dict[str, dict[type[Machine], None]] = {}
-    for each in checks:
-        for kind in each.watches:
-            makes.setdefault(kind, {})[each.make] = None
-    return {kind: list(each) for kind, each in makes.items()}
 
 
 def _ignore(call: Call, judged: Judged) -> None:
@@ -81,19 +70,19 @@ class Auditor:
         checks = [CHECKS[name] for name in profile.checks]
         self._call_checks = [each for each in checks if each.subject == "call"]
         self._run_checks = [each for each in checks if each.subject == "run"]
-        self._call_makes, self._run_makes = _makes(self._call_checks), _makes(self._run_checks)
+        self._watch = Watch(self._call_checks, profile.limits)
+        self._watch_run = Watch(self._run_checks, profile.limits)
         self._here = Here(context_lines)
         self._streams: OrderedDict[tuple[str, bytes], Stream] = OrderedDict()
         self._unattributed: Counter[str] = Counter()
         self._run = Call(RUN, 0, started=True)
-        self._timelines = False
         self.events = 0
         self.has_calls = False
         self.alarms: dict[str, Sightings] = {}
 
     def keep_timelines(self) -> None:
         """Keep what a drawing of each call needs."""
-        self._timelines = True
+        self._watch.keeps_timelines = True
 
     def feed(self, source: str, group: str, collector: Collector, block: Block) -> None:
         """Take the lines of one block of *source*; the calls of a *group* go on in it."""
@@ -166,7 +155,8 @@ class Auditor:
         call.channels.add(marker.channel)
         self._run.channels.add(marker.channel)
         call.live_kinds += marker.phase == "live" and marker.role is None
-        steps = call.steps[marker.kind] = self._steps(call, marker.kind)
+        watch = self._watch_run if call is self._run else self._watch
+        steps = call.steps[marker.kind] = watch.steps(call, marker.kind)
         return steps
 
     def pause(self) -> None:
@@ -212,23 +202,6 @@ class Auditor:
         found = self._streams[key] = Stream(group, self._profile, self._finish)
         return found
 
-    def _steps(self, call: Call, kind: str) -> tuple[Step, ...]:
-        makes = self._run_makes if call is self._run else self._call_makes
-        steps = [self._step(call, make, kind) for make in makes.get(kind, ())]
-        if kind == "timings":
-            steps.append(lambda event, _here: _note_ghost(call, event))
-        if self._timelines:
-            call.timeline = call.timeline or Timeline()
-            steps += call.timeline.steps(kind)
-        return tuple(steps)
-
-    def _step(self, call: Call, make: type[Machine], kind: str) -> Step:
-        machine = call.machines.get(make)
-        if machine is None:
-            machine = call.machines[make] = make(self._profile.limits)
-        step: Step = getattr(machine, f"on_{kind}")
-        return step
-
     def _finish(self, call: Call) -> None:
         self._here.settle()
         judged = self._judged(call)
@@ -247,8 +220,3 @@ class Auditor:
         for place in seen.places:
             kept.add_place(place)
         kept.count += seen.count - len(seen.places)
-
-
-def _note_ghost(call: Call, event: Event) -> None:
-    # A session that nobody spoke in: nothing was ever sent.
-    call.is_ghost = event.text("is_ghost") == "True" or event.number("tx") == 0

@@ -1,4 +1,4 @@
-"""Find the lines that matter in a block before anything is decoded, and read their fields.
+"""Find the lines that matter in a block before anything is decoded.
 
 Tags are looked for over whole blocks, and only where one stands is a pattern tried. Most lines
 are like others that were read before, so that what a line says is remembered by its text.
@@ -7,22 +7,21 @@ are like others that were read before, so that what a line says is remembered by
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections import defaultdict, deque
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
-from aava_cli.audit.markers import DISTINCT_BYTES, NAMES, Event
+from aava_cli.audit.markers import DISTINCT_BYTES, Event
+from aava_cli.audit.reading import RESPONSE_BYTES, readers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from aava_cli.audit.markers import Marker
 
 Hit: TypeAlias = "tuple[int, Event, bytes | None]"
 """Which text of a block says it, what, and the beginning of the name of the response it is of."""
 
-# Log lines shorten the name of a response to so many characters, or to fewer.
-_RESPONSE_BYTES = 20
 # A marker's fields are near its tag; a line of megabytes is not read again for each tag in it.
 _REACH_BYTES = 4096
 # Lines repeat themselves: what was read once is remembered, until it is this much. Beside its
@@ -30,6 +29,7 @@ _REACH_BYTES = 4096
 _REMEMBERED_BYTES = 12 << 20
 _EVENT_BYTES = 500
 _LINE_END = b"\n"
+_WORDS = "text"
 # What a text says, and how many responses it names.
 _Said: TypeAlias = "tuple[Event | None, int]"
 # Taken out of every line before this.
@@ -94,12 +94,12 @@ class Finder:
         self._search = re.compile(tag).search
         self._tags = re.compile(tag).finditer
         self._splitting = re.compile(b"(%b[^\\n]*)" % tag)
-        self._readers = _readers(by_tag)
+        self._readers = readers(by_tag)
         self._elsewhere = elsewhere
         # No text has a line end.
         self._key = response_key or _LINE_END
         self._naming = re.compile(
-            b"%b([\\w-]{0,%d})[\\w-]*" % (re.escape(self._key), _RESPONSE_BYTES)
+            b"%b([\\w-]{0,%d})[\\w-]*" % (re.escape(self._key), RESPONSE_BYTES)
         )
         self._known: dict[bytes, _Said] = {}
         self._known_bytes = 0
@@ -121,8 +121,8 @@ class Finder:
             response = None
             if count:
                 response = next(names)
-                for _ in range(1, count):
-                    next(names)
+                if count > 1:
+                    deque(islice(names, count - 1), maxlen=0)
             if event is not None:
                 response = response or event.response
                 yield index, event if name is None else name(found, index, event), response
@@ -149,7 +149,8 @@ class Finder:
             return None, names
         said = text.removeprefix(self._sign)
         event = self._readers[said[:DISTINCT_BYTES]].read(said)
-        if event is None or event.response is None:
+        # What names its response elsewhere, or somebody's words, hardly comes again.
+        if event is None or (event.response is None and _WORDS not in event.fields):
             self._known_bytes += 2 * len(text) + _EVENT_BYTES
             if self._known_bytes > _REMEMBERED_BYTES:
                 self._known.clear()
@@ -205,54 +206,3 @@ def _positions(literals: Iterable[bytes], data: bytes) -> Iterator[int]:
 def _pattern(tags: Sequence[bytes]) -> bytes:
     rests = b"|".join(re.escape(tag[1:]) for tag in tags)
     return b"%b(?:%b)" % (re.escape(tags[0][:1]), rests)
-
-
-class _Group(NamedTuple):
-    """Where one marker's fields are among all groups of a pattern."""
-
-    marker: Marker
-    fields: tuple[tuple[str, int], ...]
-    ids: tuple[str, ...]
-
-
-class _Reader:
-    """Reads the markers whose tags begin alike: one pattern, of which a group is one marker."""
-
-    def __init__(self, markers: Iterable[Marker]) -> None:
-        parts: list[bytes] = []
-        self._groups: dict[int, _Group] = {}
-        count = 1
-        for number, marker in enumerate(markers):
-            # The names of groups have to differ between markers.
-            pattern = marker.pattern.pattern.replace(b"(?P<", b"(?P<m%d_" % number)
-            parts.append(b"(?P<m%d>%b)" % (number, pattern))
-            fields = marker.pattern.groupindex
-            named = tuple((name, count + index) for name, index in fields.items())
-            ids = tuple(kind for kind in NAMES if kind in fields)
-            self._groups[count] = _Group(marker, named, ids)
-            count += 1 + marker.pattern.groups
-        self._pattern = re.compile(b"|".join(parts))
-
-    def read(self, said: bytes) -> Event | None:
-        """Return the event that *said* begins with; None where it is no marker."""
-        found = self._pattern.match(said)
-        if found is None:
-            return None
-        marker, named, ids = self._groups[found.lastindex or 0]
-        if not named:
-            return Event(marker)
-        fields: dict[str, Any] = {name: found[index] for name, index in named}
-        for name in marker.numbers:
-            if fields[name] is not None:
-                fields[name] = float(fields[name])
-        response = fields.get("response")
-        if response is not None:
-            response = response[:_RESPONSE_BYTES]
-        return Event(marker, tuple([(kind, fields[kind]) for kind in ids]), response, fields)
-
-
-def _readers(by_tag: Mapping[bytes, list[Marker]]) -> dict[bytes, _Reader]:
-    alike: dict[bytes, list[Marker]] = defaultdict(list)
-    for tag in sorted(by_tag, key=len, reverse=True):
-        alike[tag[:DISTINCT_BYTES]] += by_tag[tag]
-    return {begin: _Reader(markers) for begin, markers in alike.items()}

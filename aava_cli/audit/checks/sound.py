@@ -48,7 +48,6 @@ class SteadySound:
         "_longest_row",
         "_lost",
         "_lowest_fps",
-        "_row",
         "_skipped",
         "_spike_fail_ms",
         "_spike_ms",
@@ -56,6 +55,7 @@ class SteadySound:
         "_spike_warn_ms",
         "_turns",
         "_windows",
+        "_windows_to_bad",
         "_worst",
         "_worst_ms",
     )
@@ -66,7 +66,7 @@ class SteadySound:
         self._fps_most = numbers["fps_most"]
         self._gap_below_ms = numbers["gap_below_ms"]
         self._is_crossing = True
-        self._windows = self._skipped = self._row = self._longest_row = 0
+        self._windows = self._windows_to_bad = self._skipped = self._longest_row = 0
         self._lowest_fps, self._highest_fps, self._longest_gap_ms = float("inf"), 0.0, 0.0
         self._bad, self._lost = Sightings(), Sightings()
         self._blocked_frames = 0.0
@@ -87,15 +87,19 @@ class SteadySound:
         fps, gap_ms = fields["fps"], fields["max_gap_ms"]
         is_good = self._fps_least <= fps <= self._fps_most and gap_ms < self._gap_below_ms
         # To look at the line takes long: only where much depends on it.
-        is_weighty = not is_good or self._is_crossing or self._windows < _FEW or fields["drops"]
-        if is_weighty and is_quoted(here.head()):
-            return
-        if fields["drops"]:
-            self._lost.add(here)
-        if self._is_crossing:
-            self._is_crossing = False
-            self._skipped += 1
-            return
+        if self._is_crossing or not is_good or fields["drops"] or self._windows < _FEW:
+            if is_quoted(here.head()):
+                return
+            if fields["drops"]:
+                self._lost.add(here)
+            if self._is_crossing:
+                self._is_crossing = False
+                self._skipped += 1
+                return
+            if not is_good:
+                self._longest_row = self._good_in_a_row()
+                self._windows_to_bad = self._windows + 1
+                self._bad.add(here)
         self._windows += 1
         # These are the most of all lines, and calls of `min` and `max` would take half of the time.
         if fps < self._lowest_fps:  # noqa: PLR1730
@@ -107,12 +111,9 @@ class SteadySound:
             self._spike_place = here.place() if gap_ms >= self._spike_warn_ms else None
             if gap_ms > self._longest_gap_ms:  # noqa: PLR1730
                 self._longest_gap_ms = gap_ms
-        if is_good:
-            self._row += 1
-        else:
-            self._longest_row = max(self._longest_row, self._row)
-            self._row = 0
-            self._bad.add(here)
+
+    def _good_in_a_row(self) -> int:
+        return max(self._longest_row, self._windows - self._windows_to_bad)
 
     def _cross(self, event: Event, here: Here) -> None:
         del event, here
@@ -156,7 +157,7 @@ class SteadySound:
             return undecidable("no steady second is in the log", {"crossing": self._skipped})
         figures: dict[str, float] = {
             "seconds": self._windows,
-            "good_in_a_row": max(self._longest_row, self._row),
+            "good_in_a_row": self._good_in_a_row(),
             "fps_least": self._lowest_fps,
             "fps_most": self._highest_fps,
             "gap_most_ms": self._longest_gap_ms,
