@@ -36,6 +36,7 @@ class Call:
         "over_since",
         "overtaken",
         "responses",
+        "shared",
         "source",
         "started",
         "steps",
@@ -54,6 +55,8 @@ class Call:
         self.is_replaced = False
         # A call that seemed to be over went on: lines of one may have been taken for the other's.
         self.is_shared = False
+        # The kinds of lines of which some that this one was given may be another's.
+        self.shared: set[str] = set()
         self.ids: dict[str, list[bytes]] = {}
         self.channels: set[str] = set()
         self.ambiguous: Counter[str] = Counter()

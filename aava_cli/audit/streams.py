@@ -17,19 +17,17 @@ from typing import TYPE_CHECKING
 from aava_cli.audit.calls import Call, ended
 from aava_cli.audit.names import Names
 from aava_cli.audit.responses import Responses
+from aava_cli.audit.tails import OVERTAKEN, Tails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from aava_cli.audit.markers import Event, Marker
     from aava_cli.audit.profile import Profile
 
 _MOST_LIVE = 64
-# A call of which that many kinds of lines were heard has gone on for longer than a tail lasts.
-_UNDER_WAY = 4
-# Later calls that ended, after which a call that never did is taken to be over: its end is lost.
-_OVERTAKEN = 3
-# So many more, and it is sure; until then those calls are not final.
+# A call that others overtook is taken to be over, as its end is lost. So many more, and it is
+# sure; until then those calls are not final.
 _MOST_HELD = 32
 
 
@@ -39,7 +37,7 @@ class Stream:
     def __init__(self, source: str, profile: Profile, finish: Callable[[Call], None]) -> None:
         self._source = source
         self._has_named_lines = profile.elsewhere is not None
-        self._done_channels = {each.channel for each in profile.markers if each.role == "done"}
+        self._tails = Tails(profile)
         self._finish = finish
         self._open: list[Call] = []
         self._closing: list[Call] = []
@@ -71,6 +69,11 @@ class Stream:
         self.unattributed[event.marker.kind] += 1
         for call in self._candidates(event.marker):
             call.ambiguous[event.marker.kind] += 1
+        self._note(event.marker, None)
+
+    def _note(self, marker: Marker, owner: Call | None) -> None:
+        if marker.phase == "end":
+            self._tails.note(marker, owner, self._closing, self._open)
 
     def finish(self) -> None:
         """End every call: nothing more comes."""
@@ -83,36 +86,21 @@ class Stream:
         """Yield the calls that seem over and may still change; all of them in a long silence."""
         yield from (*self._held, *self._closing, *self._lost, *(self._open if is_silent else ()))
 
-    def _candidates(self, marker: Marker) -> list[Call]:
+    def _candidates(self, marker: Marker) -> Sequence[Call]:
         """Return the calls that an unnamed line may belong to."""
         if marker.phase == "live":
             return self._live()
-        if marker.is_alarm:
-            return self._closing + self._open
-        return [each for each in self._closing if not self._is_settled(each)] + self._open
+        return self._tails.owners(marker, self._closing, self._open)
 
     def _live(self) -> list[Call]:
         # Of calls whose names may be exchanged, one that has ended may be another that goes on.
         mixed = [each for each in self._closing if each.is_mixed]
         return self._open + mixed if self._open else self._closing
 
-    def _is_settled(self, call: Call) -> bool:
-        """Return whether nothing of *call* is to come: a later one is well under way."""
-        return any(self._is_over(call, each) for each in self._open)
-
-    def _is_over(self, call: Call, later: Call) -> bool:
-        """Return whether the tail of *call* is over, because *later* began long since.
-
-        A call whose last line would be in the log is over only with that line, unless its caller
-        was connected anew.
-        """
-        if not (call.done or call.is_replaced) and call.channels & self._done_channels:
-            return False
-        return later.opened > call.closed and later.live_kinds >= _UNDER_WAY
-
     def _guess(self, event: Event) -> Call | None:
         candidates = self._candidates(event.marker)
         if len(candidates) == 1:
+            self._note(event.marker, candidates[0])
             return candidates[0]
         if candidates or event.marker.phase == "end" or self._has_named_lines:
             self.doubt(event)
@@ -132,6 +120,7 @@ class Stream:
             elif call in self._lost:
                 self._find_again(call)
             call.overtaken = 0
+            self._tails.hear(call)
             self._names.note(call, event.ids)
         return call
 
@@ -217,24 +206,19 @@ class Stream:
         if call not in self._open:
             return
         call.closed = next(self._clock)
-        over = [each for each in self._closing if self._is_final(each, call)]
+        self._tails.end(call)
+        over = [each for each in self._closing if self._tails.is_final(each, call)]
         self._open.remove(call)
         self._closing.append(call)
         for each in over:
             self._drop(each)
         for each in [each for each in self._open if each.opened < call.opened]:
             each.overtaken += 1
-            if each.overtaken >= _OVERTAKEN:
+            if each.overtaken >= OVERTAKEN:
                 self._open.remove(each)
                 self._lost.append(each)
                 self.responses.set_aside(each)
         self._settle()
-
-    def _is_final(self, call: Call, later: Call) -> bool:
-        """Return whether nothing of *call* is to come, now that *later* has ended."""
-        call.overtaken += call.closed < later.opened
-        most = _OVERTAKEN if call.channels & self._done_channels else 1
-        return call.done or self._is_over(call, later) or call.overtaken >= most
 
     def _find_again(self, call: Call) -> None:
         """Go on with a *call* that seemed lost; whose a line without a name was is not known."""
@@ -243,8 +227,7 @@ class Stream:
         self.responses.take_back(call)
         for each in (*self._held, *self._closing, *self._open):
             each.is_shared = True
-        if not self._lost:
-            self._release()
+        self._release_if_sure()
         self._settle()
 
     def _drop(self, call: Call) -> None:
@@ -252,14 +235,19 @@ class Stream:
             calls.remove(call)
         self._names.forget(call)
         self.responses.forget(call)
+        self._tails.forget(call)
         self._settle()
         self._held.append(call)
         if len(self._held) > _MOST_HELD and self._lost:
             self._drop(self._lost[0])
-        if not self._lost:
+        self._release_if_sure()
+
+    def _release_if_sure(self) -> None:
+        if not self._lost and self._tails.are_sure:
             self._release()
 
     def _release(self) -> None:
+        self._tails.release()
         held, self._held = self._held, []
         for call in held:
             self._finish(call)
