@@ -36,7 +36,6 @@ class Stream:
 
     def __init__(self, source: str, profile: Profile, finish: Callable[[Call], None]) -> None:
         self._source = source
-        self._has_named_lines = profile.elsewhere is not None
         self._tails = Tails(profile)
         self._finish = finish
         self._open: list[Call] = []
@@ -102,7 +101,7 @@ class Stream:
         if len(candidates) == 1:
             self._note(event.marker, candidates[0])
             return candidates[0]
-        if candidates or event.marker.phase == "end" or self._has_named_lines:
+        if candidates or event.marker.phase == "end":
             self.doubt(event)
             return None
         # The log begins in the middle of a call.
