@@ -48,23 +48,36 @@ class Tails:
         """Return the calls that a line of *marker* may be of."""
         torn_down = [each for each in closing if self._is_torn_down(each)]
         likely = [each for each in torn_down if not _is_left_behind(each, (*closing, *going_on))]
-        if marker.is_alarm and going_on:
-            return likely or [*closing, *going_on]
+        if marker.is_alarm:
+            # It fails a call by itself: in doubt it may be of one that is done, or seems over.
+            sure = [*likely, *(each for each in closing if each not in torn_down)]
+            return sure if len(sure) == 1 and (likely or not going_on) else [*closing, *going_on]
         is_in_order = marker.channel in self._last_channels
         unsettled = [each for each in closing if not self._is_settled(each, going_on)]
+        # What a call has said at its end it does not say again.
         late = [
-            each for each in unsettled if each not in torn_down and not (each.done and is_in_order)
-        ]
-        # Whoever goes on has its end printed first, through the pipe that keeps its order.
-        is_told = any(each.channels & self._last_channels for each in closing)
-        ending = [
             each
-            for each in going_on
-            if not is_told or not (is_in_order or each.live_kinds < _UNDER_WAY)
+            for each in unsettled
+            if each not in torn_down
+            and marker.kind not in each.steps
+            and not (each.done and is_in_order)
         ]
-        if owners := [*likely, *late, *ending]:
+        if owners := [*likely, *late, *self._ending(going_on, closing, is_in_order=is_in_order)]:
             return owners
         return torn_down if is_in_order and torn_down else [*unsettled, *going_on]
+
+    def _ending(
+        self, going_on: Sequence[Call], closing: Sequence[Call], *, is_in_order: bool
+    ) -> Sequence[Call]:
+        """Return the calls that go on of which a line of the end may come before the end itself.
+
+        In the pipe that keeps its order none does, nor of a call that has hardly begun.
+        """
+        if not any(each.channels & self._last_channels for each in closing):
+            return going_on
+        if is_in_order:
+            return ()
+        return [each for each in going_on if each.live_kinds >= _UNDER_WAY]
 
     def note(
         self,
