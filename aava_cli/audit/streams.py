@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from aava_cli.audit.calls import ended
+from aava_cli.audit.calls import ended, ended_again
 from aava_cli.audit.lives import Lives
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Stream:
                 call = self._connect_anew(call, event)
             elif call in self._lives.lost:
                 self._lives.find_again(call)
+            elif event.marker.role in ("close", "done"):
+                call = ended_again(call, event, self._lives.open)
             call.overtaken = 0
             self._lives.tails.hear(call)
             self._names.note(call, event.ids)
