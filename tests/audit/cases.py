@@ -520,6 +520,18 @@ CASES = (
         "made before",
         _say(BOOK, ("P", "⚠️ [BOOK_APPT] Already created appointment 71"), CLAIM),
     ),
+    Case(
+        "D2+",
+        WARN,
+        "another one claimed, which failed",
+        _say(CHECK, FOUND, BOOK, BOOKED, BOOK, NOT_BOOKED, CLAIM),
+    ),
+    Case(
+        "D2+",
+        PASS,
+        "claimed once it is made after all",
+        _say(CHECK, FOUND, BOOK, NOT_BOOKED, BOOK, BOOKED, CLAIM),
+    ),
     Case("D2+", UNDECIDABLE, "cut off", _say(BOOK, CLAIM), end=None),
     Case("D2+", UNDECIDABLE, "no prints", _say(BOOK, NOT_BOOKED), channels="OL"),
     Case("D3", MANUAL, "always", _say(CHECK)),
