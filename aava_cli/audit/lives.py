@@ -48,6 +48,10 @@ class Lives:
         if len(self.open) + len(self.closing) + len(self.lost) >= _MOST_LIVE:
             self.drop((self.closing or self.lost or self.open)[0])
         call = Call(self._source, next(self._clock), started=started)
+        if started:
+            self.tails.begin()
+        else:
+            self.tails.find(call)
         self.open.append(call)
         self.settle()
         return call
@@ -80,6 +84,14 @@ class Lives:
                 self.lost.append(each)
                 self.responses.set_aside(each)
         self.settle()
+
+    def find(self) -> Call:
+        """Return a call that is named, and whose beginning is lost: others had its lines."""
+        others = (*self.open, *self.closing)
+        call = self.begin(started=False)
+        for each in others:
+            each.is_shared = call.is_shared = True
+        return call
 
     def find_again(self, call: Call) -> None:
         """Go on with a *call* that seemed lost; whose a line without a name was is not known."""
@@ -115,6 +127,15 @@ class Lives:
         """Yield the calls that seem over and may still change; all of them in a long silence."""
         yield from (*self._held, *self.closing, *self.lost, *(self.open if is_silent else ()))
 
+    @property
+    def are_done(self) -> bool:
+        """Whether there are calls, and the last line of each has come."""
+        return (
+            not self.open
+            and bool(self.closing)
+            and all(each.done and not each.is_mixed for each in self.closing)
+        )
+
     def live(self) -> list[Call]:
         """Return the calls that an unnamed line of a call that goes on may be of."""
         # Of calls whose names may be exchanged, one that has ended may be another that goes on.
@@ -125,7 +146,8 @@ class Lives:
         """Find out anew whether there is only one call."""
         # With calls of both kinds, whose a late line is changes from line to line.
         live, both = self.live(), (*self.open, *self.closing)
-        self.only["live"] = live[0] if len(live) == 1 else None
+        # What comes while none goes on may be of one whose beginning is lost: it is noted.
+        self.only["live"] = live[0] if len(live) == 1 and self.open else None
         self.only["end"] = both[0] if len(both) == 1 else None
 
     def _release_if_sure(self) -> None:

@@ -52,8 +52,7 @@ class Stream:
         self._note(event.marker, None)
 
     def _note(self, marker: Marker, owner: Call | None) -> None:
-        if marker.phase == "end":
-            self._lives.tails.note(marker, owner, self._lives.closing, self._lives.open)
+        self._lives.tails.note(marker, owner, self._lives.closing, self._lives.open)
 
     def finish(self) -> None:
         """End every call: nothing more comes."""
@@ -104,7 +103,11 @@ class Stream:
                 self._lives.find_again(lost)
                 lost.overtaken = 0
                 return lost
-        call = self.only[event.marker.phase] or self._guess(event)
+        if self._lives.are_done and not self.responses.is_known(response):
+            # None of them begins another.
+            call: Call | None = self._lives.begin(started=False)
+        else:
+            call = self.only[event.marker.phase] or self._guess(event)
         self.responses.remember(response, call)
         return call
 
@@ -130,7 +133,7 @@ class Stream:
         if not lacking and not opens:
             lacking = [call for call in self._lives.lost if kind not in call.ids]
         if not lacking:
-            return self._lives.begin(started=opens)
+            return self._lives.begin(started=True) if opens else self._lives.find()
         if len(lacking) > 1:
             for call in lacking:
                 call.is_mixed = True

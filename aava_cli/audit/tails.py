@@ -36,6 +36,8 @@ class Tails:
         self._given: dict[Call, Counter[str]] = {}
         # What may be the first of the end of a call that has hardly begun, by that call.
         self._early: dict[Call, Counter[tuple[Call, str]]] = {}
+        # What came while no call went on, by whom it was given to.
+        self._late: dict[Call | None, Counter[str]] = {}
 
     @property
     def are_sure(self) -> bool:
@@ -88,6 +90,10 @@ class Tails:
     ) -> None:
         """Note to whom a line went, or None, if it may turn out to be another's."""
         kind = marker.kind
+        if marker.phase == "live":
+            if owner not in going_on:
+                self._late.setdefault(owner, Counter())[kind] += 1
+            return
         for call in closing:
             is_behind = self._is_torn_down(call) and _is_left_behind(call, (*closing, *going_on))
             if call is not owner and is_behind:
@@ -119,8 +125,22 @@ class Tails:
             other.ambiguous[kind] += count
             other.shared.add(kind)
 
+    def begin(self) -> None:
+        """Note that a call begins: what was nobody's before is none of a later one's."""
+        self._late.pop(None, None)
+
+    def find(self, call: Call) -> None:
+        """Take what others were given for that of *call* too, whose beginning is lost."""
+        for other, late in self._late.items():
+            call.ambiguous.update(late)
+            if other is not None:
+                other.ambiguous.update(late)
+                other.shared.update(late)
+        self._late.clear()
+
     def forget(self, call: Call) -> None:
         """Forget *call*, which is over for certain."""
+        self._late.pop(call, None)
         self._withheld.pop(call, None)
         self._early.pop(call, None)
 

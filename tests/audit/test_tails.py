@@ -153,3 +153,31 @@ def test_thread_that_is_waited_for_while_the_next_call_goes_on_fails_its_own_cal
     begin = len(opening(TWO))
     lines = (*first[:-2], *second[:begin], *printed((STUCK,)), *first[-2:], *second[begin:])
     assert ["FAIL", "PASS"] == [each["F2"] for each in statuses(*lines)]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+@pytest.mark.parametrize("late", [(), (STUCK,)])
+def test_call_whose_beginning_is_lost_is_not_the_earlier_ones(lost: int, late: Lines) -> None:
+    """A response that begins behind the last line of a call is another's."""
+    second = printed(turn(TWO, 1, (window(), window(20)))) + printed(ending(TWO))
+    lines = (*normal(1), *printed(late), *printed(opening(TWO)[-1:] * (lost == 1)), *second)
+    found = audit(plain(("", line) for line in lines))
+    assert [ONE.call, TWO.call] == list(found.calls)
+    assert ["PASS", "FAIL"] == [each["A1"].status for each in found.calls.values()]
+
+
+def test_line_in_front_of_a_call_whose_beginning_is_lost_is_either_calls() -> None:
+    """It may have come late, or be the first that is left of the next one."""
+    dropped: Line = ("L", "[STT_FILTER] dropped filler/short utterance text='כן'")
+    found = statuses(*normal(1), *printed((dropped,)), *normal(2)[len(opening(TWO)) :])
+    assert ["UNDECIDABLE"] * 2 == [each["C2"] for each in found]
+    assert ["PASS"] * 2 == [each["A1"] for each in found]
+
+
+def test_call_that_is_heard_of_at_its_end_alone_may_have_had_every_line() -> None:
+    """The log begins in it, while another goes on: whose each line was, nobody knows."""
+    slow = normal(2)[: -len(ending(TWO))]
+    found = audit(plain(("", line) for line in (*slow, *printed(ending(ONE)), *normal(2)[-10:])))
+    assert {ONE.call, TWO.call} == set(found.calls)
+    for verdicts in found.calls.values():
+        assert {"UNDECIDABLE", "MANUAL"} == {each.status for each in verdicts.values()}
