@@ -34,7 +34,7 @@ class _Log:
         self.going_on: OrderedDict[Call, bool] = OrderedDict()
         self.ended: Call | None = None
         self.heard: set[Call] = set()
-        # Lines that may be of any call of this log.
+        # Lines that may be of the next call that is heard of, before any that names it.
         self.doubts: Counter[str] = Counter()
 
 
@@ -51,8 +51,9 @@ class NamedStream:
         self._clock = count(1)
         # Calls that have ended, or that are heard of no more.
         self._waiting: OrderedDict[Call, None] = OrderedDict()
-        self.responses = Responses()
         self.unattributed: Counter[str] = Counter()
+        # No call is known without a name, nor by a response.
+        self.responses = Responses()
         self.only: dict[str, Call | None] = {"live": None, "end": None}
 
     def join_logs(self) -> None:
@@ -66,24 +67,18 @@ class NamedStream:
 
     def route(self, event: Event, response: bytes | None) -> Call | None:
         """Return the call that *event* names, or the only one that goes on in its log."""
-        if event.ids:
-            return self._named(event)
-        if response is None:
-            return self._guess(event)
-        call = self.responses.get(response) or self._guess(event)
-        self.responses.remember(response, call)
-        return call
+        del response
+        return self._named(event) if event.ids else self._guess(event)
 
     def doubt(self, event: Event) -> None:
         """Count *event* as one that may be of any call, or of none."""
         kind = event.marker.kind
         self.unattributed[kind] += 1
         candidates = self._candidates()
-        if not candidates or not all(candidates.values()):
-            self._log.doubts[kind] += 1
-            return
         for call in candidates:
             call.ambiguous[kind] += 1
+        if not candidates or not all(candidates.values()):
+            self._log.doubts[kind] += 1
 
     def finish(self) -> None:
         """End every call: nothing more comes."""
@@ -134,7 +129,10 @@ class NamedStream:
     def _live_on(self, call: Call, event: Event) -> None:
         log, role = self._log, event.marker.role
         is_new = call not in log.heard
-        log.heard.add(call)
+        if is_new:
+            log.heard.add(call)
+            call.ambiguous.update(log.doubts)
+            log.doubts.clear()
         if role == "open":
             call.started = log.going_on[call] = True
         elif role is not None:
@@ -145,6 +143,8 @@ class NamedStream:
             log.going_on[call] = False
             if len(log.going_on) > _MOST_GOING_ON:
                 self._wait(next(iter(log.going_on)))
+        elif call in log.going_on:
+            log.going_on.move_to_end(call)
 
     def _close(self, call: Call) -> None:
         self._log.ended = call
@@ -161,9 +161,6 @@ class NamedStream:
         self._waiting.pop(call, None)
         for log in self._logs.values():
             log.going_on.pop(call, None)
-            if call in log.heard:
-                log.heard.remove(call)
-                call.ambiguous.update(log.doubts)
+            log.heard.discard(call)
         self._names.forget(call)
-        self.responses.forget(call)
         self._finish(call)

@@ -91,7 +91,7 @@ class Tails:
         """Note to whom a line went, or None, if it may turn out to be another's."""
         kind = marker.kind
         if marker.phase == "live":
-            if owner not in going_on:
+            if not going_on:
                 self._late.setdefault(owner, Counter())[kind] += 1
             return
         for call in closing:

@@ -148,6 +148,26 @@ def test_first_call_of_the_daemon_alone_is_not_the_only_one() -> None:
     assert {"hangup_blocked": 1} == found.alarms
 
 
+def test_unnamed_line_is_of_none_of_two_calls_that_go_on() -> None:
+    """Both began in the log: neither is held back for certain, and the one before was not."""
+    one, two, three = whole(1), whole(2), whole(3)
+    lines = [*one, *two[:2], *three[:2], (DAEMON, BLOCKED_UNNAMED), *two[2:], *three[2:]]
+    found = audit(text([*lines, *whole(4)]), profile=monitor())
+    assert ["PASS", "UNDECIDABLE", "UNDECIDABLE", "PASS"] == [
+        each["hangups"].status for each in found.calls.values()
+    ]
+
+
+def test_unnamed_line_is_of_no_call_that_is_heard_of_long_after() -> None:
+    """Of those that may go on, and of the next."""
+    lines = [line for number in range(200) for line in whole(number)]
+    at = lines.index((DAEMON, spoken(HELLO, name(100))))
+    log = text([*lines[:at], (DAEMON, BLOCKED_UNNAMED), *lines[at:]], DAEMON)
+    found = audit(log, profile=monitor())
+    statuses = [found.calls[name(number)]["hangups"].status for number in range(200)]
+    assert ["PASS"] * 36 + ["UNDECIDABLE"] * 65 + ["PASS"] * 99 == statuses
+
+
 def test_late_line_of_the_daemon_is_the_last_calls() -> None:
     """It comes behind what the engine prints last, while nobody else calls."""
     found = audit(text([*whole(1), (DAEMON, BLOCKED_UNNAMED), *whole(2)]), profile=monitor())
