@@ -24,6 +24,8 @@ _MOST_GOING_ON = 64
 # So many calls wait for their other halves: some kilobytes each.
 _MOST_WAITING = 4096
 _MOST_OF_THE_PAST = 1 << 15
+# A line that is nobody's may be of one of the next calls, which has begun and was not named yet.
+_MOST_DOUBTED = 3
 
 
 class _Log:
@@ -34,8 +36,27 @@ class _Log:
         self.going_on: OrderedDict[Call, bool] = OrderedDict()
         self.ended: Call | None = None
         self.heard: set[Call] = set()
-        # Lines that may be of the next call that is heard of, before any that names it.
+        # Lines that may be of a call before any that names it: nobody's, and for so many calls.
         self.doubts: Counter[str] = Counter()
+        self.doubted_calls = 0
+        # And those that were given to the only call that seemed to go on.
+        self.guessed: dict[Call, Counter[str]] = {}
+
+    def begin(self, call: Call, *, is_cut: bool) -> None:
+        """Hear of *call* for the first time; of one that is cut lines may have come before."""
+        self.heard.add(call)
+        if not is_cut:
+            return
+        if self.doubted_calls:
+            self.doubted_calls -= 1
+            call.ambiguous.update(self.doubts)
+        else:
+            self.doubts.clear()
+        for other, guessed in self.guessed.items():
+            other.shared.update(guessed)
+            for each in (call, other):
+                each.ambiguous.update(guessed)
+        self.guessed.clear()
 
 
 class NamedStream:
@@ -74,11 +95,10 @@ class NamedStream:
         """Count *event* as one that may be of any call, or of none."""
         kind = event.marker.kind
         self.unattributed[kind] += 1
-        candidates = self._candidates()
-        for call in candidates:
+        for call in self._candidates():
             call.ambiguous[kind] += 1
-        if not candidates or not all(candidates.values()):
-            self._log.doubts[kind] += 1
+        self._log.doubts[kind] += 1
+        self._log.doubted_calls = _MOST_DOUBTED
 
     def finish(self) -> None:
         """End every call: nothing more comes."""
@@ -101,7 +121,9 @@ class NamedStream:
     def _guess(self, event: Event) -> Call | None:
         candidates = self._candidates()
         if len(candidates) == 1 and all(candidates.values()):
-            return next(iter(candidates))
+            (call,) = candidates
+            self._log.guessed.setdefault(call, Counter())[event.marker.kind] += 1
+            return call
         self.doubt(event)
         return None
 
@@ -130,9 +152,7 @@ class NamedStream:
         log, role = self._log, event.marker.role
         is_new = call not in log.heard
         if is_new:
-            log.heard.add(call)
-            call.ambiguous.update(log.doubts)
-            log.doubts.clear()
+            log.begin(call, is_cut=role != "open")
         if role == "open":
             call.started = log.going_on[call] = True
         elif role is not None:
@@ -147,7 +167,10 @@ class NamedStream:
             log.going_on.move_to_end(call)
 
     def _close(self, call: Call) -> None:
-        self._log.ended = call
+        log = self._log
+        if log.ended is not None and log.ended is not call:
+            log.guessed.pop(log.ended, None)
+        log.ended = call
         self._wait(call)
 
     def _wait(self, call: Call) -> None:
@@ -162,5 +185,6 @@ class NamedStream:
         for log in self._logs.values():
             log.going_on.pop(call, None)
             log.heard.discard(call)
+            log.guessed.pop(call, None)
         self._names.forget(call)
         self._finish(call)

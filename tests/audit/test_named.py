@@ -158,20 +158,38 @@ def test_unnamed_line_is_of_none_of_two_calls_that_go_on() -> None:
     ]
 
 
+def test_unnamed_line_that_is_of_none_of_two_calls_may_be_of_a_third() -> None:
+    """Its beginning is lost, and it was not named yet."""
+    one, two, third = whole(1), whole(2), whole(3)[1:]
+    lines = [*one[:2], *two[:2], (DAEMON, BLOCKED_UNNAMED), *third, *one[2:], *two[2:]]
+    found = audit(text(lines), profile=monitor())
+    assert ["UNDECIDABLE"] * 3 == [each["hangups"].status for each in found.calls.values()]
+
+
 def test_unnamed_line_is_of_no_call_that_is_heard_of_long_after() -> None:
-    """Of those that may go on, and of the next."""
+    """Of those that may go on, and of the next few."""
     lines = [line for number in range(200) for line in whole(number)]
     at = lines.index((DAEMON, spoken(HELLO, name(100))))
     log = text([*lines[:at], (DAEMON, BLOCKED_UNNAMED), *lines[at:]], DAEMON)
     found = audit(log, profile=monitor())
     statuses = [found.calls[name(number)]["hangups"].status for number in range(200)]
-    assert ["PASS"] * 36 + ["UNDECIDABLE"] * 65 + ["PASS"] * 99 == statuses
+    assert ["PASS"] * 36 + ["UNDECIDABLE"] * 67 + ["PASS"] * 97 == statuses
 
 
 def test_late_line_of_the_daemon_is_the_last_calls() -> None:
     """It comes behind what the engine prints last, while nobody else calls."""
     found = audit(text([*whole(1), (DAEMON, BLOCKED_UNNAMED), *whole(2)]), profile=monitor())
     assert ["WARN", "PASS"] == [each["hangups"].status for each in found.calls.values()]
+
+
+@pytest.mark.parametrize("before", [6, 3])
+def test_unnamed_line_may_be_of_a_call_whose_beginning_is_lost(before: int) -> None:
+    """The call before has ended, or goes on."""
+    lines = whole(1)
+    lines[before:before] = [(DAEMON, BLOCKED_UNNAMED), *whole(2)[1:]]
+    found = audit(text(lines), profile=monitor()).calls
+    assert ["UNDECIDABLE"] * 2 == [each["hangups"].status for each in found.values()]
+    assert "wanted to hang up" in found[name(1)]["hangups"].reason
 
 
 def test_same_name_again_is_another_call() -> None:
