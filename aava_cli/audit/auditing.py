@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     Step = Callable[[Event, Here], None]
 
 RUN = "run"
-_MANY_HITS = 1000
+# Where hits are closer than that, to look at the whole block takes less than at each.
+_CLOSE_BYTES = 500
 # So long after its end hardly any line of a call comes: it is told, and counted once it is final.
 _TOLD_AFTER_S = 2.0
 # A call that goes on is not silent for so long.
@@ -103,25 +104,32 @@ class Auditor:
         here.enter(source, block, found.position, found.before)
         stream, process, events = self._stream(group, b""), b"", 0
         prefix = None if self._is_one_stream else collector.prefix
-        # To look at the whole block takes less than to look at each of so many lines.
-        if prefix is not None and len(found) > _MANY_HITS and prefix.is_alone(block.data):
+        are_close = len(found) * _CLOSE_BYTES > len(block.data)
+        if prefix is not None and are_close and prefix.is_alone(block.data):
             stream, prefix = self._stream(group, prefix.last), None
+        steps: tuple[Step, ...] = ()
+        marker = named = call = None
         for index, event, response in self._finder.read(found):
             events += 1
             here.index = index
             if prefix is not None and (name := prefix.process(found.before(index))) is not process:
-                stream, process = self._stream(group, name), name
-            if (phase := event.phase) is None:
-                call = self._look_closely(stream, event, response)
-            elif response is None:
-                call = stream.only[phase] or stream.route(event, response)
-            else:
-                call = stream.responses.get(response) or stream.route(event, response)
-            if call is None:
-                self._note_alarm(event, here)
-                continue
-            steps = call.steps.get(event.kind)
-            for step in self._meet(call, event.marker) if steps is None else steps:
+                stream, process, marker = self._stream(group, name), name, None
+            phase = event.phase
+            # Most lines are of the same kind and the same call as the one before.
+            if event.marker is not marker or phase is None or response != named:
+                marker, named = None, response
+                if phase is None:
+                    call = self._look_closely(stream, event, response)
+                elif response is None:
+                    call = stream.only[phase] or stream.route(event, response)
+                else:
+                    call = stream.responses.get(response) or stream.route(event, response)
+                if call is None:
+                    self._note_alarm(event, here)
+                    continue
+                marker = event.marker
+                steps = call.steps.get(event.kind) or self._meet(call, marker)
+            for step in steps:
                 step(event, here)
         self.events += events
         here.leave()
@@ -155,7 +163,9 @@ class Auditor:
             self.alarms.setdefault(event.marker.kind, Sightings()).add(here)
 
     def _meet(self, call: Call, marker: Marker) -> tuple[Step, ...]:
-        """Return what takes lines of this kind in *call*, which had none so far."""
+        """Return what takes lines of this kind in *call*, where that is not known yet."""
+        if marker.kind in call.steps:
+            return ()
         call.channels.add(marker.channel)
         self._run.channels.add(marker.channel)
         call.live_kinds += marker.phase == "live" and marker.role is None

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-BLOCK_BYTES = 1 << 20
-# Of a line that fills a block and goes on, that much is looked at.
+# So much stays in the processor's cache while it is looked through again and again.
+BLOCK_BYTES = 1 << 17
+LONGEST_LINE_BYTES = 1 << 20
+# Of a line that is longer, that much is looked at.
 _KEPT_OF_LONG_LINE = 64 << 10
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # CSI and OSC sequences, other escapes such as `ESC ( B`, and `^[[` typed out (ECMA-48, 5.4, 5.6;
@@ -74,8 +76,14 @@ class LineCutter:
         while len(data) - begin >= BLOCK_BYTES:
             end = data.rfind(b"\n", begin, begin + BLOCK_BYTES) + 1
             end = end or begin + self._hole_bytes(data[begin : begin + BLOCK_BYTES])
-            is_cut = end == begin
-            end += is_cut * BLOCK_BYTES
+            most = begin + LONGEST_LINE_BYTES
+            if end == begin:
+                end = data.find(b"\n", begin, most) + 1
+            is_cut = not end
+            if is_cut and most > len(data):
+                # The end of the line may come.
+                break
+            end = end or most
             yield self._block(data[begin:end], is_cut=is_cut)
             begin = end
         self._keep(data[begin:])

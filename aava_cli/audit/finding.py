@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from aava_cli.audit.markers import DISTINCT_BYTES, NAMES, Event
@@ -29,41 +30,31 @@ _REACH_BYTES = 4096
 _REMEMBERED_BYTES = 12 << 20
 _EVENT_BYTES = 500
 _LINE_END = b"\n"
-_NEW: Any = object()
+# What a text says, and how many responses it names.
+_Said: TypeAlias = "tuple[Event | None, int]"
+# Taken out of every line before this.
+_CONTROL = b"\0"
 
 
 class Found:
     """A block cut at each line's first tag, and at the end of each line that has one."""
 
-    __slots__ = ("_counted", "_pieces", "data", "seldom")
+    __slots__ = ("_counted", "_pieces", "_sign", "data")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, pieces: list[bytes], sign: bytes) -> None:
         self.data = data
-        # Text without a tag and text from a tag to the end of its line, in turns.
-        self._pieces: list[bytes] = []
+        # Text without a tag and text from a tag to the end of its line, in turns; before some
+        # tags stands a sign that *data* has not.
+        self._pieces = pieces
+        self._sign = sign
         self._counted = (0, 0)
-        # The texts in which other tags may be than those that are looked for first.
-        self.seldom: set[int] = set()
-
-    def add(self, pieces: list[bytes]) -> None:
-        """Go on with *pieces*, of which the first and the last have no tag."""
-        if self._pieces:
-            self._pieces[-1] += pieces[0]
-            self._pieces += pieces[1:]
-        else:
-            self._pieces = pieces
-
-    def add_line(self, line: bytes, first: int) -> None:
-        """Go on with a *line* whose *first* tag may be any."""
-        self.add([line[:first], line[first:], b""])
-        self.seldom.add(len(self) - 1)
 
     def __len__(self) -> int:
         """Return how many texts there are."""
         return len(self._pieces) // 2
 
     def texts(self) -> list[bytes]:
-        """Return each text that begins with a tag."""
+        """Return each text that begins with a tag, with signs."""
         return self._pieces[1::2]
 
     def before(self, index: int) -> bytes:
@@ -75,7 +66,8 @@ class Found:
         counted, position = self._counted
         if index < counted:
             counted, position = 0, 0
-        position += sum(map(len, self._pieces[2 * counted : 2 * index]))
+        between = b"".join(self._pieces[2 * counted : 2 * index])
+        position += len(between.replace(self._sign, b""))
         self._counted = (index, position)
         return position + len(self._pieces[2 * index])
 
@@ -92,10 +84,16 @@ class Finder:
         by_tag: dict[bytes, list[Marker]] = defaultdict(list)
         for marker in markers:
             by_tag[marker.tag].append(marker)
-        often, *seldom = _alike(by_tag)
-        self._searches = (_Search(often), *map(_Search, seldom))
-        self._again = re.compile(_pattern(often)).search
-        self._splitting = re.compile(b"(%b[^\\n]*)" % _pattern(often))
+        often, seldom = _often_and_seldom(by_tag)
+        first = often[0][:1]
+        # The library finds a literal several times sooner than an expression: rare tags are made
+        # to begin like the others, with a byte that no line has.
+        self._sign = first + _CONTROL
+        self._seldom = seldom
+        tag = _pattern((*often, self._sign))
+        self._search = re.compile(tag).search
+        self._tags = re.compile(tag).finditer
+        self._splitting = re.compile(b"(%b[^\\n]*)" % tag)
         self._readers = _readers(by_tag)
         self._elsewhere = elsewhere
         # No text has a line end.
@@ -103,63 +101,67 @@ class Finder:
         self._naming = re.compile(
             b"%b([\\w-]{0,%d})[\\w-]*" % (re.escape(self._key), _RESPONSE_BYTES)
         )
-        self._known: dict[bytes, Event | None] = {}
+        self._known: dict[bytes, _Said] = {}
         self._known_bytes = 0
 
     def find(self, data: bytes) -> Found:
         """Return the texts in *data* that may say something."""
-        found, begin = Found(data), 0
-        for position in _positions(self._searches[1:], data):
-            if position < begin:
-                continue
-            start = data.rfind(_LINE_END, begin, position) + 1 or begin
-            found.add(self._splitting.split(data[begin:start]))
-            end = data.find(_LINE_END, position)
-            begin = end if end >= 0 else len(data)
-            line = data[start:begin]
-            first = min((position - start, *self._searches[0](line)))
-            found.add_line(line, first)
-        found.add(self._splitting.split(data[begin:] if begin else data))
-        return found
+        seldom = sorted({*_positions(self._seldom, data)})
+        bounds = pairwise((0, *seldom, len(data)))
+        signed = self._sign.join(data[begin:end] for begin, end in bounds) if seldom else data
+        return Found(data, self._splitting.split(signed), self._sign)
 
     def read(self, found: Found) -> Iterator[Hit]:
         """Yield what the texts of *found* say, in their order."""
-        recall, key, split, again = self._known.get, self._key, self._naming.split, self._again
-        name, seldom = None if self._elsewhere is None else self._named, found.seldom
-        for index, text in enumerate(found.texts()):
+        texts = found.texts()
+        alike, names = self._without_names(texts)
+        name = None if self._elsewhere is None else self._named
+        for index, said in enumerate(map(self._known.get, alike)):
+            event, count = said or self._learn(alike[index])
             response = None
-            if (event := recall(text, _NEW)) is _NEW:
-                like = text
-                if key in text:
-                    # Hardly any line would be like another with the name in it.
-                    head, response, tail = split(text, 1)
-                    like = head + key + tail
-                    event = recall(like, _NEW)
-                if event is _NEW:
-                    if index in seldom or again(text, 1) or len(text) > _REACH_BYTES:
-                        yield from self._read_all(found, index, text)
-                        continue
-                    event = self._read_alone(like)
+            if count:
+                response = next(names)
+                for _ in range(1, count):
+                    next(names)
             if event is not None:
                 response = response or event.response
                 yield index, event if name is None else name(found, index, event), response
+            elif said is None:
+                yield from self._read_all(found, index, texts[index])
 
-    def _read_alone(self, like: bytes) -> Event | None:
-        """Return what a text with one tag says, and remember it for all that are like it."""
-        event = self._readers[like[:DISTINCT_BYTES]].read(like)
+    def _without_names(self, texts: list[bytes]) -> tuple[list[bytes], Iterator[bytes]]:
+        """Return *texts* without the names of their responses, and these names.
+
+        Hardly any text would be like another with a name in it.
+        """
+        if not texts or self._key == _LINE_END:
+            return texts, iter(())
+        parts = self._naming.split(_LINE_END.join(texts))
+        return self._key.join(parts[::2]).split(_LINE_END), iter(parts[1::2])
+
+    def _learn(self, text: bytes) -> _Said:
+        """Return what a *text* without names says, or None; it is remembered for the next time.
+
+        A text with several tags is not: it has to be read as a whole.
+        """
+        names = text.count(self._key)
+        if len(text) > _REACH_BYTES or self._search(text, 1):
+            return None, names
+        said = text.removeprefix(self._sign)
+        event = self._readers[said[:DISTINCT_BYTES]].read(said)
         if event is None or event.response is None:
-            self._known_bytes += 2 * len(like) + _EVENT_BYTES
+            self._known_bytes += 2 * len(text) + _EVENT_BYTES
             if self._known_bytes > _REMEMBERED_BYTES:
                 self._known.clear()
                 self._known_bytes = 0
-            self._known[like] = event
-        return event
+            self._known[text] = event, names
+        return event, names
 
     def _read_all(self, found: Found, index: int, text: bytes) -> Iterator[Hit]:
         """Yield what each tag in *text* says, each with a response of its own."""
-        searches = self._searches if index in found.seldom else self._searches[:1]
-        for start in _positions(searches, text):
-            said, response = text[start : start + _REACH_BYTES], None
+        for tag in self._tags(text):
+            start, response = tag.start(), None
+            said = text[start : start + _REACH_BYTES].replace(self._sign, b"")
             if self._key in said:
                 head, response, tail = self._naming.split(said, 1)
                 said = head + self._key + tail
@@ -180,44 +182,24 @@ class Finder:
         return Event(event.marker, (("call", name[1]),), event.response, event.fields)
 
 
-class _Search:
-    """Looks for tags that begin alike."""
-
-    def __init__(self, tags: Sequence[bytes]) -> None:
-        # The library finds a literal several times sooner than an expression.
-        self._prefix = _common_prefix(tags)
-        self._match = re.compile(_pattern(tags)).match
-
-    def __call__(self, data: bytes) -> list[int]:
-        """Return where in *data* they stand."""
-        found = []
-        position = data.find(self._prefix)
-        while position >= 0:
-            if self._match(data, position):
-                found.append(position)
-            position = data.find(self._prefix, position + 1)
-        return found
-
-
-def _common_prefix(tags: Sequence[bytes]) -> bytes:
-    # What the first and the last in order share, all share.
-    first, last = min(tags), max(tags)
-    differs = (
-        index for index, pair in enumerate(zip(first, last, strict=False)) if len({*pair}) > 1
-    )
-    return first[: next(differs, len(first))]
-
-
-def _positions(searches: Iterable[_Search], data: bytes) -> list[int]:
-    return sorted(position for search in searches for position in search(data))
-
-
-def _alike(tags: Iterable[bytes]) -> list[list[bytes]]:
-    """Return *tags* grouped by their first byte, the largest group first, in it the longest."""
+def _often_and_seldom(tags: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Return the tags that begin like most do, the longest first, and the beginnings of others."""
     by_first: dict[bytes, list[bytes]] = defaultdict(list)
     for tag in sorted(tags, key=len, reverse=True):
         by_first[tag[:1]].append(tag)
-    return sorted(by_first.values(), key=len, reverse=True)
+    often, *groups = sorted(by_first.values(), key=len, reverse=True)
+    seldom = [tag for group in groups for tag in group]
+    return often, [
+        tag for tag in seldom if not any(tag.startswith(each) for each in seldom if each != tag)
+    ]
+
+
+def _positions(literals: Iterable[bytes], data: bytes) -> Iterator[int]:
+    for literal in literals:
+        position = data.find(literal)
+        while position >= 0:
+            yield position
+            position = data.find(literal, position + 1)
 
 
 def _pattern(tags: Sequence[bytes]) -> bytes:

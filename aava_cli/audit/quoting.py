@@ -7,6 +7,7 @@ show them; neither says that anything happened.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _CODE = re.compile(
     rb"(?:^|[|:Z\]])\s*#+ "
@@ -16,6 +17,8 @@ _CODE = re.compile(
 _SPEECH = re.compile(rb"\b(?:AI|User) said: |\b(?:text_)?preview=")
 
 
+# Most lines begin alike.
+@lru_cache(maxsize=256)
 def is_quoted(before: bytes) -> bool:
     """Return whether a marker behind *before* is a line of code, or a comment."""
     return _CODE.search(before) is not None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aava_cli.audit.plan import Source
 
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 17
 _HEAD_BYTES = 8192
 # A log in another script has many bytes above 127, and hardly any of these; of what is packed or
 # random they are a tenth.

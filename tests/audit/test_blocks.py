@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aava_cli.audit.around import AROUND_BYTES
-from aava_cli.audit.blocks import BLOCK_BYTES, Block, LineCutter, cleaned, cut_blocks
+from aava_cli.audit.blocks import LONGEST_LINE_BYTES, Block, LineCutter, cleaned, cut_blocks
 from aava_cli.audit.collectors import Collector
 from aava_cli.audit.excerpts import excerpts
 from aava_cli.audit.places import Here, Place
@@ -42,10 +42,10 @@ def test_blocks_are_all_of_the_stream(data: bytes, chunk_bytes: int) -> None:
 
 def test_line_without_end_is_cut() -> None:
     """Of a line of megabytes the beginning counts, and the next line has its number."""
-    long = b"x" * (3 * BLOCK_BYTES)
+    long = b"x" * (3 * LONGEST_LINE_BYTES)
     blocks = list(cut_blocks([b"one\n" + long + b"\nthree\n"]))
     data = b"".join(block.data for block in blocks)
-    assert len(data) < BLOCK_BYTES
+    assert len(data) < LONGEST_LINE_BYTES
     assert data.endswith(b"\nthree\n")
     assert (3, 4 + len(long) + 1) == origins(blocks[-1])[-1]
 

@@ -181,3 +181,12 @@ def test_call_that_is_heard_of_at_its_end_alone_may_have_had_every_line() -> Non
     assert {ONE.call, TWO.call} == set(found.calls)
     for verdicts in found.calls.values():
         assert {"UNDECIDABLE", "MANUAL"} == {each.status for each in verdicts.values()}
+
+
+def test_call_that_says_the_same_again_and_again_has_hardly_begun() -> None:
+    """How long it goes on is told by kinds of lines, also by those that no check watches."""
+    heard: Lines = (("P", "👤 [REALTIME] User said: שלום"), ("P", "🤖 [REALTIME] AI said: שלום"))
+    lines = (*opening(TWO), *heard * 4, *ending(TWO)[:1], STUCK, *ending(TWO)[1:])
+    found = audit(plain(("", line) for line in (*normal(1)[:-1], *printed(lines))))
+    assert ["UNDECIDABLE"] * 2 == [each["F2"].status for each in found.calls.values()]
+    assert {"f2_violation": 1} == found.alarms
