@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.calls import Call
 from aava_cli.audit.checks import CHECKS
 from aava_cli.audit.judging import Judged, judge_all, scenario_of
 from aava_cli.audit.places import Here, Sightings
+from aava_cli.audit.processes import Processes
 from aava_cli.audit.quoting import is_quoted, is_speech
-from aava_cli.audit.streams import Stream
 from aava_cli.audit.verdicts import Status
 from aava_cli.audit.watching import Watch
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Mapping
 
     from aava_cli.audit.blocks import Block
     from aava_cli.audit.collectors import Collector
     from aava_cli.audit.markers import Event, Marker
+    from aava_cli.audit.processes import AnyStream
     from aava_cli.audit.profile import Profile
     from aava_cli.audit.watching import Step
 
 RUN = "run"
 # Where hits are closer than that, to look at the whole block takes less than at each.
 _CLOSE_BYTES = 500
-# Processes that are followed at a time; more make room for each other.
-_MOST_STREAMS = 128
 # So long after its end hardly any line of a call comes: it is told, and counted once it is final.
 _TOLD_AFTER_S = 2.0
 # A call that goes on is not silent for so long.
@@ -73,8 +72,8 @@ class Auditor:
         self._watch = Watch(self._call_checks, profile.limits)
         self._watch_run = Watch(self._run_checks, profile.limits)
         self._here = Here(context_lines)
-        self._streams: OrderedDict[tuple[str, bytes], Stream] = OrderedDict()
-        self._unattributed: Counter[str] = Counter()
+        self._processes = Processes(profile, self._finish)
+        self._stream = self._processes.stream
         self._run = Call(RUN, 0, started=True)
         self.events = 0
         self.has_calls = False
@@ -83,6 +82,10 @@ class Auditor:
     def keep_timelines(self) -> None:
         """Keep what a drawing of each call needs."""
         self._watch.keeps_timelines = True
+
+    def join_groups(self) -> None:
+        """Take what groups of sources say of a call that their lines name for one call's."""
+        self._processes.join_groups()
 
     def feed(self, source: str, group: str, collector: Collector, block: Block) -> None:
         """Take the lines of one block of *source*; the calls of a *group* go on in it."""
@@ -120,7 +123,7 @@ class Auditor:
         self.events += events
         here.leave()
 
-    def _look_closely(self, stream: Stream, event: Event, response: bytes | None) -> Call | None:
+    def _look_closely(self, stream: AnyStream, event: Event, response: bytes | None) -> Call | None:
         """Return the call of an event of no ordinary kind; None where it may be of none."""
         marker = event.marker
         if not self.has_calls:
@@ -166,7 +169,7 @@ class Auditor:
         if events != self.events:
             self._heard_at = (self.events, now)
         is_silent = events == self.events and now - since >= _SILENCE_S
-        for stream in self._streams.values():
+        for stream in self._processes:
             for call in stream.over(is_silent=is_silent):
                 if call.over_since is None:
                     call.over_since = now
@@ -175,8 +178,7 @@ class Auditor:
 
     def finish(self) -> Judged | None:
         """Report every call that is left, and return the verdicts on the run, if there are any."""
-        for stream in self._streams.values():
-            stream.finish()
+        self._processes.finish()
         if not self._run_checks:
             return None
         self._run.ended = self._run.done = True
@@ -184,23 +186,7 @@ class Auditor:
 
     def unattributed(self) -> Counter[str]:
         """Return how many lines belong to no call that can be told, by kind."""
-        total = self._unattributed.copy()
-        for stream in self._streams.values():
-            total.update(stream.unattributed)
-        return total
-
-    def _stream(self, group: str, process: bytes) -> Stream:
-        key = (group, process)
-        found = self._streams.get(key)
-        if found is not None:
-            self._streams.move_to_end(key)
-            return found
-        if len(self._streams) >= _MOST_STREAMS:
-            _, idle = self._streams.popitem(last=False)
-            idle.finish()
-            self._unattributed.update(idle.unattributed)
-        found = self._streams[key] = Stream(group, self._profile, self._finish)
-        return found
+        return self._processes.unattributed()
 
     def _finish(self, call: Call) -> None:
         self._here.settle()

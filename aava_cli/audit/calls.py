@@ -36,6 +36,7 @@ class Call:
         "over_since",
         "overtaken",
         "responses",
+        "shared",
         "source",
         "started",
         "steps",
@@ -54,6 +55,8 @@ class Call:
         self.is_replaced = False
         # A call that seemed to be over went on: lines of one may have been taken for the other's.
         self.is_shared = False
+        # The kinds of lines of which some that this one was given may be another's.
+        self.shared: set[str] = set()
         self.ids: dict[str, list[bytes]] = {}
         self.channels: set[str] = set()
         self.ambiguous: Counter[str] = Counter()
@@ -85,3 +88,15 @@ def ended(call: Call, ids: tuple[tuple[str, bytes], ...], closing: Iterable[Call
     (kind, value), *others = ids
     earlier = (each for each in closing if each.is_replaced and not each.done and not others)
     return next((each for each in earlier if value in each.ids.get(kind, ())), call)
+
+
+def ended_again(call: Call, event: Event, going_on: Iterable[Call]) -> Call:
+    """Return which connection of *call* ended, where one did already, as *event* says again.
+
+    It is the one that has none of its names so far.
+    """
+    if not call.ended or event.marker.kind not in call.steps:
+        return call
+    kinds = {kind for kind, _ in event.ids}
+    later = [each for each in going_on if each.opened > call.closed and kinds.isdisjoint(each.ids)]
+    return later[0] if len(later) == 1 else call

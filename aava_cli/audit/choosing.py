@@ -38,6 +38,8 @@ class Candidate:
             self.builder.take,
             self.builder.preview,
         )
+        if len({each.group for each in plan.sources}) > 1:
+            self.auditor.join_groups()
         if plan.timeline is not None:
             self.auditor.keep_timelines()
         self._told: deque[tuple[str, Status, tuple[str, ...]]] = deque(maxlen=_MOST_TOLD)

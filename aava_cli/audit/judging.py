@@ -66,6 +66,8 @@ def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
     if call.is_mixed or call.is_shared:
         doubt = _MIXED if call.is_mixed else _SHARED
         return undecidable(f"{verdict.reason}, but {doubt}", verdict.figures, seen)
+    if not call.shared.isdisjoint(check.watches):
+        return undecidable(f"{verdict.reason}, but {_SHARED}", verdict.figures, seen)
     if verdict.status not in _RESTS_ON_SILENCE and not verdict.by_absence:
         return verdict
     return _unless_silent(verdict, call, check, profile)

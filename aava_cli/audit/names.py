@@ -17,8 +17,11 @@ _MOST_OF_THE_PAST = 1024
 class Names:
     """The names of a stream's calls, each of a kind; *full* tells a whole name from a beginning."""
 
-    def __init__(self, full: Mapping[str, re.Pattern[bytes]]) -> None:
+    def __init__(
+        self, full: Mapping[str, re.Pattern[bytes]], most_of_the_past: int = _MOST_OF_THE_PAST
+    ) -> None:
         self._full = full
+        self._most_of_the_past = most_of_the_past
         self._calls: dict[tuple[str, bytes], Call] = {}
         self._past: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
@@ -65,5 +68,5 @@ class Names:
                 if self._calls.get((kind, value), call) is call:
                     self._calls.pop((kind, value), None)
                     self._past[kind, value] = None
-        while len(self._past) > _MOST_OF_THE_PAST:
+        while len(self._past) > self._most_of_the_past:
             self._past.popitem(last=False)

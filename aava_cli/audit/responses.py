@@ -21,6 +21,10 @@ class Responses:
         self._calls: OrderedDict[bytes, Call | None] = OrderedDict()
         self.get = self._calls.get
 
+    def is_known(self, response: bytes) -> bool:
+        """Return whether *response* was heard of, be it as one that several calls share."""
+        return response in self._calls
+
     def remember(self, response: bytes, call: Call | None) -> None:
         """Note that *response* is of *call*; None where that is not known."""
         for name in {response, response[:_SHORT_BYTES]}:

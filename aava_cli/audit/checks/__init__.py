@@ -17,6 +17,7 @@ from aava_cli.audit.checks import (
     prompt,
     sound,
     speech,
+    zones,
 )
 from aava_cli.audit.checks.registry import CHECKS, Check, Machine
 
@@ -35,4 +36,5 @@ __all__ = [
     "prompt",
     "sound",
     "speech",
+    "zones",
 ]

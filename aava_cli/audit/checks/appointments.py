@@ -1,14 +1,13 @@
-"""D: appointments are made with the right tools, at the right time, and never only in words."""
+"""D1 to D3: appointments are made with the right tools, and never only in words."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
 from aava_cli.audit.checks.wording import Claims, spoken
 from aava_cli.audit.places import Sightings
-from aava_cli.audit.verdicts import failed, manual, not_triggered, passed, undecidable
+from aava_cli.audit.verdicts import failed, manual, not_triggered, passed, undecidable, warned
 
 if TYPE_CHECKING:
     from aava_cli.audit.markers import Event
@@ -120,30 +119,43 @@ class BookingOrder:
 class BookingClaims:
     """The AI says that an appointment is made only when one is."""
 
-    __slots__ = ("_booked", "_claims", "_failures", "_wording")
+    __slots__ = ("_booked", "_claims", "_doubtful", "_failures", "_has_failed", "_wording")
 
     def __init__(self, limits: Limits) -> None:
         self._wording = Claims(limits.words)
         self._booked = self._failures = 0
-        self._claims = Sightings()
+        # Whether the last booking failed, and what was claimed since.
+        self._has_failed = False
+        self._claims, self._doubtful = Sightings(), Sightings()
 
     def on_book_success(self, event: Event, here: Here) -> None:
         """Count appointments."""
         del event, here
         self._booked += 1
+        self._has_failed = False
 
     on_book_already = on_book_success
 
-    def _fail(self, event: Event, here: Here) -> None:
+    def on_check_none(self, event: Event, here: Here) -> None:
+        """Count what cannot be booked."""
         del event, here
         self._failures += 1
 
-    on_book_failed = on_book_tool_failed = on_check_failed = on_check_none = _fail
+    on_check_failed = on_check_none
+
+    def on_book_failed(self, event: Event, here: Here) -> None:
+        """Count a booking that failed."""
+        self.on_check_none(event, here)
+        self._has_failed = True
+
+    on_book_tool_failed = on_book_failed
 
     def on_ai_said(self, event: Event, here: Here) -> None:
         """Note a claim; the appointment may have been made already, or be printed late."""
         if self._wording.are_in(spoken(event.text("text"))):
             self._claims.add(here)
+            if self._has_failed:
+                self._doubtful.add(here)
 
     def verdict(self, known: Known) -> Verdict:
         """Return whether a claim has nothing behind it."""
@@ -157,6 +169,9 @@ class BookingClaims:
                 return undecidable("the log lacks where it may have been booked", figures)
             reason = "an appointment was claimed and not made"
             return failed(reason, self._claims, figures, by_absence=True)
+        if self._doubtful.count:
+            reason = "claimed behind a booking that failed; another was made"
+            return warned(reason, self._doubtful, figures)
         if self._failures:
             return passed("a failure was not called a success", figures)
         return not_triggered("nothing failed", figures)
@@ -191,46 +206,3 @@ class SpeaksAfterTool:
         del known
         reason = "what the tool answered is not logged: listen to the call"
         return manual(reason, {"tools": self._tools, "followed_by_response": self._with_response})
-
-
-@check("D4", "appointments are in the zone's own time", needs=("logger",))
-class TimeZone:
-    """The offset of every time is that of its zone on that day."""
-
-    __slots__ = ("_times", "_unknown", "_wrong")
-
-    def __init__(self, limits: Limits) -> None:
-        del limits
-        self._times = 0
-        self._unknown = 0
-        self._wrong = Sightings()
-
-    def on_timezone(self, event: Event, here: Here) -> None:
-        """Compare one time with the time zone database."""
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-        self._times += 1
-        try:
-            time = datetime.fromisoformat(event.text("time"))
-            zone = ZoneInfo(event.text("zone"))
-            # In the hour that clocks go through twice, both offsets are the zone's.
-            offsets = {time.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
-        except (ValueError, OSError, OverflowError, ZoneInfoNotFoundError):
-            self._unknown += 1
-            return
-        if time.utcoffset() is None:
-            self._unknown += 1
-        elif time.utcoffset() not in offsets:
-            self._wrong.add(here)
-
-    def verdict(self, known: Known) -> Verdict:
-        """Return whether an offset is wrong."""
-        del known
-        if self._wrong.count:
-            return failed("the offset is not the zone's on that day", self._wrong)
-        if self._unknown:
-            reason = "no such zone in this host's database, or no time with an offset"
-            return undecidable(reason, {"times": self._times, "unknown": self._unknown})
-        if self._times:
-            return passed("every offset is the zone's", {"times": self._times})
-        return not_triggered("no time was converted")

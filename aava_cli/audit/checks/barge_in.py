@@ -124,6 +124,7 @@ class ServerCancels:
     """A response that the server cancelled was cancelled by a confirmed barge-in first.
 
     The pipeline's own complaint is not believed after a confirmation: it never learns of one.
+    That there was none can only be told where the logger is, which would print it.
     """
 
     __slots__ = ("_by_server", "_confirmed", "_done", "_excused", "_violations", "_waiting")
@@ -173,9 +174,12 @@ class ServerCancels:
         violations = self._violations.with_places(self._waiting)
         figures = {"responses": self._done, "by_server": self._by_server, "excused": self._excused}
         if violations.count:
-            is_logged = "logger" in known.channels
-            reason = "" if is_logged else "; the logger, which would confirm it, is absent"
-            reason = f"the server cancelled a response{reason}"
+            reason = "the server cancelled a response"
+            if "logger" not in known.channels:
+                reason += "; the logger, which would confirm it, is absent"
+                return undecidable(reason, figures, violations)
+            if not known.started or not (known.ended or self._violations.count):
+                return undecidable("the log is cut where it may be confirmed", figures, violations)
             return failed(reason, violations, figures, by_absence=True)
         if not self._done:
             return undecidable("the end of no response is in the log", figures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
@@ -24,8 +24,9 @@ _MOST_RESPONSES = 8
 class BargeIn:
     """Each confirmation is followed by a cancellation, and each cancellation was confirmed.
 
-    What was confirmed in two responses was cancelled twice. Confirmations and cancellations keep
-    their order; the beginning of a response comes over another pipe, a little before or after.
+    What was confirmed in two responses was cancelled twice; what is said on in a turn that was
+    cancelled finds nothing to cancel. Confirmations and cancellations keep their order; the
+    beginning of a response comes over another pipe, a little before or after.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class BargeIn:
         "_candidates",
         "_confirmed",
         "_counted",
+        "_cut",
         "_failed",
         "_flushed",
         "_flushes",
@@ -51,6 +53,8 @@ class BargeIn:
         self._turns: OrderedDict[bytes, int] = OrderedDict()
         # The first confirmation of each turn that nothing was cancelled for.
         self._waiting: dict[int, Place] = {}
+        # Turns that were cut off: their response is cancelled, whatever is confirmed again.
+        self._cut: deque[int] = deque(maxlen=_MOST_RESPONSES)
         self._uncancelled, self._unconfirmed = Sightings(), Sightings()
         self._failed = Sightings()
 
@@ -74,19 +78,24 @@ class BargeIn:
         """Expect a cancellation; a second confirmation in the same turn changes nothing."""
         del event
         self._confirmed += 1
-        if self._turn not in self._waiting:
+        if self._turn not in self._waiting and self._turn not in self._cut:
             if len(self._waiting) >= _MOST_WAITING:
                 self._uncancelled.add_place(self._waiting.pop(min(self._waiting)))
             self._waiting[self._turn] = here.place()
 
     def on_cancelled(self, event: Event, here: Here) -> None:
         """Take it for what was confirmed in the response's turn, or else for the last."""
+        turn = self._turns.get(event.response or b"", 0)
+        if turn in self._cut and turn not in self._waiting and event.response in self._turns:
+            # It is told again of the same response.
+            return
         self._cancelled += 1
         if not self._waiting:
             self._unconfirmed.add(here)
             return
-        turn = self._turns.get(event.response or b"", 0)
-        self._waiting.pop(turn if turn in self._waiting else max(self._waiting))
+        confirmed = turn if turn in self._waiting else max(self._waiting)
+        del self._waiting[confirmed]
+        self._cut.append(confirmed)
 
     def on_cancel_failed(self, event: Event, here: Here) -> None:
         """Note that the response went on."""

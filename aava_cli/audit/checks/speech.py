@@ -136,5 +136,5 @@ class Repetition:
         if not self._said:
             return undecidable("nothing that the AI said is in the log", figures)
         if self._longest == _TWICE and not self._warned:
-            return warned("said twice in a row", None, figures)
+            return warned("said twice in a row", None, figures, by_absence=True)
         return passed("nothing was repeated for long", figures)

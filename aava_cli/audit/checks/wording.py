@@ -40,13 +40,14 @@ def spoken(text: str) -> str:
 class Claims:
     """Tells what is claimed from what is denied, asked, or only may be."""
 
-    __slots__ = ("_conditions", "_negations", "_phrases", "_tags")
+    __slots__ = ("_conditions", "_idioms", "_negations", "_phrases", "_tags")
 
     def __init__(self, words: Mapping[str, Collection[str]]) -> None:
         self._phrases = words.get("claims", ())
         self._negations = words.get("negations", ())
         self._conditions = words.get("conditions", ())
         self._tags = words.get("question_tags", ())
+        self._idioms = _any_of(words.get("idioms", ()))
 
     def are_in(self, text: str) -> bool:
         """Return whether *text* claims it in one of its clauses."""
@@ -67,8 +68,15 @@ class Claims:
             behind.rstrip(_PUNCTUATION).endswith(f" {tag}") for tag in self._tags
         ):
             return False
-        words = _WORDS.findall(before)
+        words = _WORDS.findall(self._idioms.sub(" ", before))
         return not (_is_denied(words, self._negations) or any(w in self._conditions for w in words))
+
+
+def _any_of(phrases: Collection[str]) -> re.Pattern[str]:
+    """Return what finds any of *phrases* as whole words, the longest that fits."""
+    longest_first = sorted(phrases, key=len, reverse=True)
+    words = ("\\s+".join(map(re.escape, each.split())) for each in longest_first)
+    return re.compile(rf"\b(?:{'|'.join(words)})\b" if phrases else "(?!)")
 
 
 def _is_denied(words: Sequence[str], negations: Collection[str]) -> bool:
