@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.errors import NotPossible
 from aava_cli.serve.connection import converse
-from aava_cli.serve.guard import Guard
+from aava_cli.serve.guard import Guard, guarded
 from aava_cli.serve.limits import MIB
 from aava_cli.serve.models import Models
 from aava_cli.serve.notify import Notifier
@@ -135,8 +135,8 @@ def build_app(daemon: Daemon, web: Web) -> Starlette:
 def _server(app: Starlette, guard: Guard) -> Server:
     from uvicorn import Config, Server
 
-    from aava_cli.serve.doorway import http_protocol
-    from aava_cli.serve.wire import websocket_protocol
+    from aava_cli.serve.doorway import Http
+    from aava_cli.serve.wire import Wire
 
     class Quiet(Server):
         """Leaves signals alone: it would close calls without a word, and raise them again."""
@@ -148,8 +148,8 @@ def _server(app: Starlette, guard: Guard) -> Server:
     return Quiet(
         Config(
             app,
-            http=http_protocol(guard),
-            ws=websocket_protocol(guard),
+            http=guarded(Http, guard),
+            ws=guarded(Wire, guard),
             ws_ping_interval=60,
             ws_ping_timeout=120,
             timeout_graceful_shutdown=_STOP_S,
