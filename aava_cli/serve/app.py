@@ -44,7 +44,7 @@ def run(config: ServeConfig) -> None:
     """Serve until SIGTERM, SIGHUP or SIGINT.
 
     Raises:
-        NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
+        NotPossible: the port cannot be bound, or a file cannot be written.
     """
     asyncio.run(serve(config))
 
@@ -53,9 +53,8 @@ async def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM, SIGHUP or SIGINT; no worker is left when this returns.
 
     Raises:
-        NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
+        NotPossible: the port cannot be bound, or a file cannot be written.
     """
-    _check_descriptor(config.ready_fd)
     _allow_files(config.limits.sockets + _OWN_FILES)
     _give_memory_back()
     models = Models(config.settings, config.env, config.limits)
@@ -101,15 +100,6 @@ def _give_memory_back() -> None:
     # The GNU library keeps them for the next ones after it has seen a few, and so for good.
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, MIB)
-
-
-def _check_descriptor(number: int | None) -> None:
-    try:
-        if number is not None:
-            os.fstat(number)
-    except OSError as error:
-        message = f"nobody passed a descriptor {number} on: {error.strerror}"
-        raise NotPossible(message, hint="open what `--ready-fd` names") from error
 
 
 async def _load_first(models: Models, notifier: Notifier) -> None:
