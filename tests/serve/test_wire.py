@@ -43,6 +43,21 @@ def test_handshake_that_is_none_is_ended(start: Starter, header: bytes) -> None:
     assert b" 101 " not in received
 
 
+@pytest.mark.parametrize("path", [b"/generate", b"/none"])
+def test_garbage_after_a_request_is_no_failure_of_ours(start: Starter, path: bytes) -> None:
+    """Whoever sends it gets an answer; strangers would fill the log with what is said of it."""
+    daemon = start(**NO_MODELS)
+    asked = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for pause in (False, True):
+        with closing(raw(daemon, asked)) as broken:
+            received = broken.recv(12) if pause and path == b"/none" else b""
+            broken.sendall(b"zzz\r\n")
+            while piece := broken.recv(4096):
+                received += piece
+        assert received.startswith(b"HTTP/1.1 4")
+    assert "Traceback" not in daemon.log.read_text("utf-8")
+
+
 def test_pings_of_who_takes_no_answers_are_not_answered(start: Starter) -> None:
     """Their answers would heap up."""
     daemon = start(**NO_MODELS)
