@@ -197,6 +197,9 @@ class Wire(WebSocketsSansIOProtocol):
         self._stop_waiting()
         size = len(self.frames[0])
         self.frames = [bytes(self.frames[0])]
+        if self.curr_msg_data_type == "text" and not _is_text(self.frames[0]):
+            self._fail(CloseCode.INVALID_DATA, "this is not UTF-8")
+            return
         super().send_receive_event_to_app()
         if not self.close_sent:
             self._unhandled.append(size)
@@ -212,6 +215,14 @@ class Wire(WebSocketsSansIOProtocol):
         self._unread.clear()
         self.conn.reader.discard()
         self.frames = []
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _frame_bytes(data: bytearray) -> int | None:

@@ -58,6 +58,18 @@ def test_garbage_after_a_request_is_no_failure_of_ours(start: Starter, path: byt
     assert "Traceback" not in daemon.log.read_text("utf-8")
 
 
+def test_text_that_is_none_is_no_failure_of_ours(start: Starter) -> None:
+    """Its sender learns why its connection ends; nobody else needs to."""
+    daemon = start(**NO_MODELS)
+    with closing(talking(daemon)) as broken:
+        broken.sendall(frame(b"\xff"))
+        received = b""
+        while piece := broken.recv(4096):
+            received += piece
+    assert b"\x03\xefthis is not UTF-8" in received
+    assert "Traceback" not in daemon.log.read_text("utf-8")
+
+
 def test_pings_of_who_takes_no_answers_are_not_answered(start: Starter) -> None:
     """Their answers would heap up."""
     daemon = start(**NO_MODELS)
