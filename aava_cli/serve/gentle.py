@@ -57,6 +57,13 @@ class Gentle(H11Protocol):
         else:
             self.transport.close()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over, with what came behind the request."""
+        super().handle_websocket_upgrade(event)
+        early = self.conn.trailing_data[0]
+        if early:
+            self.transport.get_protocol().data_received(early)  # type: ignore[attr-defined]
+
     def _should_upgrade(self) -> bool:
         # Nobody would answer another request that asks for a WebSocket.
         return self.scope["method"] == "GET" and super()._should_upgrade()

@@ -24,6 +24,7 @@ from tests.daemon_fixture import DEADLINE_S, Client
 from tests.serve.over_http import client_of, metric
 from tests.serve.test_cli import serving
 from tests.serve.test_pressure import model_pid, stopped, wait_for
+from tests.serve.test_strangers import raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +104,25 @@ def test_requests_over_http_are_waited_for(start: Starter) -> None:
             daemon.wait_until(lambda status: status["state"] == "stopping")
         assert 200 == asked.result().status_code
     assert 0 == daemon.process.wait(DEADLINE_S)
+
+
+def test_upload_that_does_not_end_in_time_is_told(start: Starter) -> None:
+    """It may come again where the daemon runs again; that is no failure of ours."""
+    daemon = start(limits={"drain_s": 0.2})
+    begun = b"POST /stt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n"
+    kind = b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x"
+    with contextlib.closing(raw(daemon, begun + kind)) as upload, client_of(daemon) as client:
+        wait_for(lambda: metric(client, "aava_http_requests") == 1)
+        terminate(daemon)
+        received = upload.recv(4096)
+        while piece := upload.recv(4096):
+            received += piece
+    assert 0 == daemon.process.wait(DEADLINE_S)
+    assert (True, True) == (
+        received.startswith(b"HTTP/1.1 503 "),
+        received.endswith(b'{"detail":"the daemon is stopping"}'),
+    )
+    assert "Traceback" not in daemon.log.read_text("utf-8")
 
 
 def test_second_signal_means_at_once(start: Starter) -> None:

@@ -43,6 +43,19 @@ def test_handshake_that_is_none_is_ended(start: Starter, header: bytes) -> None:
     assert b" 101 " not in received
 
 
+@pytest.mark.parametrize("before", [b"", HEALTH])
+def test_message_may_come_with_the_handshake(start: Starter, before: bytes) -> None:
+    """However much of it: what is lost could not be told from what was never sent."""
+    daemon = start(**NO_MODELS)
+    messages = frame(b'{"type": "status"}') + frame(bytes(9000), opcode=2) + frame(b"{}")
+    received = b""
+    with closing(raw(daemon, before + HANDSHAKE + messages)) as eager:
+        while b"expected an object" not in received:
+            received += eager.recv(4096)
+    assert b" 101 " in received
+    assert b"status_response" in received
+
+
 @pytest.mark.parametrize("path", [b"/generate", b"/none"])
 def test_garbage_after_a_request_is_no_failure_of_ours(start: Starter, path: bytes) -> None:
     """Whoever sends it gets an answer; strangers would fill the log with what is said of it."""
