@@ -9,14 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.process import (
-    GOODBYE_S,
-    REQUEST_TIMEOUT_S,
-    NotBegun,
-    Wanted,
-    Worker,
-    start_worker,
-)
+from aava_cli.serve.process import GOODBYE_S, REQUEST_TIMEOUT_S, NotBegun, Wanted, Worker
+from aava_cli.serve.starting import start_worker
 from aava_cli.serve.tally import Tally
 from aava_cli.serve.values import check_wanted
 

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from aava_cli.serve.engines import EngineError, Speech
-from aava_cli.serve.process import Wanted, Worker, start_worker
+from aava_cli.serve.process import Wanted, Worker
 from aava_cli.serve.slot import Slot
+from aava_cli.serve.starting import start_worker
 from aava_cli.serve.worker import prove
 from tests.serve.sounds import encoded, tone
 
