@@ -68,6 +68,8 @@ def test_garbage_after_a_request_is_no_failure_of_ours(start: Starter, path: byt
             while piece := broken.recv(4096):
                 received += piece
         assert received.startswith(b"HTTP/1.1 4")
+    with closing(raw(daemon, b"zzz\r\n\r\n")) as broken:
+        assert broken.recv(12) == b"HTTP/1.1 400"
     assert "Traceback" not in daemon.log.read_text("utf-8")
 
 
@@ -142,7 +144,8 @@ def _slow_to_listen(listens: threading.Event) -> Iterator[int]:
         await send({"type": "websocket.accept"})
         await asyncio.to_thread(listens.wait)
         for _ in range(2):
-            await receive()
+            if (await receive())["type"] == "websocket.disconnect":
+                return
         await send({"type": "websocket.send", "text": "heard"})
         await receive()
 
@@ -172,3 +175,16 @@ def test_who_waits_for_its_turn_is_not_taken_for_gone() -> None:
         assert not listens.wait(1)
         listens.set()
         assert "heard" == patient.recv(timeout=DEADLINE_S)
+
+
+def test_who_answers_no_pings_is_gone() -> None:
+    """Where it could have been heard."""
+    with (
+        _slow_to_listen(threading.Event()) as port,
+        closing(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)) as gone,
+    ):
+        gone.sendall(HANDSHAKE)
+        received = b""
+        while piece := gone.recv(4096):
+            received += piece
+    assert b"keepalive ping timeout" in received
