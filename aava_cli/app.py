@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 from importlib import import_module
@@ -11,16 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from aava_cli.commonoptions import COMMON_OPTIONS, take_common_options
 from aava_cli.errors import (
     EXIT_INTERRUPTED,
     AavaError,
     Bug,
     Interrupted,
-    NoSpace,
-    NotPossible,
     Stopped,
     Terminated,
-    UsageError,
+    environment_failure,
 )
 from aava_cli.output import Output
 from aava_cli.session import Session
@@ -86,19 +84,6 @@ _COMMANDS = {
 # The shell's completion asks with this variable instead of words.
 _COMPLETING = "_AAVA_COMPLETE"
 
-_FLAGS = {"--json", "--events", "--quiet"}
-_VALUES = {"--project": "project", "--models-dir": "models_dir", "--daemon": "daemon"}
-
-
-class CommonOptions:
-    """The options of every command, taken out of a command line."""
-
-    def __init__(self) -> None:
-        self.form: Form = "text"
-        self.quiet = False
-        self.flags: dict[str, str | None] = {}
-        self.rest: list[str] = []
-
 
 def main(argv: Sequence[str], *, build: Callable[[], typer.Typer] | None = None) -> int:
     """Run *argv* in the command tree of *build* and return the exit code; nothing else ends a run.
@@ -112,7 +97,7 @@ def main(argv: Sequence[str], *, build: Callable[[], typer.Typer] | None = None)
     except AavaError as error:
         failure = error
     except OSError as error:
-        failure = _environment_failure(error)
+        failure = environment_failure(error)
     except Terminated:
         failure = Stopped("terminated", hint="run the same command again")
     except (KeyboardInterrupt, typer.Abort):
@@ -139,8 +124,7 @@ def _run(argv: Sequence[str], output: Output, build: Callable[[], typer.Typer] |
             standalone_mode=False,
         )
     except _UsageProblem as problem:
-        everywhere = (*_FLAGS, *_VALUES)
-        raise usage_error(problem, output.command, everywhere=everywhere) from problem
+        raise usage_error(problem, output.command, everywhere=COMMON_OPTIONS) from problem
     if code == EXIT_INTERRUPTED:
         # Typer makes this of a Ctrl-C.
         raise KeyboardInterrupt
@@ -150,55 +134,6 @@ def _run(argv: Sequence[str], output: Output, build: Callable[[], typer.Typer] |
 def _nothing_asked(form: Form) -> list[str]:
     # A person gets the help; a program gets the error that no command was named.
     return ["--help"] if form == "text" else []
-
-
-def take_common_options(argv: Sequence[str]) -> CommonOptions:
-    """Take the options of every command out of *argv*, wherever they stand before `--`.
-
-    Raises:
-        UsageError: an option that needs a value has none.
-    """
-    common = CommonOptions()
-    words = iter(argv)
-    for word in words:
-        name, equals, value = word.partition("=")
-        if word == "--":
-            common.rest += [word, *words]
-        elif word in _FLAGS:
-            _apply_flag(common, word)
-        elif name in _VALUES:
-            common.flags[_VALUES[name]] = _require(name, value if equals else next(words, ""))
-        else:
-            common.rest.append(word)
-    return common
-
-
-def _apply_flag(common: CommonOptions, word: str) -> None:
-    match word:
-        case "--json":
-            common.form = "json"
-        case "--events":
-            common.form = "events"
-        case _:
-            common.quiet = True
-
-
-def _require(name: str, value: str) -> str:
-    # An empty value is a shell variable that was not set: the default would be another project.
-    if not value:
-        raise UsageError(f"`{name}` needs a value", hint="run `aava --help`")
-    return value
-
-
-def _environment_failure(error: OSError) -> AavaError:
-    """Return what an error of the file system means to the user."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        hint = "make room, then run the same command again"
-        return NoSpace(f"no space left: {error}", hint=hint)
-    if isinstance(error, PermissionError) and error.filename:
-        hint = f"run it as the owner: `ls -ld {error.filename}` shows who that is"
-        return NotPossible(f"this user may not use `{error.filename}`", hint=hint)
-    return NotPossible(str(error), hint="run `aava preflight` to see what is wrong here")
 
 
 def _command_words(rest: Sequence[str]) -> list[str]:

@@ -21,6 +21,7 @@ AavaError
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -191,3 +192,14 @@ def nearest(name: str, known: Iterable[str], *, count: int = 3) -> tuple[str, ..
         return SequenceMatcher(None, name.lower(), candidate.lower()).ratio()
 
     return tuple(sorted(sorted(known), key=likeness, reverse=True)[:count])
+
+
+def environment_failure(error: OSError) -> AavaError:
+    """Return what an error of the file system means to the user."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "make room, then run the same command again"
+        return NoSpace(f"no space left: {error}", hint=hint)
+    if isinstance(error, PermissionError) and error.filename:
+        hint = f"run it as the owner: `ls -ld {error.filename}` shows who that is"
+        return NotPossible(f"this user may not use `{error.filename}`", hint=hint)
+    return NotPossible(str(error), hint="run `aava preflight` to see what is wrong here")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from aava_cli.audio import alaw_decode, mulaw_decode, resample_piece
@@ -29,6 +30,8 @@ _TAG_OF_EXTENSIBLE = 24
 _UNKNOWN_BYTES = frozenset({0, 0x7FFF_FFFF, 0xFFFF_FFFF})
 _RATES_HZ = range(1000, 384_001)
 _MOST_CHANNELS = 8
+# A file may be made of millions, each of nothing.
+_MOST_CHUNKS = 1000
 _PIECE_S = 1
 _HINT = "convert it: `sox FILE -c 1 -b 16 converted.wav`"
 
@@ -88,7 +91,7 @@ def open_wav(file: BinaryIO) -> Wav:
     if riff != b"RIFF" or kind != b"WAVE":
         raise IntegrityError("this is not a WAV file", hint=_HINT)
     form: tuple[Any, ...] | None = None
-    for name, start, length in _chunks(file, size):
+    for name, start, length in islice(_chunks(file, size), _MOST_CHUNKS):
         if name == b"fmt ":
             form = _form_of(file.read(min(length, 64)))
         elif name == b"data" and form is not None:

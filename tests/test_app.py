@@ -16,7 +16,8 @@ import pytest
 import typer
 
 from aava_cli import __version__
-from aava_cli.app import build_app, main, new_app, take_common_options
+from aava_cli.app import build_app, main, new_app
+from aava_cli.commonoptions import take_common_options
 from aava_cli.errors import Busy, Terminated, UsageError
 from aava_cli.events import Log, Progress
 

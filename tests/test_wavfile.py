@@ -144,6 +144,14 @@ def test_what_cannot_be_read_is_named(file: BinaryIO, problem: str) -> None:
         open_wav(file)
 
 
+def test_file_of_countless_chunks_is_not_looked_through() -> None:
+    """It would take a minute for the largest upload, and others would be slowed down by it."""
+    nothing = chunk(b"JUNK", b"") * 2000
+    file = io.BytesIO(b"RIFF" + bytes(4) + b"WAVE" + nothing + wav(SOUND.tobytes()).read()[12:])
+    with pytest.raises(IntegrityError, match="holds no sound"):
+        open_wav(file)
+
+
 def test_frames_that_do_not_add_up_are_refused() -> None:
     """A frame is one sample of each channel."""
     data = bytearray(wav(b"abcd").read())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.errors import NotPossible
 from aava_cli.serve.connection import converse
-from aava_cli.serve.guard import Guard
+from aava_cli.serve.guard import Guard, guarded
 from aava_cli.serve.limits import MIB
 from aava_cli.serve.models import Models
 from aava_cli.serve.notify import Notifier
@@ -44,7 +44,7 @@ def run(config: ServeConfig) -> None:
     """Serve until SIGTERM, SIGHUP or SIGINT.
 
     Raises:
-        NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
+        NotPossible: the port cannot be bound, or a file cannot be written.
     """
     asyncio.run(serve(config))
 
@@ -53,9 +53,8 @@ async def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM, SIGHUP or SIGINT; no worker is left when this returns.
 
     Raises:
-        NotPossible: the port cannot be bound, or a file or descriptor cannot be written.
+        NotPossible: the port cannot be bound, or a file cannot be written.
     """
-    _check_descriptor(config.ready_fd)
     _allow_files(config.limits.sockets + _OWN_FILES)
     _give_memory_back()
     models = Models(config.settings, config.env, config.limits)
@@ -103,15 +102,6 @@ def _give_memory_back() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, MIB)
 
 
-def _check_descriptor(number: int | None) -> None:
-    try:
-        if number is not None:
-            os.fstat(number)
-    except OSError as error:
-        message = f"nobody passed a descriptor {number} on: {error.strerror}"
-        raise NotPossible(message, hint="open what `--ready-fd` names") from error
-
-
 async def _load_first(models: Models, notifier: Notifier) -> None:
     notifier.status("loading models; the port answers already")
     await models.load_selected()
@@ -135,8 +125,8 @@ def build_app(daemon: Daemon, web: Web) -> Starlette:
 def _server(app: Starlette, guard: Guard) -> Server:
     from uvicorn import Config, Server
 
-    from aava_cli.serve.doorway import http_protocol
-    from aava_cli.serve.wire import websocket_protocol
+    from aava_cli.serve.doorway import Http
+    from aava_cli.serve.wire import Wire
 
     class Quiet(Server):
         """Leaves signals alone: it would close calls without a word, and raise them again."""
@@ -148,8 +138,8 @@ def _server(app: Starlette, guard: Guard) -> Server:
     return Quiet(
         Config(
             app,
-            http=http_protocol(guard),
-            ws=websocket_protocol(guard),
+            http=guarded(Http, guard),
+            ws=guarded(Wire, guard),
             ws_ping_interval=60,
             ws_ping_timeout=120,
             timeout_graceful_shutdown=_STOP_S,

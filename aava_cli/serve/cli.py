@@ -127,6 +127,9 @@ def serve(  # noqa: PLR0913 - a limit each
     Beyond loopback a token (`LOCAL_WS_AUTH_TOKEN`) is required. After SIGTERM, or Ctrl-C, calls
     may go on for `--drain`; a second one ends them at once.
     """
+    from aava_cli.serve.notify import require_open
+
+    require_open(ready_fd)
     session: Session = ctx.obj
     settings = session.require_project()
     limits = replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from aava_cli.serve.gentle import Gentle
@@ -20,15 +21,6 @@ _FULL = b"\r\n".join(
 )
 
 
-def http_protocol(guard: Guard) -> type[Http]:
-    """Return HTTP with bounds on connections."""
-
-    class Guarded(Http):
-        _guard = guard
-
-    return Guarded
-
-
 class Http(Gentle):
     """A connection that has a place, and asks for something in time, or else ends."""
 
@@ -38,6 +30,10 @@ class Http(Gentle):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin, where there is a place."""
         super().connection_made(transport)
+        # Who takes nothing for so long is gone, or might as well be; also as a WebSocket.
+        patience_ms = round(self._guard.limits.upload_s * 1000)
+        own = transport.get_extra_info("socket")
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
         if self._guard.has_place(len(self.connections)):
             self._watch()
             return

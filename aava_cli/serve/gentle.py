@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
@@ -44,6 +45,24 @@ class Gentle(H11Protocol):
     def take(self, data: bytes) -> None:
         """Take *data*; a request may be among it."""
         super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell that what came is no request, where no other answer has begun; then end."""
+        if self.cycle is not None:
+            # Whoever answers it has nobody to answer any more.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over, with what came behind the request."""
+        super().handle_websocket_upgrade(event)
+        early = self.conn.trailing_data[0]
+        if early:
+            self.transport.get_protocol().data_received(early)  # type: ignore[attr-defined]
 
     def _should_upgrade(self) -> bool:
         # Nobody would answer another request that asks for a WebSocket.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aava_cli.serve.limits import MIB
 
@@ -15,6 +15,15 @@ WIRE = "wire"
 
 # A connection with less than this on its way is never in the way of others.
 _SMALL_BYTES = MIB
+
+
+_Guarded = TypeVar("_Guarded")
+
+
+def guarded(protocol: type[_Guarded], guard: Guard) -> type[_Guarded]:
+    """Return *protocol*, whose connections ask *guard* what they may hold."""
+    # The server makes them, of a class, and knows nothing of a guard.
+    return type(protocol.__name__, (protocol,), {"_guard": guard})
 
 
 class Silent(Protocol):

@@ -19,7 +19,8 @@ class Limits:
     *message_bytes* bounds one WebSocket message, *queue* the requests of one connection that
     wait for their answers, *waiting_bytes* the sound of all connections that waits for an engine.
     *body_bytes*, *requests* and *upload_s* are for HTTP: one body, how many at once, how long one
-    may take to arrive, as may a WebSocket message. *recording_s* is the longest recording.
+    may take to arrive, as may a WebSocket message; for as long a client may take nothing of what
+    it is sent. *recording_s* is the longest recording.
     *handshake_s* is how long a connection may ask for nothing, *auth_s* how long it may stay
     without the token, and *stranger_bytes* bounds its messages until then. *arriving_bytes*
     bounds what all connections have sent and is not answered. *drain_s* is how long calls may go

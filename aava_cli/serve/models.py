@@ -13,9 +13,10 @@ from aava_cli.serve.changes import Changes, changes_in
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.limits import Limits
 from aava_cli.serve.message import Message
-from aava_cli.serve.process import GOODBYE_S, Wanted, Worker, start_worker
+from aava_cli.serve.process import GOODBYE_S, Wanted, Worker
 from aava_cli.serve.room import Room, measure_room
 from aava_cli.serve.slot import Slot
+from aava_cli.serve.starting import start_worker
 from aava_cli.serve.status import status_reply
 from aava_cli.serve.values import (
     check_wanted,

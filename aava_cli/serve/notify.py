@@ -12,11 +12,28 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from aava_cli.errors import NotPossible
+
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 _MICROSECONDS = 1_000_000
 _READY = b"READY=1\n"
+_STANDARD_ERROR = 2
+
+
+def require_open(descriptor: int | None) -> None:
+    """Refuse a *descriptor* that nobody passed on; asked before anything else is opened.
+
+    Raises:
+        NotPossible: it is not open.
+    """
+    try:
+        if descriptor is not None:
+            os.fstat(descriptor)
+    except OSError as error:
+        message = f"nobody passed a descriptor {descriptor} on: {error.strerror}"
+        raise NotPossible(message, hint="open what `--ready-fd` names") from error
 
 
 class Notifier:
@@ -37,7 +54,9 @@ class Notifier:
             # Nobody may be left to read it.
             with contextlib.suppress(OSError):
                 os.write(self._ready_fd, _READY)
-                os.close(self._ready_fd)
+                # What else is said would go to whoever gets the number of a standard stream.
+                if self._ready_fd > _STANDARD_ERROR:
+                    os.close(self._ready_fd)
             self._ready_fd = None
 
     def status(self, words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from aava_cli.errors import NotPossible
@@ -51,6 +52,8 @@ def _own() -> bytes:
 
 def _require_free(path: Path) -> None:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NotPossible(f"`{path}` is no plain file", hint=_HINT)
         with path.open("rb") as file:
             text = file.read(_LONGEST).strip()
             written_at_s = os.fstat(file.fileno()).st_mtime

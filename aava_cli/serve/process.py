@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
-import sys
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from aava_cli.serve.engines import EngineError, Unanswerable, said_by
+from aava_cli.serve.engines import EngineError, Unanswerable
 from aava_cli.serve.frames import Frame, receive_frame
 from aava_cli.serve.turns import NoTurn, Turns
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-LOAD_TIMEOUT_S = 900.0
 REQUEST_TIMEOUT_S = 120.0
 GOODBYE_S = 10.0
 _LOG_DELAY_S = 2.0
@@ -221,35 +218,3 @@ def _printable(text: str) -> str:
     """Return *text* as one line that no terminal takes for commands."""
     # Engines quote what they find in files.
     return "".join(each if each.isprintable() else "\ufffd" for each in " ".join(text.split()))
-
-
-async def start_worker(wanted: Wanted, *, timeout_s: float = LOAD_TIMEOUT_S) -> Worker:
-    """Load *wanted* in a new process and prove that it answers.
-
-    Raises:
-        EngineError: it did not load, or took longer than *timeout_s*; no process is left.
-    """
-    worker = Worker(await _spawn(), said_by(wanted.engine))
-    try:
-        await worker.load(wanted, timeout_s=timeout_s)
-    except EngineError as error:
-        lived = worker.alive
-        await worker.close()
-        complaint = worker.complaint() if lived else ""
-        raise EngineError(": ".join(filter(None, (str(error), complaint)))) from error
-    except BaseException:
-        await worker.kill()
-        raise
-    return worker
-
-
-async def _spawn() -> Process:
-    # The same packages as ours, and no engine that fetches what it does not find.
-    surroundings = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HF_HUB_OFFLINE": "1"}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "aava_cli.serve.worker"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | surroundings,
-    )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from aava_cli.serve import status, talk
+from aava_cli.serve import status, switching, talk
 from aava_cli.serve.changes import check_paths
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.message import MODES, Message, Reply
@@ -20,6 +19,8 @@ from aava_cli.serve.shared import Shared
 from aava_cli.serve.state import state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from aava_cli.serve.models import Models
     from aava_cli.serve.session import Socket
 
@@ -177,54 +178,6 @@ async def _set_mode(daemon: Daemon, session: Session, message: Message) -> None:
     )
 
 
-async def _switch(daemon: Daemon, session: Session, message: Message) -> None:
-    if message.fields.get("scope") == "session":
-        reply = _session_prompt(session, message)
-    else:
-        reply = await _switch_models(daemon, message)
-    await session.send({"type": "switch_response", **reply, "request_id": message.id})
-
-
-async def _switch_models(daemon: Daemon, message: Message) -> Reply:
-    try:
-        daemon.check_paths(message.fields)
-    except EngineError as error:
-        return {"status": "error", "message": str(error), "changed": []}
-    return await daemon.models.switch(message.fields)
-
-
-def _session_prompt(session: Session, message: Message) -> Reply:
-    """Give this connection a system prompt of its own."""
-    asked = message.fields.get("llm_config")
-    prompt = asked.get("system_prompt") if isinstance(asked, Mapping) else None
-    dry_run = message.flag("dry_run")
-    reply: Reply = {"scope": "session", "call_id": message.text("call_id") or session.call_id}
-    if not isinstance(prompt, str):
-        problem = "a switch of scope `session` needs `llm_config.system_prompt`"
-        return reply | {"status": "error", "message": problem, "changed": []}
-    if not dry_run:
-        session.call_id, session.system_prompt = reply["call_id"], prompt.strip()
-    told = "the system prompt of this session is set" + (" (dry_run)" if dry_run else "")
-    return reply | {"status": "success", "message": told, "changed": ["system_prompt"]}
-
-
-async def _reload_models(daemon: Daemon, session: Session, message: Message) -> None:
-    del message
-    models = daemon.models
-    await session.send({"type": "reload_response", **await models.reload(models.in_use(), {})})
-
-
-async def _reload_llm(daemon: Daemon, session: Session, message: Message) -> None:
-    path = message.text("llm_model_path") or message.text("model_path")
-    asked = {"llm_model_path": path} if path else {}
-    try:
-        daemon.check_paths(asked)
-        reply = await daemon.models.reload(("llm",), asked)
-    except EngineError as error:
-        reply = {"status": "error", "message": str(error)}
-    await session.send({"type": "reload_response", **reply})
-
-
 async def _barge_in(daemon: Daemon, session: Session, message: Message) -> None:
     del daemon
     session.join_call(message)
@@ -249,9 +202,9 @@ HANDLERS: Mapping[str, Handler] = {
     "backends": _backends,
     "backend_schema": _schema,
     "set_mode": _set_mode,
-    "switch_model": _switch,
-    "reload_models": _reload_models,
-    "reload_llm": _reload_llm,
+    "switch_model": switching.switch,
+    "reload_models": switching.reload_models,
+    "reload_llm": switching.reload_llm,
     "barge_in": _barge_in,
     "audio": _of_call(talk.audio),
     "llm_request": _of_call(talk.llm_request),

@@ -65,8 +65,8 @@ class Session:
     in_call: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _answers: dict[asyncio.Task[None], Owed] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    _answers: dict[asyncio.Task[object], Owed] = field(default_factory=dict)
     _rules: Segmentation = field(init=False)
     _segmenter: Segmenter = field(init=False)
     _idle: asyncio.TimerHandle | None = None
@@ -115,7 +115,7 @@ class Session:
         async with self._sending:
             await self.socket.send_bytes(payload)
 
-    def listen(self, work: Coroutine[Any, Any, None], *, sound_bytes: int = 0) -> None:
+    def listen(self, work: Coroutine[Any, Any, object], *, sound_bytes: int = 0) -> None:
         """Do *work* while the connection goes on; only its end stops it.
 
         Raises:
@@ -123,7 +123,9 @@ class Session:
         """
         self._start(work, sound_bytes)
 
-    def answer(self, work: Coroutine[Any, Any, None], owed: Owed, *, follows: bool = False) -> None:
+    def answer(
+        self, work: Coroutine[Any, Any, object], owed: Owed, *, follows: bool = False
+    ) -> None:
         """Do *work* while the connection goes on; it stops when the caller cuts in.
 
         What *follows* takes the place of the work that asks for it, and so always has one.
@@ -135,7 +137,7 @@ class Session:
         self._answers[task] = owed
         task.add_done_callback(self._answers.pop)
 
-    def _start(self, work: Coroutine[Any, Any, None], sound_bytes: int) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, object], sound_bytes: int) -> asyncio.Task[object]:
         try:
             self._require_place()
             self.shared.take_sound(sound_bytes)
@@ -150,13 +152,13 @@ class Session:
             problem = f"{waiting} requests of this connection wait already; take their answers"
             raise self.shared.refusal(problem)
 
-    def _run(self, work: Coroutine[Any, Any, None], sound_bytes: int = 0) -> asyncio.Task[None]:
+    def _run(self, work: Coroutine[Any, Any, object], sound_bytes: int = 0) -> asyncio.Task[object]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(partial(self._finished, sound_bytes))
         return task
 
-    def _finished(self, sound_bytes: int, task: asyncio.Task[None]) -> None:
+    def _finished(self, sound_bytes: int, task: asyncio.Task[object]) -> None:
         self.shared.give_sound(sound_bytes)
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()

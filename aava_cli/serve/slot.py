@@ -9,14 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.serve.engines import EngineError
-from aava_cli.serve.process import (
-    GOODBYE_S,
-    REQUEST_TIMEOUT_S,
-    NotBegun,
-    Wanted,
-    Worker,
-    start_worker,
-)
+from aava_cli.serve.process import GOODBYE_S, REQUEST_TIMEOUT_S, NotBegun, Wanted, Worker
+from aava_cli.serve.starting import start_worker
 from aava_cli.serve.tally import Tally
 from aava_cli.serve.values import check_wanted
 
@@ -57,9 +51,10 @@ class Slot:
         self.loaded_at_s: float | None = None
         self._worker: Worker | None = None
         self._error: str | None = None
-        self._failed_s = 0.0
         self._loads_ahead = 0
         self._changing = asyncio.Lock()
+        # The loop itself keeps no task alive.
+        self._coming: asyncio.Task[Worker] | None = None
 
     @property
     def loaded(self) -> bool:
@@ -121,24 +116,36 @@ class Slot:
                 raise TimeoutError(f"no answer came within {wait_s:g} s") from None
 
     async def _running(self) -> Worker:
-        since_s = time.monotonic()
+        if self._worker is not None and self._worker.alive:
+            return self._worker
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._bring())
+            self._coming.add_done_callback(self._came)
+        # Whoever waits may leave before it is there; it comes all the same, for the next one.
+        return await asyncio.shield(self._coming)
+
+    async def _bring(self) -> Worker:
+        """Return the process that answers, started again where it ended by itself."""
         async with self._changing:
             if self._worker is None or self.wanted is None:
                 waiting = "the model is still being loaded" if self.loading else None
                 raise NotLoaded(self._error or waiting or "no model is loaded")
             if not self._worker.alive:
-                # Who waited for a load that failed does not wait for another one.
-                if self._error is not None and since_s < self._failed_s:
-                    raise EngineError(self._error)
                 await self._revive(self.wanted)
             return self._worker
+
+    def _came(self, coming: asyncio.Task[Worker]) -> None:
+        self._coming = None
+        if not coming.cancelled():
+            # Nobody may wait for it any more.
+            coming.exception()
 
     async def _revive(self, wanted: Wanted) -> None:
         try:
             with self.load_in_progress():
                 worker = await self.prepare(wanted)
         except EngineError as error:
-            self._error, self._failed_s = str(error), time.monotonic()
+            self._error = str(error)
             raise
         self._take(worker)
 
@@ -200,6 +207,9 @@ class Slot:
 
     async def close(self, *, patience_s: float = GOODBYE_S) -> None:
         """End the worker, if there is one; what it does now may take *patience_s*."""
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.wait([self._coming])
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.close(patience_s=patience_s)

@@ -120,7 +120,7 @@ def _owed(reply: Reply) -> Owed:
 async def _converse(session: Session, mode: str, named: Reply, text: str, owed: Owed) -> None:
     # What was said first is answered first.
     async with session.turn:
-        answer = await _reply(session, mode, named, text, owed)
+        answer = await _answer(session, mode, named, text, owed)
         if answer and mode == "full":
             await _speak(session, mode, named, answer)
 
@@ -145,11 +145,7 @@ async def llm_request(session: Session, message: Message) -> None:
     session.answer(_answer(session, mode, named, text, owed), owed)
 
 
-async def _answer(session: Session, mode: str, named: Reply, text: str, owed: Owed) -> None:
-    await _reply(session, mode, named, text, owed)
-
-
-async def _reply(session: Session, mode: str, named: Reply, text: str, owed: Owed) -> str:
+async def _answer(session: Session, mode: str, named: Reply, text: str, owed: Owed) -> str:
     reply = replies.answered(session, mode, named)
     try:
         with _failures_are_told():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import tempfile
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -72,14 +74,13 @@ class Web:
         """Return *handler* with every failure told as an answer, and every answer counted."""
 
         async def respond(request: Request) -> Response:
-            from starlette.responses import JSONResponse
-
             try:
                 response = await handler(self, request)
+            except asyncio.CancelledError:
+                # Only the end of the daemon does that, and whoever asked waits for an answer.
+                response = _answer_of(try_later("the daemon is stopping"))
             except Exception as error:  # noqa: BLE001 - whoever asked waits for an answer
-                refused = _as_refused(error)
-                detail = {"detail": refused.detail}
-                response = JSONResponse(detail, refused.status, refused.headers)
+                response = _answer_of(_as_refused(error))
             self.answered[path, response.status_code] += 1
             return response
 
@@ -100,6 +101,12 @@ class Web:
         return {HTTPException: respond}
 
 
+def _answer_of(refused: Refused) -> Response:
+    from starlette.responses import JSONResponse
+
+    return JSONResponse({"detail": refused.detail}, refused.status, refused.headers)
+
+
 def _as_refused(error: Exception) -> Refused:
     from starlette.requests import ClientDisconnect
 
@@ -117,6 +124,8 @@ def _as_refused(error: Exception) -> Refused:
             refused = Refused(500, str(error))
         case IntegrityError():
             refused = Refused(400, error.message)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            refused = Refused(507, f"no space left for an upload in `{tempfile.gettempdir()}`")
         case ClientDisconnect():
             refused = Refused(_CLIENT_CLOSED, "nobody waits for the answer any more")
         case _:

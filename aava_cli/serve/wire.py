@@ -30,15 +30,6 @@ _TWO_BYTES = 126
 _LONGEST_HEADER = 14
 
 
-def websocket_protocol(guard: Guard) -> type[Wire]:
-    """Return uvicorn's WebSocket, with bounds on what comes in."""
-
-    class Guarded(Wire):
-        _guard = guard
-
-    return Guarded
-
-
 class Wire(WebSocketsSansIOProtocol):
     """One WebSocket below its messages."""
 
@@ -98,8 +89,12 @@ class Wire(WebSocketsSansIOProtocol):
         """Take bytes, those of strangers one message at a time."""
         if self.handshake_initiated:
             self._take(data)
-        else:
-            super().data_received(data)
+            return
+        super().data_received(data)
+        if self.conn.handshake_exc is not None:
+            # What HTTP let pass is no handshake, and nobody is told of it.
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
     def _take(self, data: bytes) -> None:
         if self._stranger or self._unread:
@@ -182,10 +177,29 @@ class Wire(WebSocketsSansIOProtocol):
         if event.fin:
             self.send_receive_event_to_app()
 
+    def handle_ping(self) -> None:
+        """Answer, unless the other side takes no answers: they would heap up."""
+        answer = self.conn.data_to_send()
+        if self.writable.is_set():
+            self.transport.write(b"".join(answer))
+
+    def keepalive_timeout(self) -> None:
+        """End a connection whose other side is gone."""
+        if self.read_paused:
+            # What it answered was not read either.
+            self.stop_keepalive()
+            self.start_keepalive()
+        else:
+            super().keepalive_timeout()
+
     def send_receive_event_to_app(self) -> None:
         """Give a whole message to the application."""
+        self._stop_waiting()
         size = len(self.frames[0])
         self.frames = [bytes(self.frames[0])]
+        if self.curr_msg_data_type == "text" and not _is_text(self.frames[0]):
+            self._fail(CloseCode.INVALID_DATA, "this is not UTF-8")
+            return
         super().send_receive_event_to_app()
         if not self.close_sent:
             self._unhandled.append(size)
@@ -201,6 +215,14 @@ class Wire(WebSocketsSansIOProtocol):
         self._unread.clear()
         self.conn.reader.discard()
         self.frames = []
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _frame_bytes(data: bytearray) -> int | None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -23,10 +24,10 @@ from tests.daemon_fixture import DEADLINE_S, Client
 from tests.serve.over_http import client_of, metric
 from tests.serve.test_cli import serving
 from tests.serve.test_pressure import model_pid, stopped, wait_for
+from tests.serve.test_strangers import raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.conftest import Aava
     from tests.daemon_fixture import RunningDaemon
@@ -103,6 +104,25 @@ def test_requests_over_http_are_waited_for(start: Starter) -> None:
             daemon.wait_until(lambda status: status["state"] == "stopping")
         assert 200 == asked.result().status_code
     assert 0 == daemon.process.wait(DEADLINE_S)
+
+
+def test_upload_that_does_not_end_in_time_is_told(start: Starter) -> None:
+    """It may come again where the daemon runs again; that is no failure of ours."""
+    daemon = start(limits={"drain_s": 0.2})
+    begun = b"POST /stt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n"
+    kind = b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x"
+    with contextlib.closing(raw(daemon, begun + kind)) as upload, client_of(daemon) as client:
+        wait_for(lambda: metric(client, "aava_http_requests") == 1)
+        terminate(daemon)
+        received = upload.recv(4096)
+        while piece := upload.recv(4096):
+            received += piece
+    assert 0 == daemon.process.wait(DEADLINE_S)
+    assert (True, True) == (
+        received.startswith(b"HTTP/1.1 503 "),
+        received.endswith(b'{"detail":"the daemon is stopping"}'),
+    )
+    assert "Traceback" not in daemon.log.read_text("utf-8")
 
 
 def test_second_signal_means_at_once(start: Starter) -> None:
@@ -211,11 +231,13 @@ def test_file_of_another_process_is_left_alone(project: Path, aava: Aava, tmp_pa
     """As is a file that is something else; the daemon does not start."""
     (tmp_path / "taken.pid").write_text(f"{os.getppid()}\n")
     (tmp_path / "precious.txt").write_text("precious")
+    os.mkfifo(tmp_path / "pipe")
     for name, reason in (
         ("taken.pid", f"is the file of process {os.getppid()}, which runs"),
         ("precious.txt", "is there, and holds no process's number"),
         ("none/x.pid", "No such file or directory"),
-        ("", "Is a directory"),
+        ("", "is no plain file"),
+        ("pipe", "is no plain file"),
     ):
         before = {each: each.read_bytes() for each in tmp_path.iterdir() if each.is_file()}
         ran = aava("serve", "--project", str(project), "--pid-file", str(tmp_path / name))
@@ -250,6 +272,26 @@ def test_descriptor_that_is_not_open_is_an_error(project: Path, aava: Aava) -> N
     """Whoever waits for it would wait for ever."""
     ran = aava("serve", "--project", str(project), "--ready-fd", "99")
     assert (1, True) == (ran.exit_code, "nobody passed a descriptor 99 on" in ran.stderr)
+
+
+@pytest.mark.parametrize("number", range(3, 8))
+def test_descriptor_of_the_daemon_itself_is_an_error(project: Path, number: int) -> None:
+    """What it opens for itself has the first numbers that are free."""
+    process = started(project, "--ready-fd", str(number))
+    try:
+        assert 1 == process.wait(DEADLINE_S)
+    finally:
+        process.kill()
+
+
+def test_standard_stream_stays_open(project: Path, aava: Aava) -> None:
+    """The next connection would get its number, and what is said next."""
+    with serving(project, "--ready-fd", "2") as process:
+        assert process.stderr is not None
+        assert "READY=1\n" == process.stderr.readline()
+        assert 0 == aava("status").exit_code
+        same = f"pipe:[{os.fstat(process.stderr.fileno()).st_ino}]"
+        assert same == str(Path(f"/proc/{process.pid}/fd/2").readlink())
 
 
 def started(project: Path, *options: str, **more: object) -> subprocess.Popen[bytes]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from aava_cli.serve.engines import EngineError, Speech
-from aava_cli.serve.process import Wanted, Worker, start_worker
+from aava_cli.serve.process import Wanted, Worker
 from aava_cli.serve.slot import Slot
+from aava_cli.serve.starting import start_worker
 from aava_cli.serve.worker import prove
 from tests.serve.sounds import encoded, tone
 
@@ -247,6 +249,56 @@ def test_model_that_cannot_be_started_again_says_so(models_dir: Path, tmp_path: 
     message, problem = asyncio.run(_with_slot(wanted, use))
     assert "No such file" in message
     assert message == problem
+
+
+def test_model_comes_back_when_nobody_can_wait_for_it(models_dir: Path, tmp_path: Path) -> None:
+    """A load that takes longer than callers have time ends all the same, for the next one."""
+    voice, described = tmp_path / "low.onnx", tmp_path / "low.onnx.json"
+    for each in (voice, described):
+        each.write_bytes((models_dir / "tts" / each.name).read_bytes())
+    description = described.read_bytes()
+
+    async def use(slot: Slot) -> int:
+        described.unlink()
+        os.mkfifo(described)
+        os.kill(_stop(slot.pid), signal.SIGKILL)
+        await _until_dead(slot)
+        with pytest.raises(TimeoutError):
+            await slot.request(HELLO, wait_s=0.05)
+        writing = await _opened(described)
+        os.write(writing, description)
+        os.close(writing)
+        return len((await slot.request(HELLO)).payload)
+
+    assert asyncio.run(_with_slot(Wanted("piper", voice), use))
+
+
+def test_model_on_its_way_ends_with_its_slot(models_dir: Path, tmp_path: Path) -> None:
+    """Nobody waits for it, and no process of it is left."""
+    voice, described = tmp_path / "low.onnx", tmp_path / "low.onnx.json"
+    for each in (voice, described):
+        each.write_bytes((models_dir / "tts" / each.name).read_bytes())
+
+    async def use(slot: Slot) -> int:
+        described.unlink()
+        os.mkfifo(described)
+        os.kill(_stop(slot.pid), signal.SIGKILL)
+        await _until_dead(slot)
+        with pytest.raises(TimeoutError):
+            await slot.request(HELLO, wait_s=0.05)
+        return await _opened(described)
+
+    os.close(asyncio.run(_with_slot(Wanted("piper", voice), use)))
+    assert [] == workers()
+
+
+async def _opened(pipe: Path) -> int:
+    """Return *pipe*, opened for writing once somebody reads it."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(OSError):
+                return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            await asyncio.sleep(0.01)
 
 
 def test_daemon_survives_the_death_of_a_model(daemon: RunningDaemon) -> None:
