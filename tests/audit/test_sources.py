@@ -214,6 +214,15 @@ def test_rotated_set_is_read_oldest_first() -> None:
     [
         "a.log.2025-12-14",
         "a.log.2025-12-14_23-05-01",
+        "a.log.2025-12-14T23:05:01.123Z",
+        "a.log-2025121423.gz",
+        "a_2025-12-14.log",
+        "a_2025_12_14.log",
+        "a.2025.12.14.log",
+        "a.2025-12-14_10.log",
+        "a.2025-12-14.3.log.gz",
+        "a-2025-12-14.log.1",
+        "a.1.log.gz",
         "a-20251214.log",
         "a-20251214.log.gz",
         "./a.log-20251214.zst",
@@ -226,13 +235,40 @@ def test_rotated_log_is_known_by_its_name(older: str) -> None:
     assert {"a.log"} == {each.group for each in sources}
 
 
+@pytest.mark.parametrize(
+    "oldest_first",
+    [
+        ["a.log.12", "a.log.2.gz", "a.log.1", "a.log"],
+        ["a.12.log", "a.2.log.gz", "a.1.log", "a.log"],
+        ["a.log-20251201", "a.log-20251214.gz", "a.log"],
+        ["a_2025-12-13.log", "a_2025-12-14.log", "a.log"],
+        ["a.2025-12-14_9.log", "a.2025-12-14_10.log", "a.2025-12-15_1.log", "a.log"],
+        ["a-2025-12-14.2.log", "a-2025-12-14.10.log.gz", "a-2025-12-15.1.log"],
+        ["a-20251214.log.2", "a-20251214.log.1", "a-20251214.log", "a-20251215.log"],
+        ["logs/2025-12-13.log", "logs/2025-12-14.log"],
+        ["2025-12-13.log", "./2025-12-14.log"],
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_of_a_log_are_put_in_order(oldest_first: list[str], seed: int) -> None:
+    """However they are named, and in whichever order."""
+    words = random.Random(seed).sample(oldest_first, len(oldest_first))  # noqa: S311
+    sources = plan_sources(words)
+    assert oldest_first == [each.name for each in sources]
+    assert 1 == len({each.group for each in sources})
+
+
 def test_name_with_a_number_is_no_rotated_log() -> None:
-    """Only a day that there may be."""
-    words = ["order-12345678.log", "order-20251399.log"]
-    assert 2 == len({each.group for each in plan_sources(words)})
+    """Only a day that there may be; `web.1` is also the name of a process."""
+    words = ["order-12345678.log", "order-20251399.log", "order-202512141234567.log"]
+    words += ["web.1.log", "web.2.log", "other/2025-12-14.log", "2025-12-15.log"]
+    assert len(words) == len({each.group for each in plan_sources(words)})
 
 
-@pytest.mark.parametrize("words", [["a.log", "./a.log"], ["b.log.1", "b.log.1.gz"]])
+@pytest.mark.parametrize(
+    "words",
+    [["a.log", "./a.log"], ["b.log.1", "b.log.1.gz"], ["a_2025-12-14.log", "a_2025-12-14.log.zst"]],
+)
 def test_log_is_not_read_twice(words: list[str]) -> None:
     """Each of its calls would be two."""
     with pytest.raises(UsageError, match="one part of a log"):
@@ -260,12 +296,15 @@ def test_log_that_was_just_rotated_may_be_empty(tmp_path: Path, aava: Aava) -> N
     assert (10, True) == (none.exit_code, "are empty: no calls found" in none.stderr)
 
 
-def test_call_goes_on_in_the_next_file(tmp_path: Path, aava: Aava) -> None:
+@pytest.mark.parametrize(
+    "older", ["calls.log.1", "calls.log-20251214.gz", "calls_2025-12-14.log", "calls.1.log"]
+)
+def test_call_goes_on_in_the_next_file(tmp_path: Path, aava: Aava, older: str) -> None:
     """A rotation in the middle of a call makes no second one."""
     lines = [line + b"\n" for line in normal()]
-    (tmp_path / "calls.log.1").write_bytes(b"".join(lines[:6]))
+    (tmp_path / older).write_bytes(gzip.compress(b"".join(lines[:6])))
     (tmp_path / "calls.log").write_bytes(b"".join(lines[6:]))
-    done = aava("audit", str(tmp_path / "calls.log"), str(tmp_path / "calls.log.1"), "--json")
+    done = aava("audit", str(tmp_path / "calls.log"), str(tmp_path / older), "--json")
     result = json.loads(done.stdout)["result"]
     assert (1, True) == (result["coverage"]["calls"], result["calls"][0]["is_whole"])
 
