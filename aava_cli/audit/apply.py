@@ -194,20 +194,23 @@ class _Reading:
         return self._answer(auditor, builder, builder.run(run.verdicts) if run else ())
 
     def _answer(self, auditor: Auditor, builder: Builder, run: tuple[CheckReport, ...]) -> Audited:
-        kept = builder.kept()
+        kept, alarms = builder.kept(), builder.alarms(auditor.alarms)
+        coverage = builder.coverage(alarms)
+        if alarmed := coverage.alarm():
+            self._emit(Log(alarmed, level="warning"))
         return Audited(
             profile=auditor.profile_name,
             sources=tuple(each.name for each in self._plan.sources),
             lines=self._lines,
             size_bytes=self._size_bytes,
             events=auditor.events,
-            coverage=builder.coverage(),
+            coverage=coverage,
             counts=dict(builder.counts),
             calls=kept,
             calls_left_out=builder.calls - len(kept),
             run=run,
             unattributed=dict(auditor.unattributed()),
-            alarms=builder.alarms(auditor.alarms),
+            alarms=alarms,
             gate=builder.gate(),
             drawn=builder.drawn,
             problems=tuple(self._problems),

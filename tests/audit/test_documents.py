@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -49,12 +50,29 @@ def failures(junit: str) -> tuple[int, int, dict[str, ET.Element]]:
 
 
 NAMES = Names(1)
+CANCEL: Lines = (("L", "❌ Failed to cancel response: gone"),)
+
+
+def alarmed(times: int = 1) -> tuple[bytes, ...]:
+    """Return two calls of which one could not cancel, so many *times*, and nobody knows which."""
+    one, two = Names(8), Names(9)
+    begin, end = (*opening(one), *opening(two)), (*ending(one), *ending(two))
+    return printed((*begin, *CANCEL * times, *end))
+
+
 QUIET = printed(only("OP", (*opening(NAMES), *turn(NAMES, 1, (window(),) * 3), *ending(NAMES))))
 ENDINGS = {
     "passed": (logged(normal()), (), 0),
     "failed": (logged(FAILING.printed()), (), 1),
     "gate": (logged(normal(1), appointment(2)), ("--gate",), 9),
     "gate met": (logged(normal(1), appointment(2), edge(3)), ("--gate",), 0),
+    "alarm": (logged(alarmed(), normal(1), edge(3)), (), 0),
+    "strict and alarm": (logged(alarmed(), normal(1), edge(3)), ("--strict",), 9),
+    "gate met, and alarm": (
+        logged(alarmed(), normal(1), appointment(2), edge(3)),
+        ("--gate",),
+        9,
+    ),
     "strict": (logged(QUIET), ("--strict",), 9),
     "damaged": (gzip.compress(logged(normal()) * 9, mtime=0)[:-8], (), 2),
     "unheard": (logged(normal()), ("--scenario", "CAzz=edge"), 2),
@@ -90,6 +108,30 @@ def test_documents_tell_how_it_ended(log: Path, aava: Aava, tmp_path: Path, endi
     assert not svg.exists() or svg.read_text().startswith("<svg ")
 
 
+def test_alarm_is_told_in_every_form(log: Path, aava: Aava) -> None:
+    """That a call failed, and not which, keeps a release from being green, and is never quiet."""
+    log.write_bytes(logged(alarmed(), normal(1), appointment(2), edge(3)))
+    told = "ALARM: a line says that something went wrong, and not in which call (cancel_failed)"
+    done = aava("audit", str(log))
+    assert (0, True) == (done.exit_code, told in done.stdout.splitlines()[0])
+    assert f"warning: {told}" in done.stderr
+    assert f"**{told}**" in aava("audit", str(log), "--markdown", "-").stdout
+    assert f"; {told}" in aava("audit", str(log), "--timeline", NAMES.call).stdout.splitlines()[0]
+    events = aava("audit", str(log), "--events").stdout.splitlines()
+    assert {"event": "log", "message": told, "level": "warning"} in list(map(json.loads, events))
+    for words in (("--gate",), ("--strict",)):
+        done = aava("audit", str(log), *words, "--json")
+        answer = json.loads(done.stdout)
+        assert (9, told) == (done.exit_code, answer["error"]["message"])
+        assert {"cancel_failed": 1} == answer["result"]["coverage"]["alarms"]
+        assert "UNDECIDABLE" == answer["result"]["alarms"][0]["status"]
+        _, _, suites = failures(aava("audit", str(log), *words, "--junit", "-").stdout)
+        (failure,) = suites["of a call that cannot be told"].iter("failure")
+        assert "Failed to cancel response" in (failure.text or "")
+    log.write_bytes(logged(alarmed(2), normal(1)))
+    assert "ALARM: 2 lines say that" in aava("audit", str(log)).stdout
+
+
 def test_calls_that_are_left_out_fail_the_document(log: Path, aava: Aava, tmp_path: Path) -> None:
     """A failure that is counted and not shown is told in a suite of its own."""
     failing = tuple(FAILING.printed(number) for number in range(1, 202))
@@ -105,10 +147,7 @@ def test_calls_that_are_left_out_fail_the_document(log: Path, aava: Aava, tmp_pa
 
 def test_junit_knows_streams_gate_alarms_and_damage(log: Path, aava: Aava, tmp_path: Path) -> None:
     """And Markdown does; a build server and a ticket are all that some ever see."""
-    one, two = Names(1), Names(2)
-    middle: Lines = (("L", "❌ Failed to cancel response: gone"),)
-    both = printed((*opening(one), *opening(two), *middle, *ending(one), *ending(two)))
-    data = logged(both, FAILING.printed(3))
+    data = logged(alarmed(), FAILING.printed(3))
     log.write_bytes(gzip.compress(data + logged(normal(4)) * 9, mtime=0)[:-8])
     junit, markdown = tmp_path / "a.xml", tmp_path / "a.md"
     words = ("--gate", "--junit", str(junit), "--markdown", str(markdown))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.report.evidence import evidence, told_ids
+from aava_cli.audit.report.terminal import ALARMS
 from aava_cli.audit.verdicts import Status
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def _lines(audited: Audited) -> Iterator[str]:
     failure = audited.failure()
     if failure is not None:
         yield from (*_told_error(failure), "")
+    if audited.alarms:
+        yield from (f"**{_cell(audited.coverage.alarm())}**", "")
     yield _cell(audited.coverage.line())
     yield from _told_problems(audited.problems)
     for call in audited.calls:
@@ -40,7 +43,7 @@ def _lines(audited: Audited) -> Iterator[str]:
     if audited.run:
         yield from _section("The whole run", audited.run)
     if audited.alarms:
-        yield from _section("Of a call that cannot be told", audited.alarms)
+        yield from _section(ALARMS.capitalize(), audited.alarms)
         yield from _records(audited.alarms)
     if audited.gate is not None:
         yield from ("", "## Gate", "", "| scenario | call |", "|---|---|")
