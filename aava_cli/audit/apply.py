@@ -100,8 +100,8 @@ class _Reading:
         self._sniffed = 0
         self._looks_like: Profile | None = None
         self._lines = self._size_bytes = 0
-        self._problems: list[str] = []
-        self._empty: list[str] = []
+        self._problems: list[Damaged] = []
+        self._empty: list[Source] = []
 
     def read(self, source: Source) -> None:
         """Take all of *source*; a damaged one counts as far as it can be read."""
@@ -109,13 +109,13 @@ class _Reading:
         try:
             self._take(source)
         except Damaged as problem:
-            self._problems.append(problem.message)
+            self._problems.append(problem)
         except (KeyboardInterrupt, Terminated):
             # Who follows a log says so when it is enough.
             if not self._plan.follow:
                 raise
         if self._size_bytes == before:
-            self._empty.append(f"`{source.name}`")
+            self._empty.append(source)
 
     def require_content(self) -> None:
         """Refuse logs that are all empty; of one that was just rotated the older part is not.
@@ -125,9 +125,9 @@ class _Reading:
         """
         if self._size_bytes or self._problems or self._plan.follow:
             return
+        names = ", ".join(f"`{each.word}`" for each in self._empty)
         verb = "is" if len(self._empty) == 1 else "are"
-        message = f"{', '.join(self._empty)} {verb} empty: no calls found"
-        raise NotFound(message, hint="check where the log goes: see `docs/audit.md`")
+        raise NotFound(f"{names} {verb} empty: no calls found", hint=self._empty[0].look())
 
     def _take(self, source: Source) -> None:
         cutter, collector = LineCutter(), Collector()
@@ -213,7 +213,8 @@ class _Reading:
             alarms=alarms,
             gate=builder.gate(),
             drawn=builder.drawn,
-            problems=tuple(self._problems),
+            problems=tuple(each.message for each in self._problems),
+            advice=tuple(dict.fromkeys(each.hint for each in self._problems)),
             strict=self._plan.strict,
         )
 

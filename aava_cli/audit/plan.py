@@ -27,6 +27,21 @@ class Source:
     group: str
     age: Age = NO_AGE
 
+    @property
+    def word(self) -> str:
+        """How it is named in a command."""
+        return f"{self.kind}:{self.name}" if self.kind in ("docker", "journal") else self.name
+
+    def look(self) -> str:
+        """Return what shows whether anything is logged there."""
+        match self.kind:
+            case "docker":
+                return f"run `docker logs {self.name}`; see `docs/audit.md` for what makes it print"
+            case "journal":
+                return f"run `systemctl status {self.name}` to see whether there is such a unit"
+            case _:
+                return "run `aava audit docker:NAME` to read a container's own log"
+
 
 @dataclass(frozen=True, slots=True)
 class AuditPlan:
@@ -90,6 +105,8 @@ def _source(word: str, named: Container[str]) -> Source:
         if not name or name.startswith("-"):
             raise UsageError(f"`{word}` names nothing", hint=f"give it as `{kind}:NAME`")
         return Source("docker" if kind == "docker" else "journal", name, word)
+    if not word:
+        raise UsageError("an empty word names no log", hint="run `aava audit LOG`")
     return Source("file", word, *part_of(word, named))
 
 

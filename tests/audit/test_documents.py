@@ -12,7 +12,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from aava_cli.audit.report.documents import Documents
+from aava_cli.audit.report.markdown import error_as_markdown
 from aava_cli.audit.report.showing import Showing
+from aava_cli.errors import AavaError
 from tests.audit.cases import CASES
 from tests.audit.gate_cases import appointment, edge, normal
 from tests.audit.logs import Lines, Names, ending, only, opening, printed, turn, window
@@ -219,6 +221,51 @@ def test_report_that_cannot_be_written_is_2(
     for path in (tmp_path / "gone" / "a", tmp_path, tmp_path / ("x" * 300), tmp_path / ("x" * 250)):
         done = aava("audit", str(log), option, str(path))
         assert (2, True) == (done.exit_code, f"cannot write `{path}`" in done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--junit", "OUT", "--markdown", "OUT"), "two documents would be written to one file"),
+        (("--markdown", "OUT", "--svg", "OUT/../a"), "two documents would be written to one file"),
+        (("--junit", "-", "--markdown", "-"), "only one document can be printed"),
+        (("--junit", "-", "--json"), "not beside JSON"),
+        (("--markdown", "-", "--events"), "not beside JSON"),
+    ],
+)
+def test_no_document_takes_the_place_of_another(
+    log: Path, aava: Aava, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """Nor of the answer; both written to one pipe are no harm."""
+    log.write_bytes(logged(normal()))
+    done = aava("audit", str(log), *(each.replace("OUT", str(tmp_path / "a")) for each in words))
+    assert (2, True) == (done.exit_code, told in done.stdout + done.stderr)
+    assert not (tmp_path / "a").exists()
+    null = ("--junit", os.devnull, "--markdown", os.devnull)
+    assert 0 == aava("audit", str(log), *null).exit_code
+
+
+def test_names_mean_nothing_in_a_document(aava: Aava, tmp_path: Path) -> None:
+    """Whatever somebody called the file."""
+    log = tmp_path / "a|b `c` <img src=x> *d* _e_ ]]> & \\| ~~~.log"
+    log.write_bytes(logged(FAILING.printed()))
+    shown = aava("audit", str(log), "--markdown", "-").stdout
+    about = next(line for line in shown.splitlines() if line.startswith("session "))
+    assert about.endswith(
+        "a\\|b 'c' &lt;img src=x> \\*d\\* \\_e\\_ \\]\\]> & \\\\\\| \\~\\~\\~.log"
+    )
+    _, _, suites = failures(aava("audit", str(log), "--junit", "-").stdout)
+    told = {
+        each.attrib["name"]: each.attrib["value"] for each in suites[NAMES.call].iter("property")
+    }
+    assert str(log) == told["source"]
+
+
+def test_only_code_in_a_sentence_keeps_its_signs() -> None:
+    """What is between two backticks; one that is alone opens nothing."""
+    shown = error_as_markdown(AavaError("`a < b` <c>", hint="d ` <e>"))
+    assert "**`a < b` &lt;c>**" in shown
+    assert "d ` &lt;e>" in shown
 
 
 def test_pipe_is_written_to(log: Path, aava: Aava, tmp_path: Path) -> None:

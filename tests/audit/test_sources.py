@@ -23,7 +23,7 @@ from aava_cli.audit.apply import apply_audit
 from aava_cli.audit.following import POLL_S, follow_file, follow_pipe, undisturbed
 from aava_cli.audit.plan import Source, plan_audit, plan_sources
 from aava_cli.audit.problems import Damaged, Unreadable
-from aava_cli.audit.sources import read_source
+from aava_cli.audit.sources import advice_on, read_source
 from aava_cli.audit.verdicts import Status
 from aava_cli.errors import UsageError
 from tests.audit.cases import CASES
@@ -551,6 +551,74 @@ def test_journal_of_a_unit_is_read(
     assert 2 == failed.exit_code
     assert "no such unit for" in failed.stderr
     assert "972541234567" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "told"),
+    [
+        ("cat LOG; exit 3", 2, "`journalctl` failed with 3"),
+        ("exit 3", 2, "`journalctl` failed with 3: it says nothing"),
+        ("exit 0", 10, "`journal:x.service` is empty"),
+    ],
+)
+def test_what_a_program_printed_before_it_failed_counts(
+    tmp_path: Path, aava: Aava, monkeypatch: pytest.MonkeyPatch, script: str, code: int, told: str
+) -> None:
+    """The calls are told, and what to run to see why there are no more."""
+    log, program = tmp_path / "calls.log", tmp_path / "bin" / "journalctl"
+    log.write_bytes(LOG)
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script.replace('LOG', str(log))}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    done = aava("audit", "journal:x.service")
+    assert (code, True) == (done.exit_code, told in done.stderr)
+    assert ("cat" in script) == (f"{Names(1).call}: " in done.stdout)
+    hint = "run `systemctl status x.service`" if code == 10 else "--unit=x.service` to see why"
+    assert hint in done.stderr
+    program.write_bytes(b"no program")
+    monkeypatch.setenv("PATH", str(program.parent))
+    done = aava("audit", "journal:x.service")
+    assert (2, True) == (done.exit_code, "cannot run `journalctl`" in done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("", "an empty word names no log"),
+        ("FOLDER", "*.log*`"),
+        ("FOLDER/it's gone.log", "hint:  run `ls"),
+        ("FOLDER/calls.log/x", "hint:  name a log"),
+    ],
+)
+def test_next_step_fits_what_was_named(tmp_path: Path, aava: Aava, word: str, told: str) -> None:
+    """A folder, a name that is wrong, and no name."""
+    (tmp_path / "calls.log").write_bytes(LOG)
+    done = aava("audit", word.replace("FOLDER", str(tmp_path)))
+    assert (2, True) == (done.exit_code, told in done.stderr)
+
+
+def test_log_of_somebody_else_says_how_to_read_it(tmp_path: Path) -> None:
+    """Even where whoever tests may read all."""
+    advice = advice_on(tmp_path / "it's.log", PermissionError(13, "Permission denied"))
+    assert advice.startswith("run `sudo cat ")
+
+
+def test_log_in_utf_16_is_told(tmp_path: Path, aava: Aava) -> None:
+    """With what makes it one that can be read."""
+    (tmp_path / "calls.log").write_text(LOG.decode(), encoding="utf-16")
+    done = aava("audit", str(tmp_path / "calls.log"))
+    assert (2, True) == (done.exit_code, "iconv" in done.stderr)
+
+
+@pytest.mark.parametrize("words", [(), ("--follow",)])
+def test_standard_input_that_is_closed_is_told(words: tuple[str, ...]) -> None:
+    """As a service manager or `<&-` leaves it."""
+    command = f'"$0" -m aava_cli audit - {" ".join(words)} <&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable], capture_output=True, text=True, check=False
+    )
+    assert (2, "error: standard input is closed") == (done.returncode, done.stderr.splitlines()[0])
 
 
 def test_program_that_is_missing_is_named(aava: Aava, monkeypatch: pytest.MonkeyPatch) -> None:

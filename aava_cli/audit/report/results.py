@@ -159,6 +159,7 @@ class Audited(Result):
     gate: tuple[Scenario, ...] | None
     drawn: Drawn | None = None
     problems: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
     strict: bool = False
 
     def text(self) -> Iterable[str | Table]:
@@ -168,12 +169,13 @@ class Audited(Result):
     def failure(self) -> AavaError | None:
         """Return what keeps this from being a release, the gravest first."""
         if self.problems:
-            return Damaged("; ".join(self.problems), hint="copy the log once more")
+            return Damaged("; ".join(self.problems), hint="; ".join(self.advice))
         if self.counts[Status.FAIL]:
             return AuditFailed(self._failed(), hint="see the lines around with `--json`")
         if not self.coverage.calls and not self.run:
             message = f"no calls found in {self.lines} lines"
-            return NotFound(message, hint="check `--profile`, or log more: see `docs/audit.md`")
+            hint = "choose another `--profile`, or log more: see `docs/audit.md`"
+            return NotFound(message, hint=hint)
         return self._not_shown() or self._not_heard()
 
     @property
