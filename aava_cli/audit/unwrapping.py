@@ -32,6 +32,8 @@ class JsonFile:
         """Return the block's lines, parts joined."""
         lines = Lines()
         for origin, entry in numbered(block):
+            if not entry:
+                continue
             text, stream, time = _log_entry(entry)
             begun_at, begun = self._begun.pop(stream, (origin, b""))
             text = begun + text
@@ -94,7 +96,7 @@ class FourLines:
                 self._time, self._to_skip = text, self._HEAD_LINES - 1
             elif self._to_skip:
                 self._to_skip -= 1
-            else:
+            elif text:
                 lines.add(origin, b"console", self._time, text)
         return lines.block()
 
