@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+# Up to the name of whoever left it.
+_LEAD = (
+    r"(?i:(?:lead\ saved(?:\ successfully)?+|could\ not\ verify\ lead"
+    r"|created\ lead(?:\ [#]?\d+)?+)(?!\ for\ ))"
+)
 POINT = re.compile(
     r"""
       (?P<said>(?:(?<![\w-])(?i:AI|User|Caller|Agent|Bot|Assistant|Human|Customer)
@@ -18,16 +23,14 @@ POINT = re.compile(
                |\b(?:APPT_TOOL|CHECK_AVAIL|BOOK_APPT)_FAILED\b\]?+:?+\s*+(?!Exception\ in\ )
                |\b(?:Exception\ in\ [\w.]+|[Tt]ool\ execution\ failed):\s*)
     | (?P<raised>\b[A-Z]\w*(?:Error|Exception)(?=\([bru]?['"]))
-    | (?P<whom>(?:(?:\[(?:BOOK_APPT|LEAD|D5\ \w+)\][^\[\]:=]{0,64}?
-                    |\b(?:Lead\ saved\ successfully|Already\ created))\ for
-                 |\[(?:LEAD|D5\ FALLBACK_LEAD_CREATED)\][^\[\]:=]{0,64}?:
-                 |(?i:\b(?:lead\ saved(?:\ successfully)?|could\ not\ verify\ lead
-                          |created\ lead(?:\ [#]?\d+)?))(?!\ for\ ))[ ])
+    | (?P<whom>(?:\[(?:LEAD|D5\ FALLBACK_LEAD_CREATED)\][^\[\]:=]{0,64}?(?:\ for|:|{LEAD})
+                 |\[(?:BOOK_APPT|D5\ (?!FALLBACK_LEAD_CREATED)\w+)\][^\[\]:=]{0,64}?\ for
+                 |\b(?:Lead\ saved\ successfully|Already\ created)\ for|\b{LEAD})[ ])
                (?!(?:call\ CA|session\ SES-)\w*\s*$)
     | (?P<quoted>"(?P<double>(?:[^"\\]|\\.){1,64}+)"\s*:\s*|'(?P<single>[^'\\]{1,64}+)'\s*:\s*)
     | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\)?\s?(?:=(?!=)|:(?![/:])|->|=>|→)\s*
     | (?<!\w)(?P<quote>["'])(?=\S)
-    """,
+    """.replace("{LEAD}", _LEAD),
     re.VERBOSE,
 )
 """Every place that is to be looked at; the name of its group says what begins behind it."""
