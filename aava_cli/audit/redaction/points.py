@@ -7,7 +7,7 @@ import re
 # Up to the name of whoever left it.
 _LEAD = (
     r"(?i:(?:lead\ saved(?:\ successfully)?+|could\ not\ verify\ lead"
-    r"|created\ lead(?:\ [#]?\d+)?+)(?!\ for\ ))"
+    r"|created\ lead(?:\ [#]?\d+(?!\S))?+)(?!\ for\ ))"
 )
 POINT = re.compile(
     r"""
