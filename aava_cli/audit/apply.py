@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from aava_cli.events import Emit
 
 _PROFILES = "profiles"
+# Some hundred times what the ones that come with the program have.
+_PACK_BYTES = 1 << 20
 _REPORTED_BYTES = 32 << 20
 # Blocks of a log without any marker of the pack in which others' are looked for.
 _SNIFFED_BLOCKS = 8
@@ -57,10 +59,15 @@ def load_profile(name: str) -> Profile:
         message = with_nearest(f"no marker pack named `{name}`", name, shipped_profiles())
         raise UsageError(message, hint="give one of these, `auto`, or a file")
     try:
-        return parse_profile(Path(name).read_text(encoding="utf-8"), name=name)
+        with Path(name).open("rb") as file:
+            text = file.read(_PACK_BYTES + 1).decode()
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot read the marker pack `{name}`: {error}"
         raise Unreadable(message, hint="name a file in TOML") from error
+    if len(text) > _PACK_BYTES:
+        message = f"the marker pack `{name}` has more than {_PACK_BYTES >> 20} MiB"
+        raise Unreadable(message, hint="name a file in TOML")
+    return parse_profile(text, name=name)
 
 
 def apply_audit(plan: AuditPlan, emit: Emit, *, tell_calls: bool) -> Audited:

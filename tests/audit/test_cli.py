@@ -496,3 +496,5 @@ def test_marker_pack_that_cannot_be_read_is_told(log: Path, aava: Aava, tmp_path
     for pack in (str(tmp_path / "gone.toml"), str(binary)):
         done = aava("audit", word, "--profile", pack)
         assert (2, True) == (done.exit_code, "cannot read the marker pack" in done.stderr)
+    done = aava("audit", word, "--profile", "/dev/zero")
+    assert (2, True) == (done.exit_code, "has more than 1 MiB" in done.stderr)
