@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from aava_cli.events import Emit
 
 _PROFILES = "profiles"
+# Some hundred times what the ones that come with the program have.
+_PACK_BYTES = 1 << 20
 _REPORTED_BYTES = 32 << 20
 # Blocks of a log without any marker of the pack in which others' are looked for.
 _SNIFFED_BLOCKS = 8
@@ -57,10 +59,15 @@ def load_profile(name: str) -> Profile:
         message = with_nearest(f"no marker pack named `{name}`", name, shipped_profiles())
         raise UsageError(message, hint="give one of these, `auto`, or a file")
     try:
-        return parse_profile(Path(name).read_text(encoding="utf-8"), name=name)
+        with Path(name).open("rb") as file:
+            text = file.read(_PACK_BYTES + 1).decode()
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot read the marker pack `{name}`: {error}"
         raise Unreadable(message, hint="name a file in TOML") from error
+    if len(text) > _PACK_BYTES:
+        message = f"the marker pack `{name}` has more than {_PACK_BYTES >> 20} MiB"
+        raise Unreadable(message, hint="name a file in TOML")
+    return parse_profile(text, name=name)
 
 
 def apply_audit(plan: AuditPlan, emit: Emit, *, tell_calls: bool) -> Audited:
@@ -100,8 +107,8 @@ class _Reading:
         self._sniffed = 0
         self._looks_like: Profile | None = None
         self._lines = self._size_bytes = 0
-        self._problems: list[str] = []
-        self._empty: list[str] = []
+        self._problems: list[Damaged] = []
+        self._empty: list[Source] = []
 
     def read(self, source: Source) -> None:
         """Take all of *source*; a damaged one counts as far as it can be read."""
@@ -109,13 +116,13 @@ class _Reading:
         try:
             self._take(source)
         except Damaged as problem:
-            self._problems.append(problem.message)
+            self._problems.append(problem)
         except (KeyboardInterrupt, Terminated):
             # Who follows a log says so when it is enough.
             if not self._plan.follow:
                 raise
         if self._size_bytes == before:
-            self._empty.append(f"`{source.name}`")
+            self._empty.append(source)
 
     def require_content(self) -> None:
         """Refuse logs that are all empty; of one that was just rotated the older part is not.
@@ -125,9 +132,9 @@ class _Reading:
         """
         if self._size_bytes or self._problems or self._plan.follow:
             return
+        names = ", ".join(f"`{each.word}`" for each in self._empty)
         verb = "is" if len(self._empty) == 1 else "are"
-        message = f"{', '.join(self._empty)} {verb} empty: no calls found"
-        raise NotFound(message, hint="check where the log goes: see `docs/audit.md`")
+        raise NotFound(f"{names} {verb} empty: no calls found", hint=self._empty[0].look())
 
     def _take(self, source: Source) -> None:
         cutter, collector = LineCutter(), Collector()
@@ -194,23 +201,27 @@ class _Reading:
         return self._answer(auditor, builder, builder.run(run.verdicts) if run else ())
 
     def _answer(self, auditor: Auditor, builder: Builder, run: tuple[CheckReport, ...]) -> Audited:
-        kept = builder.kept()
+        kept, alarms = builder.kept(), builder.alarms(auditor.alarms)
+        coverage = builder.coverage(alarms)
+        if alarmed := coverage.alarm():
+            self._emit(Log(alarmed, level="warning"))
         return Audited(
             profile=auditor.profile_name,
             sources=tuple(each.name for each in self._plan.sources),
             lines=self._lines,
             size_bytes=self._size_bytes,
             events=auditor.events,
-            coverage=builder.coverage(),
+            coverage=coverage,
             counts=dict(builder.counts),
             calls=kept,
             calls_left_out=builder.calls - len(kept),
             run=run,
             unattributed=dict(auditor.unattributed()),
-            alarms=builder.alarms(auditor.alarms),
+            alarms=alarms,
             gate=builder.gate(),
             drawn=builder.drawn,
-            problems=tuple(self._problems),
+            problems=tuple(each.message for each in self._problems),
+            advice=tuple(dict.fromkeys(each.hint for each in self._problems)),
             strict=self._plan.strict,
         )
 

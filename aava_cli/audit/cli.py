@@ -89,7 +89,7 @@ def audit(  # noqa: PLR0913 - one parameter for each option
     session: Session = ctx.obj
     output = session.output
     documents, showing = Documents(junit, markdown, svg), Showing(redact=not no_redact)
-    with documents.open(log, showing):
+    with documents.open(log, showing, output.form):
         plan = plan_audit(
             log,
             scenario or (),

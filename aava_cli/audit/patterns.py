@@ -1,121 +1,122 @@
 """Patterns that people write into marker packs: those that could hang on a line are refused.
 
-A pattern is tried on every line with its tag, so that one that goes back over and over would
-never end. Its structure tells; no line has to be tried.
+A pattern is tried on every line with its tag, and goes back over and over where it does not fit.
+How often at most follows from its structure: no line has to be tried.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 
-# Repeats without an end, each of which may multiply the time by the length of a line if something
-# behind it is not found.
-_MOST_LONG = 2
-_LONG = 255
-_ENDLESS = 1 << 16
-_QUANTIFIER = re.compile(r"(?:([*+?])|\{(?=\d*,?\d*\})(\d*)(,?)(\d*)\})[?+]?")
-_GROUP = re.compile(r"\((?:\?(?:P<\w+>|[:=!>]|<[=!]|[a-zA-Z-]+:|#[^)]*))?")
-_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-_REFERENCE = re.compile(r"\\[1-9]|\(\?P=|\(\?\(")
+from aava_cli.audit.structure import EVERY, LONG, Part, Reading
+
+# What is looked at behind a tag, at most: see `finding.py`.
+_SEEN_BYTES = 4096
+# About a millisecond.
+_MOST_STEPS = 1 << 16
+# At each byte of a line, which may have a megabyte.
+_MOST_STEPS_ANYWHERE = 1 << 6
 
 
-def compiled(text: str, *, is_followed: bool = False) -> re.Pattern[bytes]:
-    """Return the pattern that *text* is; it *is_followed* by fields that a line may lack.
+def compiled(
+    text: str, where: str, *, is_followed: bool = False, is_anywhere: bool = False
+) -> re.Pattern[bytes]:
+    """Return the pattern that *text* is; complaints say *where* it stands.
+
+    It *is_followed* by fields that a line may lack, or it *is_anywhere* in a line.
 
     Raises:
-        ValueError: it refers to its own groups, sets flags, or may take without end.
-        re.error: it is none.
+        ValueError: it is none, refers to its own groups, sets flags, or may take long.
     """
-    pattern = re.compile(text.encode())
-    if pattern.flags:
-        raise ValueError(f"`{text}` sets flags, which would hold for every marker")
-    scan = _Scan(text)
-    scan.run()
-    if is_followed and scan.repeats:
-        raise ValueError(f"`{text}` has repeats without an end, and fields behind them")
-    if scan.most_long() > _MOST_LONG:
-        raise ValueError(f"`{text}` has too many repeats without an end")
+    try:
+        pattern = re.compile(text.encode())
+        if pattern.flags:
+            raise ValueError(f"`{text}` sets flags, which would hold for every marker")  # noqa: TRY301
+        parts = Reading(text).parts()
+    except (ValueError, re.error, RecursionError) as error:
+        raise ValueError(f"{where}: {error}") from error
+    if is_followed and _is_endless(parts):
+        raise ValueError(f"{where}: `{text}` has repeats without an end, and fields behind them")
+    ways, steps = _through(parts, EVERY if is_followed else frozenset(), is_followed=is_followed)
+    steps += ways * _SEEN_BYTES * is_followed
+    if steps > (_MOST_STEPS_ANYWHERE if is_anywhere else _MOST_STEPS):
+        raise ValueError(f"{where}: `{text}` has too many repeats with something behind them")
     return pattern
 
 
-@dataclass(slots=True)
-class _Part:
-    """A group, or the whole pattern, as far as it was read.
+def _is_endless(parts: tuple[Part, ...]) -> bool:
+    return any(each.most > LONG or any(map(_is_endless, each.branches)) for each in parts)
 
-    It is ambiguous where there is more than one way through it. *group* is the one that ended
-    just now, and *is_long* says that a repeat without an end did.
+
+def _span(parts: tuple[Part, ...]) -> frozenset[int]:
+    """Return every byte that *parts* may take."""
+    inside = (_span(branch) for each in parts for branch in each.branches)
+    return frozenset().union(*(each.some for each in parts), *inside)
+
+
+def _first(parts: tuple[Part, ...], behind: frozenset[int]) -> frozenset[int]:
+    """Return with which bytes *parts* may begin, or what is *behind* them."""
+    found: frozenset[int] = frozenset()
+    for part in parts:
+        if part.looks or not (part.some or part.branches):
+            return EVERY
+        is_optional = part.least == 0
+        for branch in part.branches:
+            found |= _first(branch, frozenset())
+            is_optional |= all(each.least == 0 for each in branch)
+        found |= part.some
+        if not is_optional:
+            return found
+    return found | behind
+
+
+def _through(
+    parts: tuple[Part, ...], behind: frozenset[int], *, is_followed: bool
+) -> tuple[int, int]:
+    """Return how many ways lead through *parts*, and how many steps it takes to try all.
+
+    What is *behind* them may fail if it *is_followed*; else nobody goes back behind their last
+    part that can.
     """
-
-    start: int = 0
-    is_ambiguous: bool = False
-    group: _Part | None = None
-    is_long: bool = False
-    is_behind_long: bool = False
-
-
-class _Scan:
-    """Goes once over a pattern that compiles."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._open = [_Part()]
-        # Where repeats without an end end, and where a group begins that may be missing at last.
-        self.repeats: list[int] = []
-        self._tail = len(text)
-
-    def run(self) -> None:
-        """Raise ValueError where the pattern may take too long."""
-        position = 0
-        while position < len(self._text):
-            position = self._step(position)
-
-    def _step(self, position: int) -> int:
-        """Read what is at *position*, and return where it ends."""
-        text, part = self._text, self._open[-1]
-        if _REFERENCE.match(text, position):
-            raise ValueError(f"`{text}` refers to one of its groups, which a marker cannot")
-        if (found := _QUANTIFIER.match(text, position)) is not None:
-            self._repeat(part, found)
-            return found.end()
-        if (found := _GROUP.match(text, position)) is not None:
-            self._open.append(_Part(position))
-            return found.end()
-        group = self._open.pop() if text[position] == ")" else None
-        part = self._open[-1]
-        part.is_ambiguous |= text[position] == "|" or (group is not None and group.is_ambiguous)
-        part.group, part.is_behind_long, part.is_long = group, part.is_long, False
-        atom = _ATOM.match(text, position)
-        return atom.end() if atom else position + 1
-
-    def _repeat(self, part: _Part, found: re.Match[str]) -> None:
-        most, end, position = _most(found), found.end(), found.start()
-        if most > 1 and part.group is not None and part.group.is_ambiguous:
-            raise ValueError(f"`{self._text}` repeats what has repeats or alternatives in it")
-        part.is_ambiguous = True
-        part.is_long = most > _LONG
-        if part.is_long:
-            self.repeats.append(end)
-        if part.is_long and part.is_behind_long:
-            raise ValueError(f"`{self._text}` has two repeats without an end side by side")
-        if part.group is not None and self._text[position:] in {"?", "??"}:
-            self._tail = part.group.start
-
-    def most_long(self) -> int:
-        """Return how many repeats are gone through again and again if the rest is not found.
-
-        Nothing has to be found behind the last one, and a group at the end may be missing.
-        """
-        counted = [each for each in self.repeats if set(self._text[each:]) - {*")?"}]
-        before = sum(each <= self._tail for each in counted)
-        return max(before, len(counted) - before)
+    last = max((index for index, each in enumerate(parts) if each.can_fail), default=-1)
+    ways, steps = 1, 0
+    passed: list[frozenset[int]] = []
+    for index, part in enumerate(parts):
+        rest = _first(parts[index + 1 :], behind)
+        is_decided = is_followed or index < last
+        own, work = _through_one(part, rest, is_followed=is_decided)
+        # Two beginnings of what takes no such byte as is in front of it do not overlap.
+        span = _span((part,))
+        apart = [each for each in passed if each.isdisjoint(span)]
+        is_once = bool(apart) or not (is_decided or index == last)
+        steps += work if is_once else ways * work
+        if own > 1:
+            passed = []
+        elif part.is_repeated or part.branches:
+            passed = apart
+        elif part.some:
+            passed.append(part.some)
+        ways *= own
+    return ways, steps + ways - 1
 
 
-def _most(found: re.Match[str]) -> int:
-    """Return how often a quantifier repeats at most."""
-    sign, least, comma, most = found.groups()
-    if sign:
-        return 1 if sign == "?" else _ENDLESS
-    if not comma:
-        return int(least)
-    return int(most) if most else _ENDLESS
+def _through_one(part: Part, rest: frozenset[int], *, is_followed: bool) -> tuple[int, int]:
+    """Return the same of one *part*, with *rest* behind it."""
+    # A byte that has to be there is one step of the repeat in front of it.
+    ways, work = 1, int(part.is_repeated)
+    if part.branches:
+        inside = [
+            _through(each, rest, is_followed=is_followed and not part.looks)
+            for each in part.branches
+        ]
+        work = sum(steps for _, steps in inside)
+        ways = 1 if part.looks else sum(ways for ways, _ in inside)
+    least, most = min(part.least, _SEEN_BYTES), min(part.most, _SEEN_BYTES)
+    if not is_followed:
+        # The first way is taken.
+        return 1, work * max(1, least)
+    choices = most - least
+    begin = _first((replace(part, least=1, most=1),), frozenset())
+    # Where the rest cannot begin within it, all ways but one end at once.
+    return (ways if begin.isdisjoint(rest) else ways + choices), work * most + choices

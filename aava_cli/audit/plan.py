@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from posixpath import normpath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from aava_cli.audit.rotation import NO_AGE, Age, part_of, plain_name
 from aava_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 Kind: TypeAlias = Literal["file", "stdin", "docker", "journal"]
 
 SCENARIOS = ("normal", "appointment", "edge")
 AUTO = "auto"
 CONTEXT_LINES = 40
-_PACKED = (".gz", ".zst")
-# logrotate's numbers and dates, the latter also in front of an extension; Python's dates.
-_DAY = r"(?:19|20)\d\d(?P<dash>-?)(?:0[1-9]|1[0-2])(?P=dash)(?:0[1-9]|[12]\d|3[01])"
-_ROTATED = re.compile(
-    r"(?P<base>.+?)(?:\.(?P<number>\d{1,3})"
-    rf"|[.-](?P<date>{_DAY}(?:[-_T]\d[\d:_-]*)?)(?P<extension>\.[A-Za-z]{{1,8}})?)"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where lines come from; sources of one *group* are one log that was rotated."""
+    """Where lines come from; sources of one *group* are one log that was rotated, by *age*."""
 
     kind: Kind
     name: str
     group: str
+    age: Age = NO_AGE
+
+    @property
+    def word(self) -> str:
+        """How it is named in a command."""
+        return f"{self.kind}:{self.name}" if self.kind in ("docker", "journal") else self.name
+
+    def look(self) -> str:
+        """Return what shows whether anything is logged there."""
+        match self.kind:
+            case "docker":
+                return f"run `docker logs {self.name}`; see `docs/audit.md` for what makes it print"
+            case "journal":
+                return f"run `systemctl status {self.name}` to see whether there is such a unit"
+            case _:
+                return "run `aava audit docker:NAME` to read a container's own log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +76,28 @@ def plan_sources(words: Iterable[str]) -> tuple[Source, ...]:
     Raises:
         UsageError: none is named, or one is named twice.
     """
-    sources = [_source(word) for word in words]
+    words = tuple(words)
+    named = frozenset(map(plain_name, words))
+    sources = [_source(word, named) for word in words]
     if not sources:
         raise UsageError("no log is named", hint="run `aava audit LOG`, or `-` for standard input")
     _require_once(sources)
     first = {source.group: index for index, source in reversed(list(enumerate(sources)))}
-    return tuple(sorted(sources, key=lambda each: (first[each.group], _age(each))))
+    return tuple(sorted(sources, key=lambda each: (first[each.group], each.age)))
 
 
 def _require_once(sources: Iterable[Source]) -> None:
-    seen: dict[tuple[str, str, str], Source] = {}
+    seen: dict[tuple[str, str], Source] = {}
     for source in sources:
-        part = _rotation(source.name)[1] if source.kind == "file" else source.name
         # A log and the packed copy of it have the same lines.
-        other = seen.setdefault((source.kind, source.group, part), source)
+        part = plain_name(source.name) if source.kind == "file" else source.name
+        other = seen.setdefault((source.kind, part), source)
         if other is not source:
             message = f"`{other.name}` and `{source.name}` are one part of a log"
             raise UsageError(message, hint="name it once")
 
 
-def _source(word: str) -> Source:
+def _source(word: str, named: Container[str]) -> Source:
     if word == "-":
         return Source("stdin", "-", "-")
     kind, colon, name = word.partition(":")
@@ -95,27 +105,9 @@ def _source(word: str) -> Source:
         if not name or name.startswith("-"):
             raise UsageError(f"`{word}` names nothing", hint=f"give it as `{kind}:NAME`")
         return Source("docker" if kind == "docker" else "journal", name, word)
-    return Source("file", word, _rotation(word)[0])
-
-
-def _rotation(name: str) -> tuple[str, str]:
-    """Return the log that *name* was rotated from, and by which number or date."""
-    name = normpath(name)
-    for suffix in _PACKED:
-        name = name.removesuffix(suffix)
-    found = _ROTATED.fullmatch(name)
-    if found is None:
-        return name, ""
-    date = re.sub(r"\D", "", found["date"] or "")
-    return found["base"] + (found["extension"] or ""), found["number"] or date
-
-
-def _age(source: Source) -> tuple[int, int, str]:
-    """Return what sorts the oldest part of a log first: dates grow, numbers shrink, then none."""
-    number = _rotation(source.name)[1] if source.kind == "file" else ""
-    if not number:
-        return (2, 0, "")
-    return (1, -int(number), "") if len(number) < len("YYYY") else (0, 0, number)
+    if not word:
+        raise UsageError("an empty word names no log", hint="run `aava audit LOG`")
+    return Source("file", word, *part_of(word, named))
 
 
 def plan_scenarios(words: Iterable[str]) -> dict[str, str]:

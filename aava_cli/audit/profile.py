@@ -107,7 +107,10 @@ def _parse(found: dict[str, Any]) -> Profile:
         name: Channel(name, str(each["title"]), str(each["remedy"]))
         for name, each in found["channels"].items()
     }
-    full_ids = {kind: compiled(each) for kind, each in found["identity"]["full"].items()}
+    full_ids = {
+        kind: compiled(each, f"`{kind}` of [identity.full]")
+        for kind, each in found["identity"]["full"].items()
+    }
     _only(full_ids, set(NAMES), "[identity.full]")
     markers = tuple(_marker(kind, each) for kind, each in found["markers"].items())
     for each in markers:
@@ -162,7 +165,7 @@ def _elsewhere(
     _only(identity, {"anywhere", "response", "full"}, "[identity]")
     if "anywhere" not in identity:
         return None
-    pattern = compiled(identity["anywhere"])
+    pattern = compiled(identity["anywhere"], "`anywhere` of [identity]", is_anywhere=True)
     if pattern.groups != 1 or "call" not in full_ids:
         raise ValueError("`anywhere` has to have one group, a name of the kind `call`")
     return pattern
@@ -203,7 +206,7 @@ def _begin(kind: str, found: dict[str, Any]) -> str:
     tag: str = found["tag"]
     then, whole = str(found.get("then", "")), found.get("pattern")
     is_followed = bool(found.get("fields") or found.get("ids"))
-    compiled(then if whole is None else whole, is_followed=is_followed)
+    compiled(then if whole is None else whole, f"marker `{kind}`", is_followed=is_followed)
     if whole is None:
         return re.escape(tag) + then
     # Groups may begin in the tag, and signs are escaped in it.

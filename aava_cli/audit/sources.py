@@ -1,20 +1,20 @@
-"""Bytes of a log, from wherever it is: files, packed files, standard input, containers, units."""
+"""Bytes of a log, from wherever it is: files, packed ones, standard input, programs."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import stat
-import subprocess
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 from aava_cli.audit.following import Chunk, follow_file, follow_pipe
 from aava_cli.audit.problems import Unreadable
-from aava_cli.audit.redaction import without_people
+from aava_cli.audit.programs import read_container, read_journal
 from aava_cli.audit.unpacking import PACKED, unpacked
-from aava_cli.errors import AavaError, UsageError
+from aava_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,8 +29,9 @@ _BINARY = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _BINARY_SHARE = 0.05
 # `journalctl -o export`, which writes lengths as bytes.
 _EXPORT = b"__CURSOR="
+# What PowerShell writes, and hardly anybody else: two bytes for each letter.
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _OTHER_PACKED = {b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
-_END_S = 2.0
 
 
 def require_different(sources: Iterable[Source]) -> None:
@@ -65,13 +66,20 @@ def read_source(source: Source, *, follow: bool) -> Iterator[Chunk]:
         case "file":
             yield from _read_file(Path(source.name), follow=follow)
         case "stdin" if follow:
-            yield from _followed(follow_pipe(sys.stdin.buffer), "standard input")
+            yield from _followed(follow_pipe(_stdin()), "standard input")
         case "stdin":
-            yield from _whole(sys.stdin.buffer, "standard input")
+            yield from _whole(_stdin(), "standard input")
         case "docker":
-            yield from _read_container(source.name, follow=follow)
+            yield from read_container(source.name, follow=follow)
         case _:
-            yield from _read_program(_journal(source.name, follow=follow), follow=follow)
+            yield from read_journal(source.name, follow=follow)
+
+
+def _stdin() -> IO[bytes]:
+    # A shell can close it, by `<&-`.
+    if sys.stdin is None:
+        raise Unreadable("standard input is closed", hint="run `aava audit - < LOG`")
+    return sys.stdin.buffer
 
 
 def _read_file(path: Path, *, follow: bool) -> Iterator[Chunk]:
@@ -85,7 +93,20 @@ def _read_file(path: Path, *, follow: bool) -> Iterator[Chunk]:
             )
     except OSError as error:
         message = f"cannot read `{path}`: {error.strerror}"
-        raise Unreadable(message, hint="name a log, or `-` for standard input") from error
+        raise Unreadable(message, hint=advice_on(path, error)) from error
+
+
+def advice_on(path: Path, error: OSError) -> str:
+    """Return what to do where *path* could not be read because of *error*."""
+    match error:
+        case PermissionError():
+            return f"run `{shlex.join(('sudo', 'cat', str(path)))} | aava audit -`"
+        case IsADirectoryError():
+            return f"name the logs in it: `aava audit {path}/*.log*`"
+        case FileNotFoundError():
+            return f"run `{shlex.join(('ls', str(path.parent)))}` to see what is there"
+        case _:
+            return "name a log, or `-` for standard input"
 
 
 def _is_pipe(path: Path) -> bool:
@@ -148,6 +169,9 @@ def _require_text(chunk: bytes, name: str) -> bool:
         if head.startswith(begin):
             message = f"`{name}` is binary: it is packed with {form}"
             raise Unreadable(message, hint=f"unpack it: `aava audit -` reads what `{form}` prints")
+    if head.startswith(_UTF_16):
+        hint = "run `iconv --from-code=UTF-16 LOG | aava audit -`"
+        raise Unreadable(f"`{name}` is in UTF-16, which no pipeline writes", hint=hint)
     is_export = head.startswith(_EXPORT)
     if not is_export and len(_BINARY.findall(head)) > _BINARY_SHARE * len(head):
         raise _binary(name)
@@ -156,56 +180,3 @@ def _require_text(chunk: bytes, name: str) -> bool:
 
 def _binary(name: str) -> Unreadable:
     return Unreadable(f"`{name}` is binary, not a log", hint="name a log in text, or packed")
-
-
-def _read_container(name: str, *, follow: bool) -> Iterator[Chunk]:
-    from aava_cli.docker.engine import inspect_container
-
-    try:
-        container = inspect_container(name)
-    except AavaError as error:
-        raise Unreadable(error.message, hint=error.hint) from error
-    options = ("--follow",) if follow else ()
-    yield from _read_program(
-        ("docker", "logs", "--timestamps", *options, container.id), follow=follow
-    )
-
-
-def _journal(unit: str, *, follow: bool) -> tuple[str, ...]:
-    # Options in one word each: a unit that looks like one is still a unit.
-    options = ("--follow", "--no-tail") if follow else ()
-    return ("journalctl", "--no-pager", "--output=json", *options, f"--unit={unit}")
-
-
-def _read_program(argv: tuple[str, ...], *, follow: bool) -> Iterator[Chunk]:
-    """Yield what *argv* prints on both its streams; it does not outlive the reader."""
-    try:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-    except FileNotFoundError as error:
-        message = f"there is no `{argv[0]}` program on the PATH"
-        raise Unreadable(message, hint="name a file with the log instead") from error
-    output, last = cast("IO[bytes]", process.stdout), b""
-    try:
-        for chunk in follow_pipe(output) if follow else iter(lambda: output.read(_READ_BYTES), b""):
-            last = chunk or last
-            yield chunk
-        code = process.wait()
-    finally:
-        _end(process)
-    if code:
-        # What it says may also be a line of the log.
-        said = without_people(last.decode("utf-8", "replace").strip().rpartition("\n")[2])
-        raise Unreadable(f"`{argv[0]}` failed: {said}", hint=f"run `{argv[0]}` to see why")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_END_S)
-        process.kill()
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()

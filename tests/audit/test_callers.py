@@ -57,7 +57,7 @@ def forms(aava: Aava, words: tuple[str, ...], folder: Path) -> dict[str, str]:
     junit, markdown, svg = (folder / name for name in ("a.xml", "a.md", "a.svg"))
     files = ("--junit", str(junit), "--markdown", str(markdown))
     text, as_json, events = aava(*words, *files), aava(*words, "--json"), aava(*words, "--events")
-    drawn = aava(*words, "--timeline", NUMBER, "--svg", str(svg))
+    drawn = aava(*words, "--timeline", "", "--svg", str(svg))
     told = {"text": text, "json": as_json, "events": events, "timeline": drawn}
     shown = {name: done.stdout + done.stderr for name, done in told.items()}
     files_shown = {path.suffix: path.read_text() for path in (junit, markdown, svg)}
@@ -134,6 +134,33 @@ def test_number_where_a_line_around_is_cut_is_not_shown(
     lines = [each for context in check["contexts"] for each in context["lines"]]
     assert 50 < sum(each.startswith("z") for each in lines)
     assert not [each for each in lines if each.startswith("z") and "972" in each]
+
+
+SAYS = "Dana Levi wants Tuesday"
+TOLD: Lines = (
+    ("L", f"[D5 APPT_TOOL_FAILED] Exception in book_appointment: {SAYS}"),
+    ("P", f"❌ [BOOK_APPT] APPT_TOOL_FAILED: {SAYS}"),
+    ("P", f"❌ [CHECK_AVAIL] APPT_TOOL_FAILED: {SAYS!r} is no time, ask 050-1234567"),
+    ("P", f'📅 [BOOK_APPT] Request from AI: {{"customer_name": "{SAYS}"}}'),
+    ("L", f"ValueError: {SAYS}"),
+    ("L", f"[D5 FALLBACK_LEAD_CREATED] Could not verify lead {SAYS}"),
+    ("L", f"[BARGE-IN] ✅ CONFIRMED: word_count=4 text={SAYS}"),
+    ("L", "❌ Failed to cancel response: דנה לוי"),
+)
+
+
+def test_what_failed_tells_nothing_of_a_caller(log: Path, aava: Aava, tmp_path: Path) -> None:
+    """Neither of one call nor of two that cannot be told from each other, in no form."""
+    one, two = Names(1), Names(2)
+    alone = printed((*opening(one), *TOLD, *ending(one)))
+    both = (*opening(one), *opening(two), *TOLD, *ending(one), *ending(two))
+    for lines in (printed(both), alone):
+        log.write_bytes(logged(lines))
+        for name, shown in forms(aava, ("audit", str(log)), tmp_path).items():
+            for word in ("Dana", "Levi", "Tuesday", "050", "דנה"):
+                assert word not in shown, name
+    assert "Exception in book_appointment: ***" in aava("audit", str(log), "--json").stdout
+    assert SAYS in aava("audit", str(log), "--json", "--no-redact").stdout
 
 
 def strictly(text: str) -> dict[str, object]:

@@ -405,7 +405,12 @@ def test_own_marker_pack_is_read(log: Path, aava: Aava, tmp_path: Path) -> None:
         (("then = ' start\\b'", "then = '(?P<a> )\\1'"), "refers to"),
         (("then = ' start\\b'", "then = '(?P<a> )?(?(a)x|y)'"), "refers to"),
         (("then = ' start\\b'", "then = '(?:.*.*)*.*.*Q'"), "side by side"),
-        (("then = ' start\\b'", "then = '.*x.*x.*xQ'"), "too many repeats"),
+        (("then = ' start\\b'", "then = '.*x.*x.*xQ'"), "marker `tx_start`: .* too many repeats"),
+        (
+            ("[identity]\n", "[identity]\nanywhere = '[a-z]+=([a-z]+)'\n"),
+            "`anywhere` of .* repeats",
+        ),
+        (('call = "CA[0-9a-f]{32}"', "call = '.*a.*b'"), "`call` of .* repeats"),
         (('tag = "[TX_METRICS]"', 'tag = "[TX_METRICS]"\nthen = ".*x"'), "fields behind them"),
         (("then = ' start\\b'", "then = '(?: |[^x]|\\w| \\w)*Q'"), "alternatives"),
         (("then = ' start\\b'", "then = '(?:a+)+Q'"), "repeats what has repeats"),
@@ -491,3 +496,5 @@ def test_marker_pack_that_cannot_be_read_is_told(log: Path, aava: Aava, tmp_path
     for pack in (str(tmp_path / "gone.toml"), str(binary)):
         done = aava("audit", word, "--profile", pack)
         assert (2, True) == (done.exit_code, "cannot read the marker pack" in done.stderr)
+    done = aava("audit", word, "--profile", "/dev/zero")
+    assert (2, True) == (done.exit_code, "has more than 1 MiB" in done.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from aava_cli.audit.report.documents import Documents
+from aava_cli.audit.report.markdown import error_as_markdown
 from aava_cli.audit.report.showing import Showing
+from aava_cli.errors import AavaError
 from tests.audit.cases import CASES
 from tests.audit.gate_cases import appointment, edge, normal
 from tests.audit.logs import Lines, Names, ending, only, opening, printed, turn, window
@@ -49,12 +52,29 @@ def failures(junit: str) -> tuple[int, int, dict[str, ET.Element]]:
 
 
 NAMES = Names(1)
+CANCEL: Lines = (("L", "❌ Failed to cancel response: gone"),)
+
+
+def alarmed(times: int = 1) -> tuple[bytes, ...]:
+    """Return two calls of which one could not cancel, so many *times*, and nobody knows which."""
+    one, two = Names(8), Names(9)
+    begin, end = (*opening(one), *opening(two)), (*ending(one), *ending(two))
+    return printed((*begin, *CANCEL * times, *end))
+
+
 QUIET = printed(only("OP", (*opening(NAMES), *turn(NAMES, 1, (window(),) * 3), *ending(NAMES))))
 ENDINGS = {
     "passed": (logged(normal()), (), 0),
     "failed": (logged(FAILING.printed()), (), 1),
     "gate": (logged(normal(1), appointment(2)), ("--gate",), 9),
     "gate met": (logged(normal(1), appointment(2), edge(3)), ("--gate",), 0),
+    "alarm": (logged(alarmed(), normal(1), edge(3)), (), 0),
+    "strict and alarm": (logged(alarmed(), normal(1), edge(3)), ("--strict",), 9),
+    "gate met, and alarm": (
+        logged(alarmed(), normal(1), appointment(2), edge(3)),
+        ("--gate",),
+        9,
+    ),
     "strict": (logged(QUIET), ("--strict",), 9),
     "damaged": (gzip.compress(logged(normal()) * 9, mtime=0)[:-8], (), 2),
     "unheard": (logged(normal()), ("--scenario", "CAzz=edge"), 2),
@@ -90,6 +110,30 @@ def test_documents_tell_how_it_ended(log: Path, aava: Aava, tmp_path: Path, endi
     assert not svg.exists() or svg.read_text().startswith("<svg ")
 
 
+def test_alarm_is_told_in_every_form(log: Path, aava: Aava) -> None:
+    """That a call failed, and not which, keeps a release from being green, and is never quiet."""
+    log.write_bytes(logged(alarmed(), normal(1), appointment(2), edge(3)))
+    told = "ALARM: a line says that something went wrong, and not in which call (cancel_failed)"
+    done = aava("audit", str(log))
+    assert (0, True) == (done.exit_code, told in done.stdout.splitlines()[0])
+    assert f"warning: {told}" in done.stderr
+    assert f"**{told}**" in aava("audit", str(log), "--markdown", "-").stdout
+    assert f"; {told}" in aava("audit", str(log), "--timeline", NAMES.call).stdout.splitlines()[0]
+    events = aava("audit", str(log), "--events").stdout.splitlines()
+    assert {"event": "log", "message": told, "level": "warning"} in list(map(json.loads, events))
+    for words in (("--gate",), ("--strict",)):
+        done = aava("audit", str(log), *words, "--json")
+        answer = json.loads(done.stdout)
+        assert (9, told) == (done.exit_code, answer["error"]["message"])
+        assert {"cancel_failed": 1} == answer["result"]["coverage"]["alarms"]
+        assert "UNDECIDABLE" == answer["result"]["alarms"][0]["status"]
+        _, _, suites = failures(aava("audit", str(log), *words, "--junit", "-").stdout)
+        (failure,) = suites["of a call that cannot be told"].iter("failure")
+        assert "Failed to cancel response" in (failure.text or "")
+    log.write_bytes(logged(alarmed(2), normal(1)))
+    assert "ALARM: 2 lines say that" in aava("audit", str(log)).stdout
+
+
 def test_calls_that_are_left_out_fail_the_document(log: Path, aava: Aava, tmp_path: Path) -> None:
     """A failure that is counted and not shown is told in a suite of its own."""
     failing = tuple(FAILING.printed(number) for number in range(1, 202))
@@ -105,10 +149,7 @@ def test_calls_that_are_left_out_fail_the_document(log: Path, aava: Aava, tmp_pa
 
 def test_junit_knows_streams_gate_alarms_and_damage(log: Path, aava: Aava, tmp_path: Path) -> None:
     """And Markdown does; a build server and a ticket are all that some ever see."""
-    one, two = Names(1), Names(2)
-    middle: Lines = (("L", "❌ Failed to cancel response: gone"),)
-    both = printed((*opening(one), *opening(two), *middle, *ending(one), *ending(two)))
-    data = logged(both, FAILING.printed(3))
+    data = logged(alarmed(), FAILING.printed(3))
     log.write_bytes(gzip.compress(data + logged(normal(4)) * 9, mtime=0)[:-8])
     junit, markdown = tmp_path / "a.xml", tmp_path / "a.md"
     words = ("--gate", "--junit", str(junit), "--markdown", str(markdown))
@@ -180,6 +221,51 @@ def test_report_that_cannot_be_written_is_2(
     for path in (tmp_path / "gone" / "a", tmp_path, tmp_path / ("x" * 300), tmp_path / ("x" * 250)):
         done = aava("audit", str(log), option, str(path))
         assert (2, True) == (done.exit_code, f"cannot write `{path}`" in done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--junit", "OUT", "--markdown", "OUT"), "two documents would be written to one file"),
+        (("--markdown", "OUT", "--svg", "OUT/../a"), "two documents would be written to one file"),
+        (("--junit", "-", "--markdown", "-"), "only one document can be printed"),
+        (("--junit", "-", "--json"), "not beside JSON"),
+        (("--markdown", "-", "--events"), "not beside JSON"),
+    ],
+)
+def test_no_document_takes_the_place_of_another(
+    log: Path, aava: Aava, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """Nor of the answer; both written to one pipe are no harm."""
+    log.write_bytes(logged(normal()))
+    done = aava("audit", str(log), *(each.replace("OUT", str(tmp_path / "a")) for each in words))
+    assert (2, True) == (done.exit_code, told in done.stdout + done.stderr)
+    assert not (tmp_path / "a").exists()
+    null = ("--junit", os.devnull, "--markdown", os.devnull)
+    assert 0 == aava("audit", str(log), *null).exit_code
+
+
+def test_names_mean_nothing_in_a_document(aava: Aava, tmp_path: Path) -> None:
+    """Whatever somebody called the file."""
+    log = tmp_path / "a|b `c` <img src=x> *d* _e_ ]]> & \\| ~~~.log"
+    log.write_bytes(logged(FAILING.printed()))
+    shown = aava("audit", str(log), "--markdown", "-").stdout
+    about = next(line for line in shown.splitlines() if line.startswith("session "))
+    assert about.endswith(
+        "a\\|b 'c' &lt;img src=x> \\*d\\* \\_e\\_ \\]\\]> & \\\\\\| \\~\\~\\~.log"
+    )
+    _, _, suites = failures(aava("audit", str(log), "--junit", "-").stdout)
+    told = {
+        each.attrib["name"]: each.attrib["value"] for each in suites[NAMES.call].iter("property")
+    }
+    assert str(log) == told["source"]
+
+
+def test_only_code_in_a_sentence_keeps_its_signs() -> None:
+    """What is between two backticks; one that is alone opens nothing."""
+    shown = error_as_markdown(AavaError("`a < b` <c>", hint="d ` <e>"))
+    assert "**`a < b` &lt;c>**" in shown
+    assert "d ` &lt;e>" in shown
 
 
 def test_pipe_is_written_to(log: Path, aava: Aava, tmp_path: Path) -> None:

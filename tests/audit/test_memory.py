@@ -5,15 +5,19 @@ from __future__ import annotations
 import tracemalloc
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aava_cli.audit.auditing import Auditor
 from aava_cli.audit.blocks import Block, cut_blocks
 from aava_cli.audit.collectors import Collector
-from aava_cli.audit.unwrapping import Export, JsonFile
+from aava_cli.audit.unwrapping import Export, FourLines, JournalJson, JsonFile
 from tests.audit.auditor import pipeline
 from tests.audit.logs import Names, opening, printed
 from tests.audit.wrapping import compose
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aava_cli.audit.collectors import Unwrapper
 
 
@@ -74,6 +78,30 @@ def held_bytes(unwrapper: Unwrapper, log: bytes) -> tuple[int, int]:
     finally:
         tracemalloc.stop()
     return held, lines
+
+
+@pytest.mark.parametrize(
+    ("make", "log"),
+    [
+        (JsonFile, b"ab\n" * 100_000),
+        (JsonFile, b'{"log":"' + b"x\\n" * 100_000 + b'","stream":"s","time":"x"}\n'),
+        (JournalJson, b"{}\n" * 100_000),
+        (FourLines, b"ab\n" * 100_000),
+    ],
+    ids=["json-file", "one record", "journal", "four lines"],
+)
+def test_where_many_lines_come_from_takes_little(make: Callable[[], Unwrapper], log: bytes) -> None:
+    """A block has a megabyte, and may have hundreds of thousands of lines."""
+    unwrapper, lines = make(), 0
+    tracemalloc.start()
+    try:
+        for block in cut_blocks([log]):
+            lines += len(unwrapper.unwrap(block).origins or ())
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert lines >= 100_000
+    assert peak_bytes < 16 << 20
 
 
 def test_lines_of_many_streams_are_not_waited_for() -> None:

@@ -23,7 +23,7 @@ from aava_cli.audit.apply import apply_audit
 from aava_cli.audit.following import POLL_S, follow_file, follow_pipe, undisturbed
 from aava_cli.audit.plan import Source, plan_audit, plan_sources
 from aava_cli.audit.problems import Damaged, Unreadable
-from aava_cli.audit.sources import read_source
+from aava_cli.audit.sources import advice_on, read_source
 from aava_cli.audit.verdicts import Status
 from aava_cli.errors import UsageError
 from tests.audit.cases import CASES
@@ -214,6 +214,15 @@ def test_rotated_set_is_read_oldest_first() -> None:
     [
         "a.log.2025-12-14",
         "a.log.2025-12-14_23-05-01",
+        "a.log.2025-12-14T23:05:01.123Z",
+        "a.log-2025121423.gz",
+        "a_2025-12-14.log",
+        "a_2025_12_14.log",
+        "a.2025.12.14.log",
+        "a.2025-12-14_10.log",
+        "a.2025-12-14.3.log.gz",
+        "a-2025-12-14.log.1",
+        "a.1.log.gz",
         "a-20251214.log",
         "a-20251214.log.gz",
         "./a.log-20251214.zst",
@@ -226,13 +235,40 @@ def test_rotated_log_is_known_by_its_name(older: str) -> None:
     assert {"a.log"} == {each.group for each in sources}
 
 
+@pytest.mark.parametrize(
+    "oldest_first",
+    [
+        ["a.log.12", "a.log.2.gz", "a.log.1", "a.log"],
+        ["a.12.log", "a.2.log.gz", "a.1.log", "a.log"],
+        ["a.log-20251201", "a.log-20251214.gz", "a.log"],
+        ["a_2025-12-13.log", "a_2025-12-14.log", "a.log"],
+        ["a.2025-12-14_9.log", "a.2025-12-14_10.log", "a.2025-12-15_1.log", "a.log"],
+        ["a-2025-12-14.2.log", "a-2025-12-14.10.log.gz", "a-2025-12-15.1.log"],
+        ["a-20251214.log.2", "a-20251214.log.1", "a-20251214.log", "a-20251215.log"],
+        ["logs/2025-12-13.log", "logs/2025-12-14.log"],
+        ["2025-12-13.log", "./2025-12-14.log"],
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_of_a_log_are_put_in_order(oldest_first: list[str], seed: int) -> None:
+    """However they are named, and in whichever order."""
+    words = random.Random(seed).sample(oldest_first, len(oldest_first))  # noqa: S311
+    sources = plan_sources(words)
+    assert oldest_first == [each.name for each in sources]
+    assert 1 == len({each.group for each in sources})
+
+
 def test_name_with_a_number_is_no_rotated_log() -> None:
-    """Only a day that there may be."""
-    words = ["order-12345678.log", "order-20251399.log"]
-    assert 2 == len({each.group for each in plan_sources(words)})
+    """Only a day that there may be; `web.1` is also the name of a process."""
+    words = ["order-12345678.log", "order-20251399.log", "order-202512141234567.log"]
+    words += ["web.1.log", "web.2.log", "other/2025-12-14.log", "2025-12-15.log"]
+    assert len(words) == len({each.group for each in plan_sources(words)})
 
 
-@pytest.mark.parametrize("words", [["a.log", "./a.log"], ["b.log.1", "b.log.1.gz"]])
+@pytest.mark.parametrize(
+    "words",
+    [["a.log", "./a.log"], ["b.log.1", "b.log.1.gz"], ["a_2025-12-14.log", "a_2025-12-14.log.zst"]],
+)
 def test_log_is_not_read_twice(words: list[str]) -> None:
     """Each of its calls would be two."""
     with pytest.raises(UsageError, match="one part of a log"):
@@ -260,12 +296,15 @@ def test_log_that_was_just_rotated_may_be_empty(tmp_path: Path, aava: Aava) -> N
     assert (10, True) == (none.exit_code, "are empty: no calls found" in none.stderr)
 
 
-def test_call_goes_on_in_the_next_file(tmp_path: Path, aava: Aava) -> None:
+@pytest.mark.parametrize(
+    "older", ["calls.log.1", "calls.log-20251214.gz", "calls_2025-12-14.log", "calls.1.log"]
+)
+def test_call_goes_on_in_the_next_file(tmp_path: Path, aava: Aava, older: str) -> None:
     """A rotation in the middle of a call makes no second one."""
     lines = [line + b"\n" for line in normal()]
-    (tmp_path / "calls.log.1").write_bytes(b"".join(lines[:6]))
+    (tmp_path / older).write_bytes(gzip.compress(b"".join(lines[:6])))
     (tmp_path / "calls.log").write_bytes(b"".join(lines[6:]))
-    done = aava("audit", str(tmp_path / "calls.log"), str(tmp_path / "calls.log.1"), "--json")
+    done = aava("audit", str(tmp_path / "calls.log"), str(tmp_path / older), "--json")
     result = json.loads(done.stdout)["result"]
     assert (1, True) == (result["coverage"]["calls"], result["calls"][0]["is_whole"])
 
@@ -512,6 +551,74 @@ def test_journal_of_a_unit_is_read(
     assert 2 == failed.exit_code
     assert "no such unit for" in failed.stderr
     assert "972541234567" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "told"),
+    [
+        ("cat LOG; exit 3", 2, "`journalctl` failed with 3"),
+        ("exit 3", 2, "`journalctl` failed with 3: it says nothing"),
+        ("exit 0", 10, "`journal:x.service` is empty"),
+    ],
+)
+def test_what_a_program_printed_before_it_failed_counts(
+    tmp_path: Path, aava: Aava, monkeypatch: pytest.MonkeyPatch, script: str, code: int, told: str
+) -> None:
+    """The calls are told, and what to run to see why there are no more."""
+    log, program = tmp_path / "calls.log", tmp_path / "bin" / "journalctl"
+    log.write_bytes(LOG)
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script.replace('LOG', str(log))}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    done = aava("audit", "journal:x.service")
+    assert (code, True) == (done.exit_code, told in done.stderr)
+    assert ("cat" in script) == (f"{Names(1).call}: " in done.stdout)
+    hint = "run `systemctl status x.service`" if code == 10 else "--unit=x.service` to see why"
+    assert hint in done.stderr
+    program.write_bytes(b"no program")
+    monkeypatch.setenv("PATH", str(program.parent))
+    done = aava("audit", "journal:x.service")
+    assert (2, True) == (done.exit_code, "cannot run `journalctl`" in done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("", "an empty word names no log"),
+        ("FOLDER", "*.log*`"),
+        ("FOLDER/it's gone.log", "hint:  run `ls"),
+        ("FOLDER/calls.log/x", "hint:  name a log"),
+    ],
+)
+def test_next_step_fits_what_was_named(tmp_path: Path, aava: Aava, word: str, told: str) -> None:
+    """A folder, a name that is wrong, and no name."""
+    (tmp_path / "calls.log").write_bytes(LOG)
+    done = aava("audit", word.replace("FOLDER", str(tmp_path)))
+    assert (2, True) == (done.exit_code, told in done.stderr)
+
+
+def test_log_of_somebody_else_says_how_to_read_it(tmp_path: Path) -> None:
+    """Even where whoever tests may read all."""
+    advice = advice_on(tmp_path / "it's.log", PermissionError(13, "Permission denied"))
+    assert advice.startswith("run `sudo cat ")
+
+
+def test_log_in_utf_16_is_told(tmp_path: Path, aava: Aava) -> None:
+    """With what makes it one that can be read."""
+    (tmp_path / "calls.log").write_text(LOG.decode(), encoding="utf-16")
+    done = aava("audit", str(tmp_path / "calls.log"))
+    assert (2, True) == (done.exit_code, "iconv" in done.stderr)
+
+
+@pytest.mark.parametrize("words", [(), ("--follow",)])
+def test_standard_input_that_is_closed_is_told(words: tuple[str, ...]) -> None:
+    """As a service manager or `<&-` leaves it."""
+    command = f'"$0" -m aava_cli audit - {" ".join(words)} <&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable], capture_output=True, text=True, check=False
+    )
+    assert (2, "error: standard input is closed") == (done.returncode, done.stderr.splitlines()[0])
 
 
 def test_program_that_is_missing_is_named(aava: Aava, monkeypatch: pytest.MonkeyPatch) -> None:

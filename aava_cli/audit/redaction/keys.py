@@ -1,7 +1,8 @@
 """What a key says of its value: somebody's words, who somebody is, or a line of the log.
 
 `said` is what was spoken, even where it is a number; `words` may be a figure as well, and what
-is `free` somebody's words or one word of the program's.
+is `free` somebody's words or one word of the program's. `why` is what an exception says, to the
+end of the line, and a `fault` is told in a line, which repeats what a tool was given.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["said", "words", "free", "person", "line", "other"]
+Kind: TypeAlias = Literal["said", "words", "free", "person", "line", "fault", "why", "other"]
 
 
 def _words(listed: str) -> frozenset[str]:
@@ -57,19 +58,26 @@ _PERSONS = frozenset(("caller", "callerid", "national", "passport"))
 _FREE = _words(
     "complaint intent outcome output reason reasons request result results symptom symptoms topic"
 )
-_LINES = _words(
-    """cause detail details err error event exc exception hint log msg stack traceback
-    warning"""
-)
+_LINES = _words("event hint log msg warning")
+_FAULTS = _words("cause detail details err error exc exception stack traceback")
 _LAST: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("words", _SAID_LAST),
     ("free", _FREE),
     ("person", _PERSON_LAST),
     ("line", _LINES),
+    ("fault", _FAULTS),
 )
 _JOINED = re.compile(r"(?:file|host|path|func|thread|process|module|class|task)name")
 
-_EXCEPTION = re.compile(r"[a-z](?:Error|Exception|Warning)$")
+_EXCEPTION = re.compile(r"(?:^|\.)(?P<name>\w*[a-zA-Z](?:Error|Exception))$")
+_WARNING = re.compile(r"[a-z]Warning$")
+# Exceptions that speak of the program, of the host and of where a text is broken; any other may
+# repeat what a caller said: `KeyError: 'Dana'`.
+_OF_PROGRAM = re.compile(
+    r"(?:Attribute|Import|ModuleNotFound|Name|UnboundLocal|Type|Index|Recursion|(?:OutOf)?Memory"
+    r"|ZeroDivision|Overflow|OS|IO|FileNotFound|Permission|BrokenPipe|Connection\w*|Timeout"
+    r"|(?:JSON|Unicode)Decode|Syntax|NotImplemented)Error"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -79,9 +87,10 @@ def kind_of(key: str, before: str = "") -> Kind:
     last = words[-1] if words else ""
     if last in ("id", "num") and _PERSONS & set(words):
         return "person"
-    # What an exception says may be a caller's word: `KeyError: 'Dana Levi'`.
-    if last in _ABOUT or _JOINED.fullmatch(key.lower()) or _EXCEPTION.search(key):
+    if last in _ABOUT or _JOINED.fullmatch(key.lower()) or _WARNING.search(key):
         return "other"
+    if raised := _EXCEPTION.search(key):
+        return "other" if _OF_PROGRAM.fullmatch(raised["name"]) else "why"
     if _SAID & set(words):
         return "said"
     if last in ("name", "names", "number", "numbers"):

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 from aava_cli.audit.redaction.keys import Kind, kind_of
 from aava_cli.audit.redaction.numbers import replace_numbers
+from aava_cli.audit.redaction.points import POINT, word_before
+from aava_cli.audit.redaction.scripts import without_scripts
 from aava_cli.audit.redaction.spans import (
     end_of_field,
     end_of_name,
@@ -21,61 +23,27 @@ from aava_cli.audit.redaction.spans import (
     end_of_words,
 )
 from aava_cli.audit.redaction.strings import decoded, encoded
+from aava_cli.audit.redaction.values import end_of_nobody, has_letters, is_of_program, is_prose
 from aava_cli.redact import HIDDEN
 
-_POINT = re.compile(
-    r"""
-      (?P<said>(?:(?<![\w-])(?i:AI|User|Caller|Agent|Bot|Assistant|Human|Customer)
-               (?:\ said\b(?:\ goodbye\b(?:,\ AI\ responded\ politely\ -\ disconnecting)?
-                           |\ closing\ phrase\b)?
-                 |(?:\ (?:reply|input|says|asked|answered|question))?(?=:\s))
-             |Request\ from\ AI
-             |\b(?:STT|ASR|LLM|TTS)\ (?:result|response|text|input|output)(?=:\s)
-             |\b(?i:name\ is)\b)(?P<behind>:?\s*))
-    | (?P<heard>\bCONFIRMED:\ (?:\w*number|confirmation|whitelist_match)=)
-    | (?P<failed>\[BOOK_APPT\][^\w\[]{0,12}Failed:\s*)
-    | (?P<whom>(?:\[(?:BOOK_APPT|LEAD|D5\ \w+)\][^\[\]:=]{0,64}?
-                 |\b(?:Lead\ saved\ successfully|Already\ created))\ for\ )
-               (?!(?:call\ CA|session\ SES-)\w*\s*$)
-    | (?P<quoted>"(?P<double>(?:[^"\\]|\\.){1,64}+)"\s*:\s*|'(?P<single>[^'\\]{1,64}+)'\s*:\s*)
-    | (?<!\w)(?P<key>[A-Za-z](?:[\w.-]*\w)?)\)?\s?(?:=(?!=)|:(?![/:])|->|=>|→)\s*
-    | (?<!\w)(?P<quote>["'])(?=\S)
-    """,
-    re.VERBOSE,
-)
-_NOBODY = re.compile(
-    r"(?:''|\"\"|(?P<mark>['\"]?)(?:True|False|true|false|None|null|\[\]|\{\}|\d+(?:\.\d+)?(?:ms|s|%)"
-    r"|(?:CA|MZ)[0-9a-f]{6,32}|SES-\w{8}|(?:resp|item|event)_\w+(?:\.{3})?"
-    r"|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?)(?P=mark))(?=[\s,;|)\]}]|$)"
-)
-_FIGURE = re.compile(r"(?P<mark>['\"]?)-?\d{1,4}(?:\.\d+)?(?P=mark)(?=[\s,;|)\]}]|$)")
 _NOTHING = re.compile(r"[\s.…]*$")
 # A tag in capitals begins a line of the log, as in `"message": "🔊 [TX_METRICS] fps=50"`.
 _TAGGED = re.compile(r"['\"][^\w\[]*\[[A-Z]")
 _LEVEL = re.compile(r"['\"](?:level|levelname|severity)['\"]\s*:")
-_LETTERS = re.compile(r"\w")
 _REQUEST = re.compile(r"\"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|WebSocket) [^\"]*\"")
 _ONE_WORD = re.compile(r"(?:'[^\s'\"]*'|\"[^\s'\"]*\")(?!\w)")
-_MANY_WORDS = re.compile(r"\S\s+\S")
-_MOMENT = re.compile(r"[\d\s:.,TZ+/-]+[A-Za-z%]{0,5}")
-_WORD_BEFORE = re.compile(r"(\w+) $")
-# Logs are written in ASCII: what is in letters of another script was said by somebody.
-_LETTER = r"[^\W\d_a-zA-Z\u00b5\u03bc]"
-_SCRIPT = re.compile(
-    rf"(?<![A-Za-z])[A-Za-z]*{_LETTER}[\w'\u0591-\u05c7-]*"
-    rf"(?:[ .,?!\"'\u05f3\u05f4-]{{1,2}}[A-Za-z]*{_LETTER}[\w'\u0591-\u05c7-]*)*"
-)
-_ESCAPED = re.compile(r"(?:\\u(?!00[0-7])[0-9a-fA-F]{4}[ '-]?|\\x[89a-fA-F][0-9a-fA-F][ '-]?)+")
-# Why a barge-in counts may be what was heard; why nothing was booked is a code, or anything.
+# Why a barge-in counts may be what was heard.
 _HEARD = re.compile(r"(?:(?!\stext=).)*", re.DOTALL)
-_WHY = re.compile(r"(?![a-z]+(?:_[a-z]+)+\s*$).*", re.DOTALL)
+_TOOL_FAILED = re.compile(
+    r"\btool execution failed|(?:APPT_TOOL|CHECK_AVAIL|BOOK_APPT)_FAILED", re.IGNORECASE
+)
 _PLAIN = re.compile(r"[\w./:+-]*")
 _BARE_VALUE = re.compile(r"[^\s,}\])]+")
 _BEHIND_STRUCTURE = re.compile(r"\s*(?:[,;|)\]}]|\w+=|$)")
 _QUOTES = ("'", '"')
 _BRACKETS = ("[", "{", "(")
 _BOUND = ("said", "words", "person")
-_PEOPLE = (*_BOUND, "free")
+_PEOPLE = (*_BOUND, "free", "why")
 # Nested as deep as anybody writes JSON within JSON.
 _DEEPEST = 4
 _CUT_OFF = re.compile(r"(?:[+(]?\d[\d\s()./_\u00a0\u2010-\u2015\ufffd-]{0,24})?\S{0,64}$")
@@ -96,13 +64,7 @@ def _without_people(text: str, depth: int) -> str:
     # Numbers first: what bounds a name may also stand within a number.
     text = replace_numbers(text, lambda _: HIDDEN)
     text = "".join(_Scan(text, depth).parts())
-    return _ESCAPED.sub(_without_letters, _SCRIPT.sub(HIDDEN, text))
-
-
-def _without_letters(found: re.Match[str]) -> str:
-    """Return what is spelled out if it is only signs; letters that are not ASCII are hidden."""
-    said = decoded(found[0], "'")
-    return HIDDEN if "\\x" in found[0] or _SCRIPT.search(said) else found[0]
+    return without_scripts(text)
 
 
 class _Scan:
@@ -117,27 +79,40 @@ class _Scan:
 
     def parts(self) -> list[str]:
         """Return the text in parts, with nobody in them."""
-        while (found := _POINT.search(self._text, self._at)) is not None:
+        while (found := POINT.search(self._text, self._at)) is not None:
             if found["quote"]:
                 self._keep(found.start())
                 self._take_quote()
                 continue
             self._keep(found.end())
-            if found["quoted"]:
-                self._take_trusted(kind_of(found["double"] or found["single"]))
-            elif key := found["key"]:
-                before = _WORD_BEFORE.search(self._text[max(0, found.start() - 32) : found.start()])
-                self._take(kind_of(key, before[1] if before else ""))
-            elif found["heard"]:
-                self._hide(_end(_HEARD, self._text, self._at))
-            elif found["failed"]:
-                self._hide(_end(_WHY, self._text, self._at))
-            elif found["whom"]:
-                self._hide(end_of_words(self._text, self._at - 1))
-            else:
-                self._take_said()
+            self._take_behind(found)
         self._keep(len(self._text))
         return self._parts
+
+    def _take_behind(self, found: re.Match[str]) -> None:
+        """Take what is behind *found*, which is none of its own."""
+        text = self._text
+        if found["quoted"]:
+            self._take_trusted(self._kind_of(found["double"] or found["single"]))
+        elif found["key"]:
+            self._take(self._kind_of(found["key"], word_before(text, found.start())))
+        elif found["heard"]:
+            self._hide(_end(_HEARD, text, self._at))
+        elif found["failed"]:
+            self._take_why()
+        elif found["raised"]:
+            self._keep(self._at + 1)
+            self._hide(end_of_structure(text, self._at - 1) - 1)
+        elif found["whom"]:
+            self._hide(end_of_words(text, self._at - 1))
+        else:
+            self._take_said()
+
+    def _kind_of(self, key: str, before: str = "") -> Kind:
+        kind = kind_of(key, before)
+        if kind == "fault":
+            return "free" if _TOOL_FAILED.search(self._text) else "line"
+        return kind
 
     def _keep(self, end: int) -> None:
         if end > self._at:
@@ -156,6 +131,11 @@ class _Scan:
             # As in `User said goodbye: ...` and `AI said (partial): ...`.
             self._parts.append(" ")
         self._hide(end_of_words(self._text, self._at))
+
+    def _take_why(self) -> None:
+        """Take why something failed, to the end of the line: a program's words, or anybody's."""
+        if not is_of_program(self._text, self._at):
+            self._hide(len(self._text))
 
     def _take_trusted(self, kind: Kind) -> None:
         """Take the value of a key in quotes: its own quotes bound it."""
@@ -179,6 +159,8 @@ class _Scan:
         behind_key = begin - 1 if text[begin - 1 : begin].isspace() else begin
         if kind == "line" and opening in _QUOTES:
             self._take_string(end_of_name(text, begin), kind)
+        elif kind == "why":
+            self._take_why()
         elif self._is_of_log(kind) or self._is_of_nobody(kind, behind_key):
             return
         elif (
@@ -188,12 +170,17 @@ class _Scan:
         ):
             self._hide(end)
         elif kind == "free":
-            is_prose = _is_prose(text[begin : end_of_field(text, behind_key)])
-            self._hide(end_of_words(text, behind_key) if is_prose else begin)
+            if is_prose(text[begin : end_of_field(text, behind_key)]):
+                self._hide(end_of_words(text, behind_key))
         elif kind == "person":
-            self._hide(end_of_name(text, begin if opening in _QUOTES else behind_key))
+            self._hide(self._end_of_person(begin if opening in _QUOTES else behind_key))
         else:
             self._hide(end_of_words(text, behind_key))
+
+    def _end_of_person(self, begin: int) -> int:
+        if self._text[self._at : self._at + 1] in _BRACKETS:
+            begin = end_of_structure(self._text, self._at)
+        return end_of_name(self._text, begin)
 
     def _is_of_log(self, kind: Kind) -> bool:
         return kind not in _PEOPLE or (
@@ -207,18 +194,16 @@ class _Scan:
 
         Of words that no quotes bound, such as those *behind_key*, it must be all.
         """
-        found = _NOBODY.match(self._text, self._at)
-        if found is None and kind != "said":
-            found = _FIGURE.match(self._text, self._at)
-        if found is None or behind_key is None or kind == "person":
-            return found is not None
-        return not _LETTERS.search(self._text[found.end() : end_of_words(self._text, behind_key)])
+        end = end_of_nobody(self._text, self._at, is_figure_too=kind != "said")
+        if end is None or behind_key is None or kind == "person":
+            return end is not None
+        return not has_letters(self._text[end : end_of_words(self._text, behind_key)])
 
     def _take_string(self, end: int, kind: Kind) -> None:
         quote, content = self._text[self._at], self._text[self._at + 1 : end]
         closing = quote if content.endswith(quote) else ""
         content = content.removesuffix(closing) if closing else content
-        if kind in _BOUND or (kind in ("other", "free") and _is_prose(content)):
+        if kind in _BOUND or (kind in ("other", "free", "why") and is_prose(content)):
             self._hide(end)
             return
         self._parts += (quote, self._inside(content, quote), closing)
@@ -243,14 +228,10 @@ class _Scan:
         elif text[begin] in self._unclosed or (end := end_of_quote(text, begin)) is None:
             self._unclosed += text[begin]
             self._keep(begin + 1)
-        elif _is_prose(text[begin + 1 : end - 1]):
+        elif is_prose(text[begin + 1 : end - 1]):
             self._hide(end)
         else:
             self._keep(end)
-
-
-def _is_prose(content: str) -> bool:
-    return _MANY_WORDS.search(content) is not None and _MOMENT.fullmatch(content) is None
 
 
 def _end(pattern: re.Pattern[str], text: str, begin: int) -> int:

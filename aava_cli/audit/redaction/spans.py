@@ -52,14 +52,12 @@ def end_of_structure(text: str, begin: int) -> int:
 
 def end_of_words(text: str, begin: int) -> int:
     """Return where what somebody said ends: at the figures that end the line, if any do."""
-    found = _FIGURES.search(text, begin)
-    return len(text) if found is None else found.start()
+    return _start_of(_FIGURES, text, begin)
 
 
 def end_of_field(text: str, begin: int) -> int:
     """Return where the next `key=value` begins; at the end of *text* if nowhere."""
-    found = _BEHIND_FIELD.search(text, begin)
-    return len(text) if found is None else found.start()
+    return _start_of(_BEHIND_FIELD, text, begin)
 
 
 def end_of_name(text: str, begin: int) -> int:
@@ -71,8 +69,7 @@ def end_of_name(text: str, begin: int) -> int:
             if _BEHIND_QUOTE.match(text, position + 1):
                 return position + 1
         return len(text)
-    found = _BEHIND_NAME.search(text, begin)
-    return len(text) if found is None else found.start()
+    return _start_of(_BEHIND_NAME, text, begin)
 
 
 def end_of_quote(text: str, begin: int) -> int | None:
@@ -81,12 +78,15 @@ def end_of_quote(text: str, begin: int) -> int | None:
     It goes as far as it can before the next field begins.
     """
     quote = text[begin]
-    found = _NEXT_FIELD.search(text, begin + 1)
-    limit = len(text) if found is None else found.start() + 1
-    for end in (limit, len(text)):
+    for end in (_start_of(_NEXT_FIELD, text, begin + 1) + 1, len(text)):
         position = text.rfind(quote, begin + 1, end)
         while position > begin:
             if not text[position + 1 : position + 2].isalnum():
                 return position + 1
             position = text.rfind(quote, begin + 1, position)
     return None
+
+
+def _start_of(pattern: re.Pattern[str], text: str, begin: int) -> int:
+    found = pattern.search(text, begin)
+    return len(text) if found is None else found.start()

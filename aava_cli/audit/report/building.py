@@ -6,19 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks import CHECKS
-from aava_cli.audit.excerpts import excerpts
 from aava_cli.audit.gate import NEEDED, Gate
 from aava_cli.audit.redaction import answers_to
-from aava_cli.audit.report.results import (
-    CallReport,
-    CheckReport,
-    Context,
-    Coverage,
-    Sighting,
-    gravest,
-)
+from aava_cli.audit.report.reporting import Reporter
+from aava_cli.audit.report.results import CallReport, CheckReport, Coverage, gravest
 from aava_cli.audit.report.showing import Showing, text_of
-from aava_cli.audit.verdicts import DECIDED, Status, warned
+from aava_cli.audit.verdicts import DECIDED, Status, undecidable
 from aava_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +21,7 @@ if TYPE_CHECKING:
     from aava_cli.audit.calls import Call
     from aava_cli.audit.gate import Scenario
     from aava_cli.audit.judging import Judged
-    from aava_cli.audit.places import Place, Sightings
+    from aava_cli.audit.places import Sightings
     from aava_cli.audit.plan import AuditPlan
     from aava_cli.audit.profile import Profile
     from aava_cli.audit.timeline import Drawn
@@ -37,7 +30,6 @@ if TYPE_CHECKING:
     Tell: TypeAlias = Callable[[str, Status, tuple[str, ...]], None]
 
 _MOST_CALLS = 200
-_MOST_CONTEXTS = 100
 _MOST_NAMES = 8
 _MIXED = "another call began at the same time: their names may be exchanged"
 _NO_START = "its beginning is not in the log"
@@ -55,7 +47,7 @@ class Builder:
         self._tell = tell
         self._gate = self._new_gate()
         self._kept: list[CallReport] = []
-        self._contexts = 0
+        self._reporter = Reporter(self._shown)
         self._absent: Counter[str] = Counter()
         self._unnamed = 0
         self._unheard = dict.fromkeys(plan.scenarios)
@@ -120,39 +112,35 @@ class Builder:
             is_ghost=call.is_ghost,
             scenario=judged.scenario,
             notes=tuple(_notes(call)),
-            checks=self._reports(judged.verdicts),
+            checks=self._reporter.reports(judged.verdicts),
         )
 
     def run(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
         """Return the verdicts on the whole run as they are shown, and count them."""
         self._count(verdicts)
-        return self._reports(verdicts)
+        return self._reporter.reports(verdicts)
 
     def _count(self, verdicts: Mapping[str, Verdict]) -> None:
         for verdict in verdicts.values():
             self.counts[verdict.status] += 1
 
-    def _reports(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
-        return tuple(
-            self._report(CHECKS[name].title, name, each) for name, each in verdicts.items()
-        )
-
     def alarms(self, seen: Mapping[str, Sightings]) -> tuple[CheckReport, ...]:
         """Return what went wrong in a call that cannot be told; it fails none."""
-        reason = "several calls went on, or none"
+        title, reason = "went wrong in one of the calls", "several calls went on, or none"
         return tuple(
-            self._report("went wrong in one of the calls", kind, warned(reason, each))
+            self._reporter.report(kind, title, undecidable(reason, seen=each))
             for kind, each in seen.items()
         )
 
-    def coverage(self) -> Coverage:
-        """Return how much could be decided."""
+    def coverage(self, alarms: Iterable[CheckReport] = ()) -> Coverage:
+        """Return how much could be decided, beside the *alarms*."""
         return Coverage(
             calls=self.calls,
             checks=sum(self.counts.values()),
             decided=sum(self.counts[status] for status in DECIDED),
             undecidable=self.counts[Status.UNDECIDABLE],
             absent=tuple(filter(None, map(self._told_absent, self._profile.channels))),
+            alarms={each.check: each.times for each in alarms},
             unheard=tuple(map(self._shown.name, self._unheard | self._undrawn())),
         )
 
@@ -201,38 +189,6 @@ class Builder:
             return
         if _is_meant(wanted, (name, *_names(call))):
             self.drawn = call.timeline.drawn(name)
-
-    def _report(self, title: str, name: str, verdict: Verdict) -> CheckReport:
-        seen = verdict.seen
-        places = seen.places if seen is not None else []
-        return CheckReport(
-            check=name,
-            title=title,
-            status=verdict.status,
-            reason=verdict.reason,
-            figures=self._shown.figures(verdict.figures),
-            times=seen.count if seen is not None else 0,
-            seen=tuple(self._sighting(place) for place in places),
-            contexts=self._around(places) if verdict.status is Status.FAIL else (),
-        )
-
-    def _sighting(self, place: Place) -> Sighting:
-        source, text = self._shown.name(place.source), self._shown.line(place.text)
-        return Sighting(source, place.line, place.offset, place.time, text)
-
-    def _around(self, places: list[Place]) -> tuple[Context, ...]:
-        if self._contexts >= _MOST_CONTEXTS:
-            return ()
-        self._contexts += 1
-        return tuple(
-            Context(
-                self._shown.name(each.source),
-                each.line,
-                tuple(map(self._shown.line, each.lines)),
-                each.numbers,
-            )
-            for each in excerpts(places)
-        )
 
 
 def _names(call: Call) -> tuple[str, ...]:

@@ -55,18 +55,19 @@ class Documents:
     svg: Path | None = None
 
     @contextmanager
-    def open(self, logs: Sequence[str], showing: Showing) -> Iterator[None]:
+    def open(self, logs: Sequence[str], showing: Showing, form: Form = "text") -> Iterator[None]:
         """Let what is done meanwhile fail in the documents as well.
 
         From the beginning no document of an earlier run is left that could be taken for one of
         this: whoever is killed leaves one that says so.
 
         Raises:
-            UsageError: a document cannot be written, or would be written over a log.
+            UsageError: a document cannot be written, or would be written over a log or another.
         """
         is_begun = False
         try:
             self._spare(logs)
+            self._require_apart(form)
             self._refuse(_NOT_ENDED)
             is_begun = True
             yield
@@ -95,6 +96,18 @@ class Documents:
         """Return what is wanted, less a drawing of a call that is not there."""
         is_drawn = audited.drawn is not None
         return [each for each in self._wanted() if is_drawn or each[1] is not drawing_of]
+
+    def _require_apart(self, form: Form) -> None:
+        """Refuse documents of which one would take the place of another, or of the answer."""
+        paths = [path for path, _ in self._wanted()]
+        printed = paths.count(_STDOUT)
+        if printed > 1 or (printed and form != "text"):
+            hint = "name a file: `aava audit LOG --junit FILE`"
+            raise UsageError("only one document can be printed, and not beside JSON", hint=hint)
+        written = [path.resolve() for path in paths if path != _STDOUT and not _is_special(path)]
+        if len(set(written)) < len(written):
+            message = "two documents would be written to one file"
+            raise UsageError(message, hint="name a file for each")
 
     def _spare(self, logs: Sequence[str]) -> None:
         for path in [path for path, _ in self._wanted() if path != _STDOUT]:

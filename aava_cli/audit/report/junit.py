@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.audit.report.evidence import evidence, told_ids
+from aava_cli.audit.report.terminal import ALARMS
 from aava_cli.audit.verdicts import Status
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 # What XML 1.0 has no way to write (section 2.2).
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SKIPPED = frozenset({Status.UNDECIDABLE, Status.NOT_TRIGGERED, Status.MANUAL})
-ALARMS = "of a call that cannot be told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ def _suites(audited: Audited) -> Iterator[_Suite]:
     if audited.run:
         yield _Suite("run", tuple(_case(each) for each in audited.run))
     if audited.alarms:
-        yield _Suite(ALARMS, tuple(map(_alarm, audited.alarms)))
+        # They fail no call, and none of those that went on has passed by them.
+        outcome: Outcome = "failure" if audited.is_alarmed else "skipped"
+        yield _Suite(ALARMS, tuple(_case(each, outcome=outcome) for each in audited.alarms))
     if audited.gate is not None:
         yield _Suite("gate", tuple(map(_scenario, audited.gate)))
     if audited.problems:
@@ -97,23 +99,17 @@ def _properties(call: CallReport) -> Iterator[tuple[str, str]]:
     yield from (("note", note) for note in call.notes)
 
 
-def _case(check: CheckReport, about: str = "") -> _Case:
+def _case(check: CheckReport, about: str = "", outcome: Outcome | None = None) -> _Case:
     about = about if check.status is Status.FAIL else ""
     text = "\n".join(filter(None, (about, _figures(check), evidence(check))))
-    message = f"{check.status}: {check.reason}"
-    return _Case(f"{check.check} {check.title}", _outcome(check.status), message, text)
+    outcome = _outcome(check.status) if outcome is None else outcome
+    return _Case(f"{check.check} {check.title}", outcome, f"{check.status}: {check.reason}", text)
 
 
 def _outcome(status: Status) -> Outcome:
     if status is Status.FAIL:
         return "failure"
     return "skipped" if status in _SKIPPED else ""
-
-
-def _alarm(check: CheckReport) -> _Case:
-    # It fails no call, and none of those that went on has passed by it.
-    message = f"{check.status}: {check.reason}"
-    return _Case(f"{check.check} {check.title}", "skipped", message, evidence(check))
 
 
 def _scenario(scenario: Scenario) -> _Case:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.report.evidence import evidence, told_ids
+from aava_cli.audit.report.terminal import ALARMS
 from aava_cli.audit.verdicts import Status
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from aava_cli.audit.report.results import Audited, CallReport, CheckReport
     from aava_cli.errors import AavaError
 
+_SIGNS = re.compile(r"[*_\[\]~]")
 _HEADER = ("| check | verdict | requirement | reason | figures |", "|---|---|---|---|---|")
 
 
@@ -31,6 +34,8 @@ def _lines(audited: Audited) -> Iterator[str]:
     failure = audited.failure()
     if failure is not None:
         yield from (*_told_error(failure), "")
+    if audited.alarms:
+        yield from (f"**{_cell(audited.coverage.alarm())}**", "")
     yield _cell(audited.coverage.line())
     yield from _told_problems(audited.problems)
     for call in audited.calls:
@@ -40,12 +45,13 @@ def _lines(audited: Audited) -> Iterator[str]:
     if audited.run:
         yield from _section("The whole run", audited.run)
     if audited.alarms:
-        yield from _section("Of a call that cannot be told", audited.alarms)
+        yield from _section(ALARMS.capitalize(), audited.alarms)
         yield from _records(audited.alarms)
     if audited.gate is not None:
         yield from ("", "## Gate", "", "| scenario | call |", "|---|---|")
         for each in audited.gate:
-            yield f"| {each.title} | {_cell(each.call or 'missing: ' + '; '.join(each.lacks))} |"
+            shown = _name(each.call) if each.call else _cell(f"missing: {'; '.join(each.lacks)}")
+            yield f"| {each.title} | {shown} |"
 
 
 def _told_error(error: AavaError) -> Iterator[str]:
@@ -57,16 +63,18 @@ def _told_problems(problems: Iterable[str]) -> Iterator[str]:
 
 
 def _call(call: CallReport) -> Iterator[str]:
-    about = [told_ids(call), f"in {call.source}", *call.notes]
+    about = [_name(told_ids(call)), f"in {_name(call.source)}", *call.notes]
     if call.scenario is not None:
         about.append(f"placed as {call.scenario}")
-    yield from _section(f"{call.call}: {call.status}", call.checks, "; ".join(filter(None, about)))
+    yield from _section(
+        f"{_name(call.call)}: {call.status}", call.checks, "; ".join(filter(None, about))
+    )
 
 
 def _section(title: str, checks: Iterable[CheckReport], about: str = "") -> Iterator[str]:
-    yield from ("", f"## {_cell(title)}", "")
+    yield from ("", f"## {title}", "")
     if about:
-        yield from (_cell(about), "")
+        yield from (about, "")
     yield from _HEADER
     for each in checks:
         told = ", ".join(f"{name}={value}" for name, value in each.figures.items())
@@ -83,4 +91,14 @@ def _records(checks: Iterable[CheckReport]) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Return *text* on one line of a table; code in it stays code, and there is no HTML."""
+    parts = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").split("`")
+    # Between two of these is code; one that is alone opens none.
+    outside = slice(None, None, 2 if len(parts) % 2 else 1)
+    parts[outside] = [each.replace("<", "&lt;") for each in parts[outside]]
+    return "`".join(parts)
+
+
+def _name(text: str) -> str:
+    """Return a *text* of somebody else's, in which no sign means anything."""
+    return _SIGNS.sub(r"\\\g<0>", _cell(text.replace("`", "'")))

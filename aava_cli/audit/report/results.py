@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aava_cli.audit.problems import Damaged
+from aava_cli.audit.report.terminal import answer_lines
 from aava_cli.audit.verdicts import DECIDED, Status
 from aava_cli.errors import EXIT_CHECK_FAILED, AavaError, NotFound, UsageError
-from aava_cli.output import Result, Table
+from aava_cli.output import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from aava_cli.audit.gate import Scenario
     from aava_cli.audit.timeline import Drawn
     from aava_cli.audit.verdicts import Figure
+    from aava_cli.output import Table
 
 
 class AuditFailed(AavaError):
@@ -88,8 +90,6 @@ class CallReport:
         return tuple(each for each in self.checks if each.status is status)
 
 
-# What needs no more words than that.
-_IN_A_LINE = {Status.NOT_TRIGGERED: "not triggered", Status.MANUAL: "for a person to judge"}
 # What is open counts more than what passed: a call is green only where all of it was decided.
 _GRAVITY = (Status.FAIL, Status.WARN, Status.UNDECIDABLE, Status.PASS, Status.NOT_TRIGGERED)
 
@@ -104,7 +104,8 @@ def gravest(statuses: Iterable[Status]) -> Status:
 class Coverage:
     """How much could be decided, and what is missing for the rest.
 
-    *unheard* are the calls that the operator spoke of and no line is of; an empty one is any.
+    *alarms* are how many lines, by what they say, tell that a call failed and not which. *unheard*
+    are the calls that the operator spoke of and no line is of; an empty one is any.
     """
 
     calls: int
@@ -112,6 +113,7 @@ class Coverage:
     decided: int
     undecidable: int
     absent: tuple[str, ...]
+    alarms: Mapping[str, int] = field(default_factory=dict)
     unheard: tuple[str, ...] = ()
 
     def line(self) -> str:
@@ -120,7 +122,16 @@ class Coverage:
             f"coverage: {self.calls} call{'s' * (self.calls != 1)}, "
             f"{self.decided} of {self.checks} checks decided, {self.undecidable} undecidable"
         )
-        return "; ".join((head, *self.absent, *self.missing()))
+        return "; ".join(filter(None, (head, self.alarm(), *self.absent, *self.missing())))
+
+    def alarm(self) -> str:
+        """Return what the alarms are, or nothing."""
+        count = sum(self.alarms.values())
+        if not count:
+            return ""
+        lines = "a line says" if count == 1 else f"{count} lines say"
+        which = f"({', '.join(self.alarms)})"
+        return f"ALARM: {lines} that something went wrong, and not in which call {which}"
 
     def missing(self) -> tuple[str, ...]:
         """Return what is to be said of each call that was spoken of in vain."""
@@ -148,53 +159,29 @@ class Audited(Result):
     gate: tuple[Scenario, ...] | None
     drawn: Drawn | None = None
     problems: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
     strict: bool = False
 
     def text(self) -> Iterable[str | Table]:
-        """Yield coverage, calls, what belongs to none, and the gate."""
-        yield self.coverage.line()
-        if self.drawn is not None:
-            from aava_cli.audit.timeline import in_terminal
-
-            yield from in_terminal(self.drawn)
-            return
-        for call in self.calls:
-            yield from call_lines(call)
-        if self.calls_left_out:
-            yield f"{self.calls_left_out} more calls are counted and not shown"
-        yield from self._beside()
-
-    def _beside(self) -> Iterator[str | Table]:
-        if self.run:
-            yield ""
-            yield "the whole run"
-            yield check_table(self.run)
-        if self.alarms:
-            yield ""
-            yield "of a call that cannot be told"
-            yield check_table(self.alarms)
-        if self.gate is not None:
-            yield ""
-            rows = tuple(
-                (
-                    "shown" if each.call else "missing",
-                    each.title,
-                    each.call or "; ".join(each.lacks),
-                )
-                for each in self.gate
-            )
-            yield Table(("gate", "scenario", "call, or what the nearest lacks"), rows)
+        """Yield the answer for people."""
+        return answer_lines(self)
 
     def failure(self) -> AavaError | None:
         """Return what keeps this from being a release, the gravest first."""
         if self.problems:
-            return Damaged("; ".join(self.problems), hint="copy the log once more")
+            return Damaged("; ".join(self.problems), hint="; ".join(self.advice))
         if self.counts[Status.FAIL]:
             return AuditFailed(self._failed(), hint="see the lines around with `--json`")
         if not self.coverage.calls and not self.run:
             message = f"no calls found in {self.lines} lines"
-            return NotFound(message, hint="check `--profile`, or log more: see `docs/audit.md`")
+            hint = "choose another `--profile`, or log more: see `docs/audit.md`"
+            return NotFound(message, hint=hint)
         return self._not_shown() or self._not_heard()
+
+    @property
+    def is_alarmed(self) -> bool:
+        """Whether something that went wrong in some call keeps all of them from being fit."""
+        return bool(self.alarms) and (self.strict or self.gate is not None)
 
     def _failed(self) -> str:
         names = [each.call for each in self.calls if each.status is Status.FAIL]
@@ -205,6 +192,9 @@ class Audited(Result):
         if self.gate is not None and any(each.call is None for each in self.gate):
             missing = ", ".join(each.title for each in self.gate if each.call is None)
             return NotShown(f"the gate is not met: {missing}", hint="place the calls that lack")
+        if self.is_alarmed:
+            hint = "look at them, and place the calls again, one after the other"
+            return NotShown(self.coverage.alarm(), hint=hint)
         if not any(self.counts[status] for status in DECIDED):
             return NotShown("nothing could be decided", hint=self._remedy())
         if self.strict and self.counts[Status.UNDECIDABLE]:
@@ -221,42 +211,3 @@ class Audited(Result):
 
     def _remedy(self) -> str:
         return next(iter(self.coverage.absent), "see `docs/audit.md` for how to collect logs")
-
-
-def call_lines(call: CallReport) -> Iterator[str | Table]:
-    """Yield one call for people."""
-    yield ""
-    of_it = "" if call.is_whole else ", not whole"
-    scenario = f", {call.scenario}" if call.scenario else ""
-    yield f"{call.call}: {call.status}{of_it}{scenario}"
-    yield from call.notes
-    told = tuple(each for each in call.checks if each.status not in _IN_A_LINE)
-    if told:
-        yield check_table(told)
-    for status, words in _IN_A_LINE.items():
-        if names := [each.check for each in call.of(status)]:
-            yield f"{words}: {', '.join(names)}"
-
-
-def check_table(checks: Iterable[CheckReport]) -> Table:
-    """Return the verdicts of *checks* with their reasons, figures and first places."""
-    rows = tuple(
-        (each.check, each.status, each.title, each.reason, _figures(each), _first(each))
-        for each in checks
-    )
-    return Table(("check", "verdict", "requirement", "reason", "figures", "first seen"), rows)
-
-
-def _figures(check: CheckReport) -> str:
-    return ", ".join(f"{name}={_number(value)}" for name, value in check.figures.items())
-
-
-def _number(value: Any) -> str:  # noqa: ANN401 - a figure is a number or a word
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _first(check: CheckReport) -> str:
-    if not check.seen:
-        return ""
-    more = f" and {check.times - 1} more" if check.times > 1 else ""
-    return f"{check.seen[0].source}:{check.seen[0].line}{more}"

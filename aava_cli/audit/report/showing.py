@@ -48,6 +48,7 @@ class Showing:
             audited,
             sources=tuple(map(self.name, audited.sources)),
             problems=tuple(map(self.name, audited.problems)),
+            advice=tuple(map(self.name, audited.advice)),
         )
 
     def emit(self, emit: Emit) -> Emit:
