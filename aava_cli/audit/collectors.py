@@ -12,8 +12,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from aava_cli.audit.blocks import Block, cleaned
+from aava_cli.audit.journal import Export, JournalJson
 from aava_cli.audit.parts import without_parts
-from aava_cli.audit.unwrapping import Export, FourLines, JournalJson, JsonFile
+from aava_cli.audit.unwrapping import FourLines, JsonFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,6 +24,7 @@ Hit: TypeAlias = "tuple[int, Event, bytes | None]"
 
 # A marker's fields are near its tag; a line of megabytes is not read again for each tag in it.
 _REACH_BYTES = 4096
+_MOST_TAGS = 16
 # Lines repeat themselves: what was read once is remembered, until it is this much. Beside its
 # text an event takes as much again for its fields, and some hundred bytes.
 _REMEMBERED_BYTES = 12 << 20
@@ -90,9 +91,15 @@ class Finder:
         # to begin like the others, with a byte that no line has.
         self._sign = first + _CONTROL
         self._seldom = seldom
-        tag = _pattern((*often, self._sign))
+        tag = b"%b(?:%b)" % (
+            re.escape(first),
+            b"|".join((re.escape(_CONTROL), *(_rest(each, seldom, self._sign) for each in often))),
+        )
         self._search = re.compile(tag).search
-        self._tags = re.compile(tag).finditer
+        # A tag may begin in another.
+        self._tags = re.compile(b"(?=%b)" % tag).finditer
+        # A sign may stand before each byte.
+        self._longest = max(map(len, by_tag)) * (1 + len(self._sign))
         self._splitting = re.compile(b"(%b[^\\n]*)" % tag)
         self._readers = readers(by_tag)
         self._elsewhere = elsewhere
@@ -148,7 +155,7 @@ class Finder:
         if len(text) > _REACH_BYTES or self._search(text, 1):
             return None, names
         said = text.removeprefix(self._sign)
-        event = self._readers[said[:DISTINCT_BYTES]].read(said)
+        event = self._read(said)
         # What names its response elsewhere, or somebody's words, hardly comes again.
         if event is None or (event.response is None and _WORDS not in event.fields):
             self._known_bytes += 2 * len(text) + _EVENT_BYTES
@@ -160,24 +167,33 @@ class Finder:
 
     def _read_all(self, found: Found, index: int, text: bytes) -> Iterator[Hit]:
         """Yield what each tag in *text* says, each with a response of its own."""
-        for tag in self._tags(text):
-            start, response = tag.start(), None
-            said = text[start : start + _REACH_BYTES].replace(self._sign, b"")
+        starts = [tag.start() for tag in self._tags(text)]
+        # Of a line that is all tags each has what stands before the next.
+        is_crowded = len(starts) > _MOST_TAGS
+        for start, following in pairwise((*starts, len(text))):
+            end = max(following, start + self._longest) if is_crowded else start + _REACH_BYTES
+            said, response = text[start:end].replace(self._sign, b"")[:_REACH_BYTES], None
             if self._key in said:
                 head, response, tail = self._naming.split(said, 1)
                 said = head + self._key + tail
-            event = self._readers[said[:DISTINCT_BYTES]].read(said)
+            event = self._read(said)
             if event is not None:
                 yield index, self._named(found, index, event), response or event.response
+
+    def _read(self, said: bytes) -> Event | None:
+        # The first byte of a sign may have made a tag of what stands in front of it.
+        reader = self._readers.get(said[:DISTINCT_BYTES])
+        return None if reader is None else reader.read(said)
 
     def _named(self, found: Found, index: int, event: Event) -> Event:
         """Return *event* with the call that its line names in front of the tag, or behind."""
         if self._elsewhere is None or event.ids or event.marker.phase == "run":
             return event
         data, position = found.data, found.position(index)
-        start = data.rfind(_LINE_END, 0, position) + 1
-        end = data.find(_LINE_END, position)
-        name = self._elsewhere.search(data, start, end if end >= 0 else len(data))
+        least, most = max(0, position - _REACH_BYTES), position + _REACH_BYTES
+        start = data.rfind(_LINE_END, least, position) + 1 or least
+        end = data.find(_LINE_END, position, most)
+        name = self._elsewhere.search(data, start, end if end >= 0 else most)
         if name is None:
             return event
         return Event(event.marker, (("call", name[1]),), event.response, event.fields)
@@ -203,6 +219,12 @@ def _positions(literals: Iterable[bytes], data: bytes) -> Iterator[int]:
             position = data.find(literal, position + 1)
 
 
-def _pattern(tags: Sequence[bytes]) -> bytes:
-    rests = b"|".join(re.escape(tag[1:]) for tag in tags)
-    return b"%b(?:%b)" % (re.escape(tags[0][:1]), rests)
+def _rest(tag: bytes, seldom: Sequence[bytes], sign: bytes) -> bytes:
+    """Return what finds a *tag* behind its first byte, where others may begin with a *sign*."""
+    parts = []
+    for index in range(1, len(tag)):
+        rest = tag[index:]
+        if any(rest.startswith(each) or each.startswith(rest) for each in seldom):
+            parts.append(b"(?:%b)?" % re.escape(sign))
+        parts.append(re.escape(rest[:1]))
+    return b"".join(parts)

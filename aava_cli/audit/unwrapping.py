@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aava_cli.audit.journal import Export, JournalJson
 from aava_cli.audit.records import LONGEST_RECORD, NO_TIME, Lines, Origin, encoded, numbered, parsed
 
 if TYPE_CHECKING:
     from aava_cli.audit.blocks import Block
-
-__all__ = ("Export", "FourLines", "JournalJson", "JsonFile")
 
 _LOG, _STREAM = b'{"log":"', b'","stream":"'
 # Docker has two streams; what names more is no entry of it.
