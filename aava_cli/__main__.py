@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _ALLOCATIONS_PER_COLLECTION = 50_000
+# That of `aava_cli.errors`.
+_INTERRUPTED = 130
 
 
 def run() -> None:
@@ -25,8 +28,12 @@ def run() -> None:
 
     # Start-up allocates much that lives until the end; looking for garbage in it finds none.
     gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
-    from aava_cli.app import main
-
+    try:
+        from aava_cli.app import main
+    except KeyboardInterrupt:
+        # What tells of it otherwise is not there yet.
+        sys.stderr.write("error: interrupted\nhint:  run the same command again\n")
+        leave(_INTERRUPTED)
     code = main(sys.argv[1:])
     # What is left goes with the process; the interpreter need not look through it once more.
     gc.freeze()
@@ -64,6 +71,9 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Not every terminal can show every letter, and not every file's name has letters.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TIMES = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1))
 
 
+_UNICODE = ("utf-8", "utf8")
+
+
 class Table(NamedTuple):
     """Rows under a header, for `Result.text`."""
 
@@ -177,16 +180,17 @@ class Output:
         else:
             # Programs read it on one line, in a third of the time.
             indent = 2 if self.stdout.isatty() else None
-            write(self.stdout, _json(message, indent))
+            self._write_json(message, indent)
 
     def _write_line(self, message: dict[str, Any]) -> None:
-        write(self.stdout, _json(message))
+        self._write_json(message, None)
 
+    def _write_json(self, message: dict[str, Any], indent: int | None) -> None:
+        import json
 
-def _json(message: dict[str, Any], indent: int | None = None) -> str:
-    import json
-
-    return json.dumps(message, indent=indent, ensure_ascii=False) + "\n"
+        # What the terminal cannot show has to be spelled as JSON does.
+        shows_all = (self.stdout.encoding or "utf-8").lower() in _UNICODE
+        write(self.stdout, json.dumps(message, indent=indent, ensure_ascii=not shows_all) + "\n")
 
 
 def write(stream: TextIO, text: str) -> None:
@@ -279,9 +283,12 @@ def _error_fields(error: AavaError) -> dict[str, Any]:
 
 def _print_rich_table(table: Table, stdout: TextIO) -> None:
     from rich.console import Console
+    from rich.table import Column
     from rich.table import Table as RichTable
 
-    shown = RichTable(*table.header, box=None, header_style="bold", pad_edge=False)
+    # A figure that is cut off is none.
+    columns = (Column(title, overflow="fold") for title in table.header)
+    shown = RichTable(*columns, box=None, header_style="bold", pad_edge=False)
     for row in table.rows:
         shown.add_row(*row)
     Console(file=stdout, highlight=False, markup=False).print(shown)
