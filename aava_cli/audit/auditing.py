@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RUN = "run"
 # Where hits are closer than that, to look at the whole block takes less than at each.
-_CLOSE_BYTES = 500
+_CLOSE_BYTES = 2000
 # So long after its end hardly any line of a call comes: it is told, and counted once it is final.
 _TOLD_AFTER_S = 2.0
 # A call that goes on is not silent for so long.

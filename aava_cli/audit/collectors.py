@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from aava_cli.audit.blocks import Block, cleaned
+from aava_cli.audit.blocks import Block, cleaned, count_line_ends
 from aava_cli.audit.journal import Export, JournalJson
 from aava_cli.audit.parts import without_parts
 from aava_cli.audit.unwrapping import FourLines, JsonFile
@@ -64,7 +64,8 @@ class Prefixed:
         """Return whether the process of the last line is seen to have printed all of *data*."""
         if self._skip or not (self.last and data.startswith(self.last)):
             return False
-        return data.count(b"\n", 0, -1) == data.count(b"\n" + self.last)
+        lines = count_line_ends(data) - data.endswith(b"\n")
+        return lines == data.count(b"\n" + self.last)
 
 
 _SHORT = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
