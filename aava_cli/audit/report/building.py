@@ -126,7 +126,8 @@ class Builder:
 
     def alarms(self, seen: Mapping[str, Sightings]) -> tuple[CheckReport, ...]:
         """Return what went wrong in a call that cannot be told; it fails none."""
-        title, reason = "went wrong in one of the calls", "several calls went on, or none"
+        title = "went wrong in one of the calls"
+        reason = "nothing tells of which, or whether it counts"
         return tuple(
             self._reporter.report(kind, title, undecidable(reason, seen=each))
             for kind, each in seen.items()
