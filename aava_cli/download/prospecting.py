@@ -39,6 +39,8 @@ def prospect(
     while rest or asked:
         if rest:
             source = rest.popleft()
+            # A library that takes long to load says nothing of the server.
+            resolver.prepare(source)
             ask = partial(resolver.resolve, source, digest_known=digest_known)
             asked[source] = in_background(ask)
         done = first_of(asked.values(), halt, _PATIENCE_S if rest else None)

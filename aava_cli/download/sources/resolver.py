@@ -87,6 +87,12 @@ class Resolver:
         else:
             self._down[_host(source)] = error
 
+    def prepare(self, source: str) -> None:
+        """Load what `resolve` needs for *source*."""
+        is_mirrored = self.mirror is not None and self.mirror.serves(source)
+        if source.startswith("hf:") and not is_mirrored and _host(source) not in self._down:
+            import huggingface_hub.file_download  # noqa: F401 - loaded for later
+
     def resolve(self, source: str, *, digest_known: bool = False) -> Resolved:
         """Return where the bytes of *source* are.
 
