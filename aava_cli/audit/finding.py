@@ -174,8 +174,12 @@ class Finder:
             end = max(following, start + self._longest) if is_crowded else start + _REACH_BYTES
             said, response = text[start:end].replace(self._sign, b"")[:_REACH_BYTES], None
             if self._key in said:
-                head, response, tail = self._naming.split(said, 1)
+                head, _, tail = self._naming.split(said, 1)
                 said = head + self._key + tail
+                # What is named behind the next tag may be another call's, whose print came onto
+                # the same line.
+                name = self._naming.search(text, start, following)
+                response = name and name[1]
             event = self._read(said)
             if event is not None:
                 yield index, self._named(found, index, event), response or event.response

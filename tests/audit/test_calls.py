@@ -6,6 +6,7 @@ import pytest
 
 from aava_cli.audit.calls import Call
 from aava_cli.audit.responses import Responses
+from aava_cli.audit.verdicts import Status
 from tests.audit.auditor import audit
 from tests.audit.gate_cases import normal
 from tests.audit.logs import (
@@ -369,3 +370,21 @@ def test_response_of_a_call_that_seemed_lost_shows_that_it_goes_on() -> None:
     found = audit(plain(("", line) for line in (*begin, *calls, *late)))
     assert {"UNDECIDABLE"} == {verdicts["A1"].status for verdicts in found.calls.values()}
     assert 1 == found.calls[ONE.call]["B1"].figures["cancelled"]
+
+
+def test_response_behind_another_print_on_the_line_says_nothing_of_the_first() -> None:
+    """A line end that came late gives the end of one call's reset to no other call."""
+    first, second = printed(ending(ONE)), printed(turn(TWO, 1, ()))
+    done_at = next(index for index, line in enumerate(first) if b"reset successfully" in line)
+    lines = (
+        *printed(opening(ONE)),
+        *first[:done_at],
+        *printed(opening(TWO)),
+        *second[:2],
+        first[done_at] + second[2],
+        *second[3:],
+        *first[done_at + 1 :],
+        *printed(ending(TWO)),
+    )
+    statuses = audit(plain(("", line) for line in lines)).statuses()
+    assert Status.FAIL not in {each["F1"] for each in statuses.values()}
