@@ -188,6 +188,8 @@ NEXT_PRINTS = (
     "âœ… [STATE] x",
     "2025-12-14 23:12:05,123 [INFO] server.media_ws_ai: x",
     "INFO:server.media_ws_ai:[STATE] x",
+    "🎯 [T0=1765746725.1] STATE x",
+    "WS_STATE sid=x",
 )
 
 CASES = (
@@ -588,8 +590,9 @@ CASES = (
         "one did not",
         _nothing,
         end=lambda names: (
-            *ending(names),
+            *ending(names)[:-3],
             ("P", "⚠️ Background thread 2 still running after timeout"),
+            *ending(names)[-3:],
         ),
     ),
     Case(

@@ -12,13 +12,14 @@ _PUNCTUATION = " .,!?…'\""
 # A clause with the signs that end it.
 _CLAUSES = re.compile(r"[^.,!?;:…\n]+[.!?…]*")
 _WORDS = re.compile(r"[\w']+")
-# A print that follows on the same line begins with a tag, behind an emoji or what a logger puts
-# in front of it. Read in another code page, an emoji is a few letters.
+# A print that follows on the same line begins with a tag or with words that no voice says, behind
+# an emoji or what a logger puts in front of it. Read in another code page, an emoji is a few
+# letters.
 _NEXT_PRINT = re.compile(
     r"""
     \s?(?:[^\w\s.,!?\u2026'"]{1,4}\s?|(?<=[.!?\u2026])\S{1,8}\s)?
     (?:\d{4}-\d\d-\d\d[ T][\d:.,]+\s|[A-Z]{4,8}:[\w.]+:\S{0,4}\s?)?
-    \[[A-Z][A-Z0-9\ _.+-]+\]
+    (?:\[[A-Z][A-Z0-9\ _.+=-]+\]|[A-Z]+_[A-Z]+\ \w+=)
     """,
     re.VERBOSE,
 )
@@ -33,7 +34,7 @@ def bare(text: str) -> str:
 
 def spoken(text: str) -> str:
     """Return *text* without the print that follows on the same line, if one does."""
-    found = _NEXT_PRINT.search(text) if "[" in text else None
+    found = _NEXT_PRINT.search(text) if "[" in text or "=" in text else None
     return text if found is None else text[: found.start()]
 
 
