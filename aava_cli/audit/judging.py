@@ -66,7 +66,7 @@ def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
     if call.is_mixed or call.is_shared:
         doubt = _MIXED if call.is_mixed else _SHARED
         return undecidable(f"{verdict.reason}, but {doubt}", verdict.figures, seen)
-    if not call.shared.isdisjoint(check.watches):
+    if call.shared and not call.shared.isdisjoint(check.watches):
         return undecidable(f"{verdict.reason}, but {_SHARED}", verdict.figures, seen)
     if verdict.status not in _RESTS_ON_SILENCE and not verdict.by_absence:
         return verdict
@@ -75,7 +75,8 @@ def _judge(call: Call, check: Check, profile: Profile, known: Known) -> Verdict:
 
 def _unless_silent(verdict: Verdict, call: Call, check: Check, profile: Profile) -> Verdict:
     """Return *verdict*, unless the silence of *call* may mean nothing to *check*."""
-    if absent := sorted(check.needs - call.channels):
+    if not check.needs <= call.channels:
+        absent = sorted(check.needs - call.channels)
         titles = " and ".join(profile.channels[each].title for each in absent)
         return undecidable(f"absent from the log: {titles}", verdict.figures)
     if call.ambiguous and (ambiguous := sum(call.ambiguous[kind] for kind in check.watches)):

@@ -29,11 +29,13 @@ class Watch:
         for each in checks:
             for kind in each.watches:
                 makes.setdefault(kind, {})[each.make] = None
-        self._makes = {kind: tuple(each) for kind, each in makes.items()}
+        self._makes = {
+            kind: tuple((make, f"on_{kind}") for make in each) for kind, each in makes.items()
+        }
 
     def steps(self, call: Call, kind: str) -> tuple[Step, ...]:
         """Return what takes the lines of a *kind* in *call*."""
-        steps = [self._step(call, make, kind) for make in self._makes.get(kind, ())]
+        steps = [self._step(call, make, name) for make, name in self._makes.get(kind, ())]
         if kind == "timings":
             steps.append(lambda event, _here: _note_ghost(call, event))
         if self.keeps_timelines:
@@ -41,11 +43,11 @@ class Watch:
             steps += call.timeline.steps(kind)
         return tuple(steps)
 
-    def _step(self, call: Call, make: type[Machine], kind: str) -> Step:
+    def _step(self, call: Call, make: type[Machine], name: str) -> Step:
         machine = call.machines.get(make)
         if machine is None:
             machine = call.machines[make] = make(self._limits)
-        step: Step = getattr(machine, f"on_{kind}")
+        step: Step = getattr(machine, name)
         return step
 
 

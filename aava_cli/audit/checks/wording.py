@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Claims:
         self._negations = words.get("negations", ())
         self._conditions = words.get("conditions", ())
         self._tags = words.get("question_tags", ())
-        self._idioms = _any_of(words.get("idioms", ()))
+        self._idioms = _any_of(frozenset(words.get("idioms", ())))
 
     def are_in(self, text: str) -> bool:
         """Return whether *text* claims it in one of its clauses."""
@@ -73,7 +74,9 @@ class Claims:
         return not (_is_denied(words, self._negations) or any(w in self._conditions for w in words))
 
 
-def _any_of(phrases: Collection[str]) -> re.Pattern[str]:
+# Each call has the same ones.
+@lru_cache
+def _any_of(phrases: frozenset[str]) -> re.Pattern[str]:
     """Return what finds any of *phrases* as whole words, the longest that fits."""
     longest_first = sorted(phrases, key=len, reverse=True)
     words = ("\\s+".join(map(re.escape, each.split())) for each in longest_first)
