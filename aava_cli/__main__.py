@@ -72,6 +72,10 @@ def _open_closed_streams() -> None:
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
+        if isinstance(sys.stdout.buffer, io.RawIOBase):
+            # With PYTHONUNBUFFERED, what the system takes only in part would be cut without a word.
+            encoding = sys.stdout.encoding
+            sys.stdout = io.TextIOWrapper(io.BufferedWriter(sys.stdout.detach()), encoding)
         # Not every terminal can show every letter, and not every file's name has letters.
         sys.stdout.reconfigure(errors="backslashreplace")
 

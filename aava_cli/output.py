@@ -6,13 +6,15 @@ object with `--json`, and JSON lines while the work goes on with `--events`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import os
 import re
 import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO, TypeAlias
+
+from aava_cli.writing import tell, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,6 +74,7 @@ class Output:
         self.exit_code = 0
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
+        self._unwritten: OSError | None = None
         self._watcher: Watcher | None = None
         # What goes on in the background reports as well, such as that nothing comes.
         self._guard = threading.RLock()
@@ -85,7 +88,9 @@ class Output:
         try:
             self._answer(result, result.failure())
         except OSError as error:
-            raise _unwritten(error) from error
+            self._unwritten = error
+        if self._unwritten is not None:
+            raise _not_answered(self._unwritten) from self._unwritten
 
     def _answer(self, result: Result, failure: AavaError | None) -> None:
         self._finish_progress()
@@ -102,33 +107,41 @@ class Output:
             self.exit_code = failure.exit_code
 
     def error(self, error: AavaError) -> None:
-        """Print a failure and its hint."""
+        """Print a failure and its hint; as text where nothing else can be written."""
         self._finish_progress()
-        if self.form == "text":
-            self._print_error(error)
-        else:
-            self._print_json("error", self._envelope(ok=False) | {"error": _error_fields(error)})
+        if self.form != "text" and self._unwritten is None:
+            shown = self._envelope(ok=False) | {"error": _error_fields(error)}
+            with contextlib.suppress(OSError):
+                self._print_json("error", shown)
+                return
+        self._print_error(error)
 
     def bug(self, error: Exception) -> None:
         """Print where a bug showed itself, for the report of it."""
         import traceback
 
         self._finish_progress()
-        write(self.stderr, "".join(traceback.format_exception(error)))
+        tell(self.stderr, "".join(traceback.format_exception(error)))
 
     def emit(self, event: Event) -> None:
-        """Show *event* to whoever watches."""
+        """Show *event* to whoever watches; the work goes on where that cannot be written."""
         from aava_cli.events import Finding, Log, Progress
 
         with self._guard:
             if self.form == "events":
-                self._write_line({"event": type(event).__name__.lower(), **plain(event)})
+                self._write_event(event)
             elif isinstance(event, Log):
                 self._log(event)
             elif isinstance(event, Finding):
                 self._log(Log(_told(event)))
             elif isinstance(event, Progress) and self.form == "text" and not self.quiet:
                 self._watch(event)
+
+    def _write_event(self, event: Event) -> None:
+        try:
+            self._write_line({"event": type(event).__name__.lower(), **plain(event)})
+        except OSError as error:
+            self._unwritten = error
 
     def line(self, text: str) -> None:
         """Print one line of data, for what is not a `Result`: a version, a script."""
@@ -139,7 +152,7 @@ class Output:
             return
         line = ("warning: " if event.level == "warning" else "") + printable(event.message)
         if self._watcher is None:
-            write(self.stderr, line + "\n")
+            tell(self.stderr, line + "\n")
         else:
             self._watcher.say(line)
 
@@ -163,7 +176,7 @@ class Output:
                 write(self.stdout, printable(part) + "\n")
 
     def _print_error(self, error: AavaError) -> None:
-        write(self.stderr, printable(f"error: {error.message}\nhint:  {error.hint}\n"))
+        tell(self.stderr, printable(f"error: {error.message}\nhint:  {error.hint}\n"))
 
     def _print_table(self, table: Table) -> None:
         if self.stdout.isatty():
@@ -193,20 +206,6 @@ class Output:
         write(self.stdout, json.dumps(message, indent=indent, ensure_ascii=not shows_all) + "\n")
 
 
-def write(stream: TextIO, text: str) -> None:
-    """Write *text* at once; a reader that is gone misses it, and the work goes on."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except OSError as error:
-        # Python writes again at exit what is still in its buffer; now nothing can fail there.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-        if error.errno not in (errno.EPIPE, errno.EIO):
-            raise
-
-
 def printable(text: str) -> str:
     """Return *text* with every control character spelled out, such as `\\x1b`."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
@@ -217,12 +216,12 @@ def _printable_table(table: Table) -> Table:
     return Table(table.header, rows)
 
 
-def _unwritten(error: OSError) -> AavaError:
+def _not_answered(error: OSError) -> AavaError:
     from aava_cli.errors import NoSpace, NotPossible
 
     message = f"what was asked is done, but the answer could not be written: {error.strerror}"
     kind = NoSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else NotPossible
-    return kind(message, hint="run `aava status` to see how things are")
+    return kind(message, hint="give it room, and run it again; or see `aava status`")
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any dataclass in, JSON out

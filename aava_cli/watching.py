@@ -6,7 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from aava_cli.output import human_bytes, human_time, write
+from aava_cli.output import human_bytes, human_time
+from aava_cli.writing import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ class PlainLines(Watcher):
 
     def say(self, line: str) -> None:
         """Print *line*."""
-        write(self._stderr, line + "\n")
+        tell(self._stderr, line + "\n")
 
     def close(self) -> None:
         """Stop showing."""

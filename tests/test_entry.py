@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from aava_cli.errors import NotFound, NotPossible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,3 +74,41 @@ def test_what_a_terminal_cannot_show_is_spelled_out(tmp_path: Path, encoding: st
         assert 70 != ran.returncode, ran.stderr
         if form == "--json":
             assert name in str(json.loads(ran.stdout.decode(encoding)))
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [("models", "list", "--json"), ("models", "list", "--events")])
+def test_answer_that_the_disk_takes_only_a_part_of_is_no_answer(
+    tmp_path: Path, unbuffered: str, words: tuple[str, ...]
+) -> None:
+    """However Python was told to buffer; containers often tell it not to."""
+    ran = _with_small_files(tmp_path, words, {"PYTHONUNBUFFERED": unbuffered})
+    assert 100 == (tmp_path / "answer").stat().st_size
+    assert NotPossible.exit_code == ran.returncode
+    assert "the answer could not be written: File too large" in ran.stderr
+
+
+@pytest.mark.parametrize("form", ["--json", "--events"])
+def test_failure_that_cannot_be_written_keeps_its_code(tmp_path: Path, form: str) -> None:
+    """And is told where it can."""
+    ran = _with_small_files(tmp_path, ("models", "show", "no-such-model", form), {})
+    assert NotFound.exit_code == ran.returncode
+    assert ran.stderr.startswith("error: ")
+    assert "no-such-model" in ran.stderr
+    assert "hint:  " in ran.stderr
+
+
+def _with_small_files(
+    folder: Path, words: tuple[str, ...], variables: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    with (folder / "answer").open("wb") as answer:
+        return subprocess.run(
+            [sys.executable, "-m", "aava_cli", *words],
+            check=False,
+            cwd=folder,
+            stdout=answer,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | variables,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+        )
