@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 Form: TypeAlias = Literal["text", "json", "events"]
 SCHEMA = 1
 
-# What others wrote may hold commands to the terminal: all but a tab and the end of a line.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What others wrote may hold commands to the terminal, or turn the order of what it shows: all
+# but a tab and the end of a line.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_LAST_OF_TWO_DIGITS = 0xFF
 
 _TIMES = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1))
 
@@ -190,7 +192,9 @@ class Output:
 
         # What the terminal cannot show has to be spelled as JSON does.
         shows_all = (self.stdout.encoding or "utf-8").lower() in _UNICODE
-        write(self.stdout, json.dumps(message, indent=indent, ensure_ascii=not shows_all) + "\n")
+        text = json.dumps(message, indent=indent, ensure_ascii=not shows_all)
+        # JSON itself spells out only half of what commands a terminal.
+        write(self.stdout, _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def write(stream: TextIO, text: str) -> None:
@@ -209,12 +213,21 @@ def write(stream: TextIO, text: str) -> None:
 
 def printable(text: str) -> str:
     """Return *text* with every control character spelled out, such as `\\x1b`."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(_spelled, text)
+
+
+def _spelled(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code <= _LAST_OF_TWO_DIGITS else f"\\u{code:04x}"
 
 
 def _printable_table(table: Table) -> Table:
-    rows = tuple(tuple(map(printable, row)) for row in table.rows)
+    rows = tuple(tuple(map(_in_one_line, row)) for row in table.rows)
     return Table(table.header, rows)
+
+
+def _in_one_line(cell: str) -> str:
+    return printable(cell).replace("\n", "\\x0a")
 
 
 def _unwritten(error: OSError) -> AavaError:

@@ -506,6 +506,14 @@ def test_no_command_to_the_terminal_is_passed_on() -> None:
     assert stdout.getvalue() == f"{spelled}\tend\nnext\nsaid\n{spelled}\n"
     assert stderr.getvalue().startswith("a\\x07\na\\x1b: ")
     assert stderr.getvalue().endswith("error: a\\x1b]0;\nhint:  b\\x00\n")
-    as_json = io.StringIO()
-    Output("json", stdout=as_json).result(Quoting("a\x1b"))
-    assert json.loads(as_json.getvalue())["result"] == {"said": "a\x1b"}
+    as_json, said = io.StringIO(), "a\x1b\x9b\x7f\u202e\u2028"
+    Output("json", stdout=as_json).result(Quoting(said))
+    assert json.loads(as_json.getvalue())["result"] == {"said": said}
+    assert as_json.getvalue().isascii()
+
+
+def test_what_others_wrote_stays_in_its_place() -> None:
+    """A cell of a table is one line, and no letter turns the order of those behind it."""
+    stdout = io.StringIO()
+    Output(stdout=stdout).result(Quoting("a\nb\u202e"))
+    assert stdout.getvalue().endswith("said\na\\x0ab\\u202e\n")

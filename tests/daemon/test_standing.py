@@ -324,3 +324,30 @@ def test_either_scheme_names_the_daemon() -> None:
     assert "ws://a:1" == checked_url("http://a:1")
     assert "wss://a" == checked_url("https://a")
     assert ("http://a:1", "https://a") == (http_url("ws://a:1/"), http_url("wss://a"))
+
+
+def test_daemon_that_is_too_busy_to_say_how_it_is_hangs(session: Session, port: int) -> None:
+    """Its WebSocket is there; that it knows no plain HTTP does not make it another service."""
+
+    def keep_quiet(connection: ServerConnection) -> None:
+        for _ in connection:
+            pass
+
+    with listening(keep_quiet, port):
+        found = find_standing(session, timeout_s=0.3)
+    assert ("hung", None) == (found.state, found.kind)
+
+
+def test_forwarded_port_of_a_container_that_starts(
+    session: Session, project: Path, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine takes the connection, finds nobody behind it, and hangs up."""
+    with raw_server(port, b""):
+        assert "wrong-service" == find_standing(session, timeout_s=1).state
+        compose = "services:\n  local_ai_server:\n    image: x\n"
+        (project / "docker-compose.yml").write_text(compose)
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        write_docker(tools, project, ())
+        monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        assert "starting" == find_standing(session, timeout_s=1).state
