@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -183,10 +184,18 @@ def _open_first(urls: tuple[str, ...], timeout_s: float) -> Iterator[Daemon]:
         # The first address is what was meant; a host without IPv6 fails on the second otherwise.
         raise DaemonUnreachable(text, hint=_START_HINT) from refused[0]
     with connection:
-        yield Daemon(connection, url)
+        try:
+            yield Daemon(connection, url)
+        except DaemonUnreachable:
+            # Taking leave of one that does not answer would wait for it once more.
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
+            raise
 
 
 def _open(url: str, timeout_s: float) -> ClientConnection:
+    from ssl import SSLError
+
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
     from websockets.sync.client import connect as connect_websocket
 
@@ -205,6 +214,9 @@ def _open(url: str, timeout_s: float) -> ClientConnection:
         text = f"{url} accepts connections but did not answer in {timeout_s:g} s"
         hint = "it may be loading a model: wait, then run `aava status`"
         raise DaemonUnreachable(text, hint=hint) from error
+    except SSLError as error:
+        # Somebody listens, which an `OSError` would deny.
+        raise _no_daemon(url, str(error)) from StrangeAnswer()
     except ConnectionClosed as error:
         text = f"the connection to {url} broke before the daemon had answered"
         raise DaemonUnreachable(text, hint="run `aava status` to see if it is there") from error

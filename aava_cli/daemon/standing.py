@@ -125,7 +125,7 @@ def _speaks(address: Address) -> bool:
     """Return whether somebody there says a word, unasked or when asked over HTTP."""
     for url in address.urls:
         parts = urlsplit(url)
-        place = (parts.hostname or "", parts.port or 80)
+        place = (parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80))
         with (
             contextlib.suppress(OSError),
             socket.create_connection(place, timeout=_FIRST_WORD_S) as connection,
