@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO, TypeAlias
 
@@ -116,7 +117,7 @@ class Output:
         import traceback
 
         self._finish_progress()
-        write(self.stderr, "".join(traceback.format_exception(error)))
+        tell(self.stderr, "".join(traceback.format_exception(error)))
 
     def emit(self, event: Event) -> None:
         """Show *event* to whoever watches."""
@@ -141,7 +142,7 @@ class Output:
             return
         line = ("warning: " if event.level == "warning" else "") + printable(event.message)
         if self._watcher is None:
-            write(self.stderr, line + "\n")
+            tell(self.stderr, line + "\n")
         else:
             self._watcher.say(line)
 
@@ -165,7 +166,7 @@ class Output:
                 write(self.stdout, printable(part) + "\n")
 
     def _print_error(self, error: AavaError) -> None:
-        write(self.stderr, printable(f"error: {error.message}\nhint:  {error.hint}\n"))
+        tell(self.stderr, printable(f"error: {error.message}\nhint:  {error.hint}\n"))
 
     def _print_table(self, table: Table) -> None:
         if self.stdout.isatty():
@@ -209,6 +210,12 @@ def write(stream: TextIO, text: str) -> None:
         os.close(nowhere)
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
+
+
+def tell(stream: TextIO, text: str) -> None:
+    """Write *text*, which is no answer: where there is no room for it, the work goes on."""
+    with suppress(OSError):
+        write(stream, text)
 
 
 def printable(text: str) -> str:

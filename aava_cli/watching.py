@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from aava_cli.output import human_bytes, human_time, write
+from aava_cli.output import human_bytes, human_time, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ class PlainLines(Watcher):
 
     def say(self, line: str) -> None:
         """Print *line*."""
-        write(self._stderr, line + "\n")
+        tell(self._stderr, line + "\n")
 
     def close(self) -> None:
         """Stop showing."""

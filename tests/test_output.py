@@ -359,6 +359,15 @@ def test_full_disk_under_stdout_is_a_failure() -> None:
         Output(stdout=stream).line("x")
 
 
+def test_full_disk_under_the_log_stops_nothing() -> None:
+    """What is told on the way is missed there; the work and its exit code are the same."""
+    with Path("/dev/full").open("w") as stream:
+        output = Output(stdout=io.StringIO(), stderr=stream)
+        output.emit(Log("listening"))
+        output.emit(Progress("pull", 1, 10))
+        output.error(BUSY)
+
+
 def test_line_prints_what_is_no_result() -> None:
     """A script on stdout is a script."""
     printed = Printed("json")
