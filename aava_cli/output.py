@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import re
 import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO, TypeAlias
 
-from aava_cli.writing import tell, write
+from aava_cli.writing import printable, printable_json, tell, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 Form: TypeAlias = Literal["text", "json", "events"]
 SCHEMA = 1
-
-# What others wrote may hold commands to the terminal: all but a tab and the end of a line.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _TIMES = (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1))
 
@@ -203,17 +199,17 @@ class Output:
 
         # What the terminal cannot show has to be spelled as JSON does.
         shows_all = (self.stdout.encoding or "utf-8").lower() in _UNICODE
-        write(self.stdout, json.dumps(message, indent=indent, ensure_ascii=not shows_all) + "\n")
-
-
-def printable(text: str) -> str:
-    """Return *text* with every control character spelled out, such as `\\x1b`."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+        text = json.dumps(message, indent=indent, ensure_ascii=not shows_all)
+        write(self.stdout, printable_json(text) + "\n")
 
 
 def _printable_table(table: Table) -> Table:
-    rows = tuple(tuple(map(printable, row)) for row in table.rows)
+    rows = tuple(tuple(map(_in_one_line, row)) for row in table.rows)
     return Table(table.header, rows)
+
+
+def _in_one_line(cell: str) -> str:
+    return printable(cell).replace("\n", "\\x0a")
 
 
 def _not_answered(error: OSError) -> AavaError:

@@ -359,6 +359,15 @@ def test_full_disk_under_stdout_is_a_failure() -> None:
         Output(stdout=stream).line("x")
 
 
+def test_full_disk_under_the_log_stops_nothing() -> None:
+    """What is told on the way is missed there; the work and its exit code are the same."""
+    with Path("/dev/full").open("w") as stream:
+        output = Output(stdout=io.StringIO(), stderr=stream)
+        output.emit(Log("listening"))
+        output.emit(Progress("pull", 1, 10))
+        output.error(BUSY)
+
+
 def test_line_prints_what_is_no_result() -> None:
     """A script on stdout is a script."""
     printed = Printed("json")
@@ -506,6 +515,14 @@ def test_no_command_to_the_terminal_is_passed_on() -> None:
     assert stdout.getvalue() == f"{spelled}\tend\nnext\nsaid\n{spelled}\n"
     assert stderr.getvalue().startswith("a\\x07\na\\x1b: ")
     assert stderr.getvalue().endswith("error: a\\x1b]0;\nhint:  b\\x00\n")
-    as_json = io.StringIO()
-    Output("json", stdout=as_json).result(Quoting("a\x1b"))
-    assert json.loads(as_json.getvalue())["result"] == {"said": "a\x1b"}
+    as_json, said = io.StringIO(), "a\x1b\x9b\x7f\u202e\u2028"
+    Output("json", stdout=as_json).result(Quoting(said))
+    assert json.loads(as_json.getvalue())["result"] == {"said": said}
+    assert as_json.getvalue().isascii()
+
+
+def test_what_others_wrote_stays_in_its_place() -> None:
+    """A cell of a table is one line, and no letter turns the order of those behind it."""
+    stdout = io.StringIO()
+    Output(stdout=stdout).result(Quoting("a\nb\u202e"))
+    assert stdout.getvalue().endswith("said\na\\x0ab\\u202e\n")

@@ -63,9 +63,12 @@ class _TimedStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         del timeout
         left_s = _left_s(self._deadline_s)
-        return _TimedStream(
-            self._stream.start_tls(ssl_context, server_hostname, left_s), self._deadline_s
-        )
+        try:
+            secured = self._stream.start_tls(ssl_context, server_hostname, left_s)
+        except httpcore.ConnectError as error:
+            # It is connected: who listens speaks no TLS, or shows a certificate of nobody.
+            raise httpcore.ProtocolError(str(error)) from error
+        return _TimedStream(secured, self._deadline_s)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as the library has it
         return self._stream.get_extra_info(info)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.daemon.address import http_url
+from aava_cli.daemon.client import BUSY_HINT
+from aava_cli.daemon.quoting import quoted
 from aava_cli.errors import DaemonUnreachable
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 MOST_WORDS_BYTES = 1 << 20
 _START_HINT = "start one with `aava serve`, or name it with `--daemon URL`"
 _OTHER_HINT = "name the daemon with `--daemon URL`"
-_BUSY_HINT = "run `aava status` to see if it is busy"
 
 
 class TooLong(Exception):
@@ -85,14 +86,14 @@ class HttpClient:
             return self._ask_first(path, most_bytes, deadline_s, body)
         except TimeoutError as error:
             text = f"{self.url} did not answer `{path}` in {timeout_s:g} s"
-            raise DaemonUnreachable(text, hint=_BUSY_HINT) from error
+            raise DaemonUnreachable(text, hint=BUSY_HINT) from error
         except OSError as error:
             raise DaemonUnreachable(f"nothing listens at {self.url}", hint=_START_HINT) from error
         except TooLong as error:
             text = f"{self.url} answered `{path}` with more than {most_bytes >> 20} MB"
             raise DaemonUnreachable(text, hint=_OTHER_HINT) from error
         except ValueError as error:
-            text = f"{self.url} did not answer `{path}`: {error}"
+            text = f"{self.url} did not answer `{path}`: {quoted(error)}"
             raise DaemonUnreachable(text, hint=_OTHER_HINT) from error
 
     def _ask_first(

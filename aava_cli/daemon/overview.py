@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.daemon.places import Sources, remedies, role_states
+from aava_cli.daemon.quoting import quoted
 from aava_cli.daemon.standing import find_standing
 from aava_cli.errors import AavaError, RecoveryDue
 from aava_cli.output import Result, Table
@@ -116,14 +117,14 @@ def _describe_daemon(standing: Standing) -> str:
 
 def _version_in(reply: Mapping[str, Any]) -> str | None:
     said = reply.get("version")
-    return said if isinstance(said, str) else None
+    return quoted(said) if isinstance(said, str) else None
 
 
 def _served(role: RoleState, health: Mapping[str, Any]) -> RoleState:
     """Return what a model server says that it runs for *role*; `.env` does not select it."""
     said = health["models"][role.role]
     parts = (said.get(name) for name in ("name", "device", "loading_strategy"))
-    running = ", ".join(str(part) for part in parts if part)
+    running = ", ".join(quoted(part) for part in parts if part)
     return replace(role, running=running, loaded=said.get("loaded", True) is True)
 
 

@@ -34,6 +34,7 @@ _WORDS: Mapping[str, State] = {
 }
 # Whoever is not busy has begun to answer by then.
 _FIRST_WORD_S = 0.5
+_UPGRADE_REQUIRED = 426
 _QUESTION = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -124,7 +125,7 @@ def _speaks(address: Address) -> bool:
     """Return whether somebody there says a word, unasked or when asked over HTTP."""
     for url in address.urls:
         parts = urlsplit(url)
-        place = (parts.hostname or "", parts.port or 80)
+        place = (parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80))
         with (
             contextlib.suppress(OSError),
             socket.create_connection(place, timeout=_FIRST_WORD_S) as connection,
@@ -151,8 +152,18 @@ def _ask_over_http(session: Session, error: DaemonUnreachable, timeout_s: float)
         return _of_answer(client.ask("/health", timeout_s=timeout_s), error)
     except DaemonUnreachable as silence:
         # Who begins to answer, and comes to no end, is something else.
-        hangs = isinstance(silence.__cause__, TimeoutError) and not _speaks(address)
-        return Standing("hung" if hangs else "wrong-service", url=client.url, trouble=error)
+        if _speaks(address):
+            return Standing("wrong-service", url=client.url, trouble=error)
+        state = _state_of_mute(session, silence)
+        return Standing(state, url=client.url, trouble=error)
+
+
+def _state_of_mute(session: Session, silence: DaemonUnreachable) -> State:
+    """Return how that is which takes connections and says nothing."""
+    if isinstance(silence.__cause__, TimeoutError):
+        return "hung"
+    # An engine that forwards a port takes connections before there is anybody behind it.
+    return "starting" if _is_starting(session) else "wrong-service"
 
 
 def _of_answer(answer: Answer, error: DaemonUnreachable) -> Standing:
@@ -160,6 +171,9 @@ def _of_answer(answer: Answer, error: DaemonUnreachable) -> Standing:
         health = answer.json()
     except ValueError:
         health = None
+    if answer.status == _UPGRADE_REQUIRED and isinstance(error.__cause__, TimeoutError):
+        # Its WebSocket is there, and whoever is behind that did not get round to answering.
+        return Standing("hung", url=answer.url, trouble=error)
     if not _is_model_server(health):
         return Standing("wrong-service", url=answer.url, trouble=error)
     state = _state_of_server(health, is_well=answer.is_success)

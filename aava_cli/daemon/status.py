@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.backends import backend_in_status, lookup
+from aava_cli.daemon.quoting import quoted
 from aava_cli.roles import ROLES
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _slot(status: Mapping[str, Any], role: Role) -> Slot:
         backend_in_status(role, status),
         path if isinstance(path, str) else None,
         model.get("loaded") is True,
-        str(error) if error else None,
+        quoted(error) if error else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aava_cli.daemon.client import connect
 from aava_cli.daemon.exchange import Exchange
 from aava_cli.daemon.loads import UNKNOWN_S, LoadTimes
+from aava_cli.daemon.quoting import quoted
 from aava_cli.daemon.status import fallbacks, is_native
 from aava_cli.errors import AavaError, DaemonUnreachable, NotPossible, RecoveryDue
 from aava_cli.events import Log
@@ -116,7 +117,7 @@ class AskDaemon:
             )
         took_s = time.monotonic() - begun_s
         if answer.get("status") not in ("success", "no_change"):
-            text = f"the daemon did not load it: {answer.get('message', 'no reason given')}"
+            text = f"the daemon did not load it: {quoted(answer.get('message', 'no reason given'))}"
             raise LoadFailed(text, hint="run `aava models verify`, then `aava preflight`")
         self._judge()
         times.note(models, took_s)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+Line: TypeAlias = "Callable[[Sequence[str]], str]"
 Quote: TypeAlias = "Callable[[str], str]"
 Kind: TypeAlias = Literal["systemd", "supervisor", "onstart"]
 
@@ -114,13 +115,13 @@ def unit_for(kind: Kind, service: Service) -> Unit:
     Raises:
         NotPossible: a line cannot hold the names in it.
     """
-    template, quote, quote_path = _TEMPLATES[kind]
+    template, line, quote_path = _TEMPLATES[kind]
     words = (*service.command, str(service.folder), service.user)
     if not all(each.isprintable() for each in words):
         message = f"a unit cannot name `{service.folder}` or what is started there"
         raise NotPossible(message, hint="move the project to a folder with a plain name")
     content = template.format(
-        command=" ".join(map(quote, service.command)),
+        command=line(service.command),
         folder=quote_path(str(service.folder)),
         logs=quote_path(str(service.log.parent)),
         log=_supervisor_log(service.folder)
@@ -143,9 +144,25 @@ def _for_systemd(word: str) -> str:
     return f'"{doubled}"' if any(each.isspace() or each in "\"'\\;" for each in word) else doubled
 
 
+def _systemd_command(words: Sequence[str]) -> str:
+    # It takes no quotes in the name of a program, and leaves its `$$` as they are.
+    plain = not set(words[0]) & set("$'\"\\")
+    started = words if plain else ("/bin/sh", "-c", 'exec "$@"', "aava", *words)
+    return " ".join(map(_for_systemd, started))
+
+
+def _folder(path: str) -> str:
+    # A line ends without its spaces, and goes on behind a backslash.
+    return f"{path}/" if path[-1].isspace() or path.endswith("\\") else path
+
+
 def _for_supervisor(word: str) -> str:
     # It splits a command as a shell does, but cuts off what looks like a comment before that.
     return _percent(_COMMENT.sub(r"\1''\2", shlex.quote(word)))
+
+
+def _supervisor_command(words: Sequence[str]) -> str:
+    return " ".join(map(_for_supervisor, words))
 
 
 def _supervisor_path(path: str) -> str:
@@ -161,8 +178,8 @@ def _supervisor_log(folder: Path) -> str:
 
 _COMMENT = re.compile(r"(\s)([;#])")
 
-_TEMPLATES: Mapping[Kind, tuple[str, Quote, Quote]] = {
-    "systemd": (_SYSTEMD, _for_systemd, _percent),
-    "supervisor": (_SUPERVISOR, _for_supervisor, _supervisor_path),
-    "onstart": (_ONSTART, shlex.quote, shlex.quote),
+_TEMPLATES: Mapping[Kind, tuple[str, Line, Quote]] = {
+    "systemd": (_SYSTEMD, _systemd_command, lambda path: _folder(_percent(path))),
+    "supervisor": (_SUPERVISOR, _supervisor_command, lambda path: _folder(_supervisor_path(path))),
+    "onstart": (_ONSTART, shlex.join, shlex.quote),
 }

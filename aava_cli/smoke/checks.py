@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aava_cli.audio import seconds_with_sound
+from aava_cli.daemon.quoting import quoted
+from aava_cli.smoke.line import LONGEST_SPEECH_S
 from aava_cli.smoke.report import SmokeFailed
 from aava_cli.smoke.words import words_of
 
@@ -22,6 +24,8 @@ CANNED_REPLIES = ("I'm here to help you. How can I assist you today?",)
 _SPEAKERS = frozenset(
     {"user", "assistant", "system", "human", "bot", "ai", "inst", "sys", "im", "start", "end", "s"}
 )
+# Hours of speech; comparing takes the product of both lengths.
+LONGEST_ANSWER = 20_000
 # Shorter than any word; a voice that crackles once says nothing.
 _SHORTEST_WORD_S = 0.02
 
@@ -29,20 +33,32 @@ _SHORTEST_WORD_S = 0.02
 def error_in(reply: Mapping[str, Any]) -> str | None:
     """Return what *reply* says went wrong, in the daemon's words."""
     error = reply.get("error")
-    return str(reply.get("message") or error) if error else None
+    return quoted(reply.get("message") or error) if error else None
 
 
 def words_in(role: Role, reply: object, name: str) -> str:
     """Return the text in the field *name* of *reply*, as it can be shown anywhere.
 
     Raises:
-        SmokeFailed: there is no such field, or it is no text.
+        SmokeFailed: there is no such field, or it is no text, or one without end.
     """
     said = reply.get(name) if isinstance(reply, Mapping) else None
     if not isinstance(said, str):
         raise SmokeFailed(role, f"its answer has no `{name}`")
+    if len(said) > LONGEST_ANSWER:
+        raise SmokeFailed(role, f"its answer has {len(said):,} characters")
     # JSON can hold half a character, which no terminal and no file can.
     return said.encode("utf-8", "replace").decode().strip()
+
+
+def require_short(seconds: float) -> None:
+    """Refuse audio that plays for *seconds* before it is decoded.
+
+    Raises:
+        SmokeFailed: nobody takes so long to say one sentence.
+    """
+    if seconds > LONGEST_SPEECH_S:
+        raise SmokeFailed("tts", f"it answered with {seconds:,.0f} s of audio to one sentence")
 
 
 def problem_with_audio(audio: Audio) -> str | None:

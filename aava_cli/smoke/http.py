@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from aava_cli.audio import Audio, wav_bytes
 from aava_cli.daemon.httpclient import MOST_WORDS_BYTES, Answer, HttpClient
+from aava_cli.daemon.quoting import quoted
 from aava_cli.errors import AccessDenied, DaemonUnreachable, IntegrityError
-from aava_cli.smoke.checks import words_in
+from aava_cli.smoke.checks import require_short, words_in
 from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ, STAGE_TIMEOUT_S
 from aava_cli.smoke.report import STATUS_HINT, DaemonSilent, SmokeFailed
 from aava_cli.wavfile import open_wav
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 HEALTH_TIMEOUT_S = 10.0
 # Minutes of speech in the form that takes most room.
 _MOST_AUDIO_BYTES = 64 << 20
-_LONGEST_DETAIL = 300
 _UNAUTHORIZED = 401
 
 
@@ -67,9 +67,11 @@ class HttpLine:
         """Return *text*, spoken: a WAV file of any form."""
         answer = self._post("tts", "/tts", most_bytes=_MOST_AUDIO_BYTES, json={"text": text})
         try:
-            return Audio(open_wav(io.BytesIO(answer.body)).pcm16_at(SPEECH_HZ), SPEECH_HZ)
+            wav = open_wav(io.BytesIO(answer.body))
         except IntegrityError as error:
             raise SmokeFailed("tts", f"its audio cannot be read: {error.message}") from error
+        require_short(wav.duration_s)
+        return Audio(wav.pcm16_at(SPEECH_HZ), SPEECH_HZ)
 
     def hear(self, audio: Audio) -> str:
         """Return what is said in *audio*."""
@@ -101,8 +103,7 @@ class HttpLine:
         except DaemonUnreachable as error:
             raise DaemonSilent(role, error.message, hint=error.hint) from error
         if not answer.is_success:
-            said = answer.text()[:_LONGEST_DETAIL]
-            raise SmokeFailed(role, f"{path} answered {answer.status}: {said}")
+            raise SmokeFailed(role, f"{path} answered {answer.status}: {quoted(answer.text())}")
         return answer
 
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 SPEECH_HZ = 16_000
 
+# The longest sentence takes two minutes; what plays for hours may be a thousand times as long
+# at our rate as it was on its way.
+LONGEST_SPEECH_S = 600
+
 # Speech recognition on a busy host with two cores was seen to take 47 s.
 STAGE_TIMEOUT_S = 120.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aava_cli.daemon.quoting import quoted
 from aava_cli.errors import AavaError, DaemonUnreachable
 from aava_cli.output import Result, Table
 
@@ -90,11 +91,11 @@ class Smoked(Result):
         if self.audio_file is not None:
             yield f"audio       {self.audio_file}, {self.audio_s:.1f} s{self._took('tts')}"
         if self.transcript is not None:
-            yield f"transcript  {self.transcript}{self._took('stt')}"
+            yield f"transcript  {quoted(self.transcript)}{self._took('stt')}"
         if self.word_error_rate is not None:
             yield f"errors      {self.word_error_rate:.0%} of the words"
         if self.reply is not None:
-            yield f"reply       {self.reply}{self._took('llm')}"
+            yield f"reply       {quoted(self.reply)}{self._took('llm')}"
         if self.rounds > 1:
             yield self._table()
         if self.failed_stage is None:

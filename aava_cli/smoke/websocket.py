@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aava_cli.audio import SAMPLE_BYTES, Audio, mulaw_decode
 from aava_cli.backends import backend_in_status
+from aava_cli.daemon.client import BUSY_HINT
+from aava_cli.daemon.quoting import quoted
 from aava_cli.daemon.status import is_native, loading_in, slots_of
 from aava_cli.errors import DaemonUnreachable, NotPossible
-from aava_cli.smoke.checks import error_in, words_in
+from aava_cli.smoke.checks import error_in, require_short, words_in
 from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ, STAGE_TIMEOUT_S
 from aava_cli.smoke.report import STATUS_HINT, DaemonSilent, SmokeFailed
 
@@ -145,26 +147,31 @@ def ask(
 def final_transcript(
     daemon: Answers, audio: Audio, *, timeout_s: float = STAGE_TIMEOUT_S
 ) -> dict[str, Any]:
-    """Return the `stt_result` for *audio* that is not followed by a better one."""
+    """Return the `stt_result` for *audio* that is not followed by a better one.
+
+    Raises:
+        DaemonUnreachable: none came in *timeout_s*.
+    """
     deadline = time.monotonic() + timeout_s
     pause = bytes(int(PAUSE_S * audio.rate_hz) * SAMPLE_BYTES)
     sound = audio.pcm16 + pause
-    while True:
+    while (left_s := deadline - time.monotonic()) > 0:
         data = base64.b64encode(sound).decode("ascii")
         fields = {"mode": "stt", "rate": audio.rate_hz, "format": "pcm16le", "data": data}
-        left_s = deadline - time.monotonic()
         reply = ask(daemon, "audio", fields, reply="stt_result", timeout_s=left_s)
         if reply.get("is_final", True):
             return reply
         # Nothing but more sound makes the daemon answer again.
         sound = pause
+    text = f"the daemon did not come to the end of what it heard in {timeout_s:g} s"
+    raise DaemonUnreachable(text, hint=BUSY_HINT)
 
 
 def audio_in(reply: Mapping[str, Any]) -> Audio:
     """Return the speech of a `tts_response`; the original daemon knows mu-law at 8 kHz only.
 
     Raises:
-        SmokeFailed: the audio cannot be read.
+        SmokeFailed: the audio cannot be read, or has no end.
     """
     encoding = str(reply.get("encoding") or "mulaw").lower()
     try:
@@ -173,5 +180,7 @@ def audio_in(reply: Mapping[str, Any]) -> Audio:
     except (TypeError, ValueError, OverflowError) as error:
         raise SmokeFailed("tts", f"its audio cannot be read: {error}") from error
     if encoding not in _MULAW | _LINEAR or rate_hz not in _RATES_HZ:
-        raise SmokeFailed("tts", f"it answered with `{encoding}` audio at {rate_hz} Hz")
-    return Audio(mulaw_decode(data) if encoding in _MULAW else data, rate_hz)
+        raise SmokeFailed("tts", f"it answered with `{quoted(encoding)}` audio at {rate_hz} Hz")
+    is_mulaw = encoding in _MULAW
+    require_short(len(data) / (1 if is_mulaw else SAMPLE_BYTES) / rate_hz)
+    return Audio(mulaw_decode(data) if is_mulaw else data, rate_hz)

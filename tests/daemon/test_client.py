@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import threading
 from contextlib import contextmanager, suppress
@@ -336,3 +337,83 @@ def test_requests_of_many_threads_do_not_meet(session: Session, daemon: FakeDaem
     for thread in threads:
         thread.join()
     assert [daemon.running] * 5 == answers
+
+
+def deflated_values(connection: ServerConnection) -> None:
+    """Answer with more values than memory holds in a moment, as a few kilobytes."""
+    for _ in connection:
+        connection.send('{"type": "status_response", "x": [' + "[]," * (2 << 20) + "1]}")
+
+
+def test_answer_of_nothing_but_values_is_not_read(session: Session, port: int) -> None:
+    """They would take twenty times the memory of what was sent; no daemon says such things."""
+    with (
+        listening(deflated_values, port),
+        connect(session) as client,
+        pytest.raises(DaemonUnreachable, match="is not a voice daemon"),
+    ):
+        client.status(timeout_s=1)
+
+
+def test_daemon_that_does_not_read_is_left_in_time(session: Session, port: int) -> None:
+    """What is sent has the same deadline as the answer."""
+    ended = threading.Event()
+
+    def talk(connection: ServerConnection) -> None:
+        # What reads for it waits for this.
+        with connection.protocol_mutex:
+            ended.wait()
+
+    with listening(talk, port), connect(session) as client:
+        message = {"type": "audio", "data": secrets.token_hex(12 << 20)}
+        with pytest.raises(DaemonUnreachable, match=r"did not answer `audio` in 0\.3 s"):
+            client.request(message, reply="stt_result", timeout_s=0.3)
+        ended.set()
+
+
+def test_answer_to_another_request_is_not_taken(session: Session, port: int) -> None:
+    """One that says which it is to, and means another, may be left over from before."""
+
+    def talk(connection: ServerConnection) -> None:
+        for _ in connection:
+            for own in ("another", "ours"):
+                connection.send(json.dumps({"type": "x", "request_id": own, "text": own}))
+
+    with listening(talk, port), connect(session) as client:
+        answer = client.request({"type": "ask", "request_id": "ours"}, reply="x")
+    assert "ours" == answer["text"]
+
+
+def test_words_of_a_daemon_stay_on_their_line(session: Session, port: int) -> None:
+    """They cannot pass for a hint of ours, and have an end."""
+
+    def talk(connection: ServerConnection) -> None:
+        for _ in connection:
+            said = "no\r\nhint:  run `rm`" + "x" * 10_000
+            connection.send(json.dumps({"type": "error", "message": said}))
+
+    with listening(talk, port), connect(session) as client, pytest.raises(NotPossible) as caught:
+        client.status()
+    assert "refused `status`: no hint: run `rm`xxx" in caught.value.message
+    assert 600 > len(caught.value.message)
+
+
+def test_broken_frames_leave_no_traceback(
+    session: Session, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library logs them as errors of its own, which Python prints where nobody listens."""
+    ended = threading.Event()
+
+    def talk(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            while not ended.wait(0.02):
+                client.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        thread = threading.Thread(target=lambda: talk(listener.accept()[0]))
+        thread.start()
+        with pytest.raises(DaemonUnreachable), connect(session, timeout_s=0.3):
+            pytest.fail("it is no daemon")
+        ended.set()
+        thread.join()
+    assert [] == caplog.records

@@ -14,7 +14,10 @@ import pytest
 
 from aava_cli import __version__
 from aava_cli.daemon.address import checked_url, http_url
+from aava_cli.daemon.httpclient import HttpClient
 from aava_cli.daemon.standing import find_standing
+from aava_cli.errors import DaemonUnreachable
+from aava_cli.session import Session
 from tests.daemon.conftest import FakeDaemon, listening, raw_server, status_of
 from tests.daemon.test_cli import rows_of, write_docker
 from tests.daemon_fixture import start_daemon, write_env
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
     from websockets.sync.server import ServerConnection
 
-    from aava_cli.session import Session
     from tests.conftest import Aava
     from tests.daemon.conftest import Talk
 
@@ -324,3 +326,44 @@ def test_either_scheme_names_the_daemon() -> None:
     assert "ws://a:1" == checked_url("http://a:1")
     assert "wss://a" == checked_url("https://a")
     assert ("http://a:1", "https://a") == (http_url("ws://a:1/"), http_url("wss://a"))
+
+
+def test_daemon_that_is_too_busy_to_say_how_it_is_hangs(session: Session, port: int) -> None:
+    """Its WebSocket is there; that it knows no plain HTTP does not make it another service."""
+
+    def keep_quiet(connection: ServerConnection) -> None:
+        for _ in connection:
+            pass
+
+    with listening(keep_quiet, port):
+        found = find_standing(session, timeout_s=0.3)
+    assert ("hung", None) == (found.state, found.kind)
+
+
+def test_forwarded_port_of_a_container_that_starts(
+    session: Session, project: Path, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine takes the connection, finds nobody behind it, and hangs up."""
+    with raw_server(port, b""):
+        assert "wrong-service" == find_standing(session, timeout_s=1).state
+        compose = "services:\n  local_ai_server:\n    image: x\n"
+        (project / "docker-compose.yml").write_text(compose)
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        write_docker(tools, project, ())
+        monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        assert "starting" == find_standing(session, timeout_s=1).state
+
+
+def test_no_tls_where_it_is_asked_for_is_the_wrong_service(
+    session: Session, project: Path, port: int
+) -> None:
+    """Somebody listens, and the message says what is wrong, whichever way it is asked."""
+    named = Session({"project": str(project), "daemon": f"wss://127.0.0.1:{port}"}, session.output)
+    with ModelServer().listening(port):
+        found = find_standing(named, timeout_s=2)
+        client = HttpClient((f"wss://127.0.0.1:{port}",))
+        with pytest.raises(DaemonUnreachable, match=r"did not answer `/health`: .*SSL"):
+            client.ask("/health", timeout_s=2)
+    assert "wrong-service" == found.state
+    assert "is not a voice daemon: [SSL" in str(found.trouble)

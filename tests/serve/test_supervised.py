@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from aava_cli.serve.units import Kind
     from tests.conftest import Aava
 
-ODD = ("plain", "a b", "p%c", "quo'te", "semi ;x", "dol$HOME", 'd"q', "back\\s", "hash #x", "t `x`")
+ODD = (
+    *("plain", "a b", "p%c", "quo'te", "semi ;x", "dol$HOME", 'd"q', "back\\s", "hash #x"),
+    *("t `x`", "trail ", "end\\", "\u00fcn\u00ef"),
+)
 
 needs_supervisor = pytest.mark.skipif(
     not shutil.which("supervisord"), reason="supervisord is not installed"

@@ -106,3 +106,51 @@ def test_unit_starts_what_the_command_line_would(aava: Aava, project: Path, kind
     assert not (project / ".aava" / "serve.pid").exists()
     as_json = json.loads(aava("serve", "--print-unit", kind, "--json").stdout)["result"]
     assert (kind, True) == (as_json["kind"], "--max-calls" not in as_json["content"])
+
+
+ODD_PLACES = ("dol$HOME", "it's", 'd"q', "back\\s", "end\\", "trail ", "a b", "p%c", "a=b")
+
+
+@pytest.mark.parametrize("name", ODD_PLACES)
+def test_systemd_is_given_the_folder_whole(name: str) -> None:
+    """What ends a line otherwise than the folder does would be cut off, or take the next line."""
+    folder = Path("/srv") / name
+    service = Service(("/usr/bin/python3", "serve"), folder, "voice", folder / "log", drain_s=0)
+    lines = unit_for("systemd", service).content.splitlines()
+    (place,) = [line for line in lines if line.startswith("WorkingDirectory=")]
+    assert place == place.rstrip().rstrip("\\")
+    assert str(folder) == place.partition("=")[2].replace("%%", "%").removesuffix("/")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+@pytest.mark.parametrize("name", ODD_PLACES)
+def test_systemd_finds_the_program_wherever_it_is(tmp_path: Path, name: str) -> None:
+    """A virtual environment may lie in a folder of any name."""
+    program = tmp_path / name / "python"
+    program.parent.mkdir()
+    program.symlink_to(sys.executable)
+    words = (str(program), "serve", "--project", str(program.parent))
+    service = Service(words, program.parent, "root", program, drain_s=0)
+    unit = tmp_path / "aava.service"
+    unit.write_text(unit_for("systemd", service).content)
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert [] == [line for line in ran.stderr.splitlines() if "aava.s" in line]
+
+
+def test_shell_of_a_unit_starts_the_words_that_follow(tmp_path: Path) -> None:
+    """Where systemd cannot name a program, a shell becomes it."""
+    program = tmp_path / "it's" / "program"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$$" "$@"\n')
+    program.chmod(0o755)
+    service = Service((str(program), "a b"), tmp_path, "voice", tmp_path / "log", drain_s=0)
+    (started,) = [
+        line.partition("=")[2].replace("$$", "$")
+        for line in unit_for("systemd", service).content.splitlines()
+        if line.startswith("ExecStart=")
+    ]
+    with subprocess.Popen(shlex.split(started), stdout=subprocess.PIPE, text=True) as process:
+        told, _ = process.communicate(timeout=60)
+    assert f"{process.pid} a b\n" == told

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# Of the fewest samples a second: as many bytes at ours are sixteen times as long.
+LONG_SILENCE = float_wav([0.0] * 601_000, rate_hz=1000)
+
+
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
     """Return a model server whose models all work."""
@@ -62,6 +66,9 @@ def test_a_model_server_passes(server: ModelServer, tmp_path: Path) -> None:
         ("/tts", (200, float_wav([0.0] * 9000)), "tts", "the audio is silent"),
         ("/tts", (200, b"OggS"), "tts", "its audio cannot be read: this is not a WAV file"),
         ("/tts", (500, {"detail": "no voice"}), "tts", "/tts answered 500: "),
+        ("/tts", (500, b"no\nhint:  x"), "tts", "/tts answered 500: no hint: x"),
+        ("/tts", (200, LONG_SILENCE), "tts", "it answered with 601 s of audio to one sentence"),
+        ("/stt", (200, {"transcription": "a " * 20_000}), "stt", "its answer has 40,000"),
         ("/stt", (200, {"transcription": " "}), "stt", "it heard nothing"),
         ("/stt", (200, {"transcription": "tomatoes"}), "stt", "100% of the words are wrong"),
         ("/stt", (200, {"text": "x"}), "stt", "its answer has no `transcription`"),

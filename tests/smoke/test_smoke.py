@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from aava_cli.audio import mulaw_encode, read_wav
+from aava_cli.audio import Audio, mulaw_encode, read_wav
 from aava_cli.errors import DaemonUnreachable, NotPossible, UsageError
 from aava_cli.output import Output
 from aava_cli.session import Session
@@ -25,6 +25,7 @@ from aava_cli.smoke.checks import CANNED_REPLIES
 from aava_cli.smoke.cli import smoke
 from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ
 from aava_cli.smoke.plan import SENTENCE, parse_roles, plan_smoke
+from aava_cli.smoke.websocket import final_transcript
 from tests.daemon_fixture import start_daemon, write_env
 from tests.tiny_models import write_gguf, write_piper, write_whisper
 
@@ -506,3 +507,50 @@ def test_a_sentence_has_words(tmp_path: Path) -> None:
     """Punctuation cannot be misheard."""
     with pytest.raises(UsageError, match="no word"):
         plan_smoke("?!", ("llm",), save=tmp_path)
+
+
+@pytest.mark.parametrize(("encoding", "a_second"), [("mulaw", 1000), ("linear16", 2000)])
+def test_speech_without_end_is_not_decoded(
+    daemon: Daemon, tmp_path: Path, encoding: str, a_second: int
+) -> None:
+    """At our rate it would be many times as long as on its way, and fill the memory."""
+    daemon.answers["tts_request"] = [spoken(bytes(601 * a_second), encoding, 1000)]
+    result = run(tmp_path, daemon.url)
+    assert "error: tts: it answered with 601 s of audio to one sentence" in result.stderr
+    daemon.answers["status"] = [STATUS | {"models": LOADED}]
+    daemon.answers["tts_request"] = [spoken(bytes(599 * a_second), encoding, 1000)]
+    assert "error: tts: the audio is silent" in run(tmp_path, daemon.url).stderr
+
+
+@pytest.mark.parametrize("role", ["stt", "llm"])
+def test_words_without_end_are_not_compared(daemon: Daemon, tmp_path: Path, role: str) -> None:
+    """Comparing takes as long as the product of both texts."""
+    daemon.answers["audio"] = [heard("a" * 20_001 if role == "stt" else SENTENCE)]
+    daemon.answers["llm_request"] = [replied("a" * 20_001)]
+    result = run(tmp_path, daemon.url)
+    assert f"error: {role}: its answer has 20,001 characters" in result.stderr
+
+
+def test_words_are_shown_on_their_line(daemon: Daemon, tmp_path: Path) -> None:
+    """What a model says cannot pass for our own words; a program gets all of it."""
+    daemon.answers["llm_request"] = [replied("Paris.\npassed      tts" + "x" * 600)] * 2
+    daemon.answers = {name: answers * 2 for name, answers in daemon.answers.items()}
+    shown = run(tmp_path, daemon.url).stdout
+    assert "reply       Paris. passed ttsxxx" in shown
+    assert "xxx...  [" in shown
+    told = run(tmp_path, daemon.url, json_form=True).json["result"]["reply"]
+    assert told.endswith("x" * 600)
+
+
+def test_transcript_that_is_never_final_is_left_in_time() -> None:
+    """A daemon that goes on hearing is silent in the end, and the time is the stage's own."""
+
+    class Listens:
+        """Has always heard a little."""
+
+        def request(self, *_message: object, **_how: object) -> dict[str, Any]:
+            """Answer at once."""
+            return heard("hel", is_final=False)
+
+    with pytest.raises(DaemonUnreachable, match=r"the end of what it heard in 0\.2 s"):
+        final_transcript(Listens(), Audio(TONE, SPEECH_HZ), timeout_s=0.2)
