@@ -49,8 +49,9 @@ def load_profile(name: str) -> Profile:
     """Return the marker pack *name*, or the one in the file that *name* is.
 
     Raises:
-        UsageError: there is neither.
-        ConfigError: the file is no marker pack.
+        UsageError: no pack that comes with the program has that name.
+        Unreadable: the file is not there, is no text, or is too large.
+        BadPack: the file is no marker pack.
     """
     if name in shipped_profiles():
         shipped = resources.files("aava_cli.audit") / _PROFILES / f"{name}.toml"

@@ -49,6 +49,10 @@ class Block:
         rest = self.raw.split(b"\n", index)[index]
         return self.line + index, self.offset + len(self.raw) - len(rest)
 
+    def numbers(self, begin: int, end: int | None) -> tuple[int, ...]:
+        """Return the numbers of some lines; none where they follow each other."""
+        return () if self.origins is None else tuple(line for line, _ in self.origins[begin:end])
+
 
 class LineCutter:
     """Cuts a stream into blocks that end where a line ends; their bounds depend on no chunk."""

@@ -9,15 +9,14 @@ from aava_cli.audit.auditing import Auditor
 from aava_cli.audit.report.building import Builder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from aava_cli.audit.blocks import Block
     from aava_cli.audit.collectors import Collector
     from aava_cli.audit.plan import AuditPlan
     from aava_cli.audit.profile import Profile
+    from aava_cli.audit.report.building import Tell
     from aava_cli.audit.verdicts import Status
-
-    Tell = Callable[[str, Status, tuple[str, ...]], None]
 
 # What is said by so many lines is no accident: by about five calls. Of a log that grows they come
 # in many blocks, and of one that is whole in one.

@@ -75,7 +75,7 @@ def _newer(path: Path, file: IO[bytes]) -> IO[bytes] | None:
         newer = _opened(path)
     except OSError as error:
         message = f"cannot go on with `{path}`: {error.strerror}"
-        raise Damaged(message, hint="let the new log be read by whom the old one was") from error
+        raise Damaged(message, hint="make the new log a file that you may read") from error
     # Between the two renames of a rotation there is none.
     if newer is None:
         return None

@@ -165,7 +165,7 @@ class Here:
         missing = self._context - len(place.after)
         lines = lines_after(block.data, 0, missing)
         place.lines_after = joined(place.lines_after, lines)
-        place.numbers_after += _numbers(block, 0, missing)
+        place.numbers_after += block.numbers(0, missing)
         self._room.take(len(lines))
 
     def leave(self) -> None:
@@ -174,7 +174,7 @@ class Here:
         if self.block is not None and self._context:
             block, size = self.block, len(self.block.data)
             lines = lines_before(block.data, size, self._context)
-            numbers = _numbers(block, -self._context, None)
+            numbers = block.numbers(-self._context, None)
             self._tail, self._tail_numbers = self._with_tail(lines, numbers)
 
     def _with_tail(self, lines: bytes, numbers: tuple[int, ...]) -> tuple[bytes, tuple[int, ...]]:
@@ -241,14 +241,9 @@ class Here:
         after = lines_after(data, end + 1, self._context)
         if not self._room.keep(place, len(before) + len(after)):
             return
-        numbers = _numbers(block, max(0, index - self._context), index)
+        numbers = block.numbers(max(0, index - self._context), index)
         place.lines_before, place.numbers_before = self._with_tail(before, numbers)
         place.lines_after = after
-        place.numbers_after = _numbers(block, index + 1, index + 1 + self._context)
+        place.numbers_after = block.numbers(index + 1, index + 1 + self._context)
         if after.count(b"\n") < self._context:
             self._open.append(place)
-
-
-def _numbers(block: Block, begin: int, end: int | None) -> tuple[int, ...]:
-    """Return the numbers of some lines of *block*, where they do not follow each other."""
-    return () if block.origins is None else tuple(line for line, _ in block.origins[begin:end])

@@ -57,7 +57,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A marker pack. *unit* is what is judged: calls, or the whole run as well."""
+    """A marker pack.
+
+    *full_ids* tell whole names from beginnings, *names_first* is which kind of name is shown for
+    a call, and *elsewhere* finds a call's name wherever in a line it stands.
+    """
 
     name: str
     title: str

@@ -31,7 +31,11 @@ _BINARY_SHARE = 0.05
 _EXPORT = b"__CURSOR="
 # What PowerShell writes, and hardly anybody else: two bytes for each letter.
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_OTHER_PACKED = {b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
+_OTHER_PACKED = {
+    b"\xfd7zXZ\0": ("xz", "xz -dc"),
+    b"BZh": ("bzip2", "bzip2 -dc"),
+    b"PK\x03\x04": ("zip", "unzip -p"),
+}
 
 
 def require_different(sources: Iterable[Source]) -> None:
@@ -165,10 +169,10 @@ def _require_text(chunk: bytes, name: str) -> bool:
         Unreadable: it is neither.
     """
     head = chunk.lstrip(b"\0")[:_HEAD_BYTES]
-    for begin, form in _OTHER_PACKED.items():
+    for begin, (form, unpack) in _OTHER_PACKED.items():
         if head.startswith(begin):
             message = f"`{name}` is binary: it is packed with {form}"
-            raise Unreadable(message, hint=f"unpack it: `aava audit -` reads what `{form}` prints")
+            raise Unreadable(message, hint=f"run `{unpack} LOG | aava audit -`")
     if head.startswith(_UTF_16):
         hint = "run `iconv --from-code=UTF-16 LOG | aava audit -`"
         raise Unreadable(f"`{name}` is in UTF-16, which no pipeline writes", hint=hint)

@@ -8,9 +8,11 @@ from aava_cli.backends.record import Backend
 from aava_cli.backends.selection import Selection, lookup, running_in, selected_in
 from aava_cli.backends.setting import Kind, Setting, Values
 from aava_cli.backends.table import BACKENDS, backend_in_env, backend_in_status, backend_named
+from aava_cli.backends.thinking import SYSTEM_PROMPT
 
 __all__ = [
     "BACKENDS",
+    "SYSTEM_PROMPT",
     "Backend",
     "Kind",
     "Selection",

@@ -10,6 +10,9 @@ from aava_cli.backends.setting import Setting
 if TYPE_CHECKING:
     from aava_cli.backends.setting import Kind
 
+# What the language model is told, unless `.env` says something else.
+SYSTEM_PROMPT = "You are a voice assistant on a phone call. Answer briefly."
+
 # The engine loads with any other name as well, and then answers nonsense.
 _CHAT_FORMATS = (
     *("auto", "chatml", "llama-2", "llama-3", "gemma", "mistral-instruct", "mistrallite"),

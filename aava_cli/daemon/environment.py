@@ -36,9 +36,9 @@ def container_environment(
     return None if found is None else _variables(found.get("Env") or ())
 
 
-def container_runs(project: Path, *, timeout_s: float = TIMEOUT_S) -> bool:
+def container_runs(project: Path) -> bool:
     """Return whether the daemon's container in *project* runs, as far as an engine says so."""
-    return is_compose_project(project) and _configuration(project, (), timeout_s) is not None
+    return is_compose_project(project) and _configuration(project, (), TIMEOUT_S) is not None
 
 
 def _configuration(

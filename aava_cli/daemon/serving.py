@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 JOB_KIND = "serve"
 # It ends its engines, each of which may be in the middle of a sentence.
 END_S = 30.0
-_AS_IT_IS: Mapping[str, str] = {}
 _POLL_S = 0.2
 _ANSWER_S = 10.0
 
@@ -75,7 +74,7 @@ def start_name(env: Mapping[str, str]) -> str:
     return " ".join(("start", *loaded))
 
 
-def start_timeout_s(session: Session, values: Mapping[str, str] = _AS_IT_IS) -> float:
+def start_timeout_s(session: Session, values: Mapping[str, str]) -> float:
     """Return how long a start with *values* in `.env` may take: several times what it took."""
     name = start_name({**session.env(), **values})
     return LoadTimes(session.settings.state_dir).deadline_s((name,))

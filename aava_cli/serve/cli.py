@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aava_cli.ages import parse_span
-from aava_cli.errors import NotPossible, UsageError
+from aava_cli.errors import UsageError
 from aava_cli.serve.limits import DAY_S, MIB, Limits
 from aava_cli.serve.units import Kind
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aava_cli.serve.units import Unit
     from aava_cli.session import Session
 
-_SERVER_PACKAGES = ("starlette", "uvicorn", "python_multipart")
 _STANDARD = Limits()
 _DRAIN = f"{_STANDARD.drain_s:g}s"
 _LONGEST_S = 7 * DAY_S
@@ -146,6 +145,8 @@ def serve(  # noqa: PLR0913 - a limit each
     if print_unit is not None:
         session.output.result(_unit(print_unit, session, ctx.params, limits.drain_s))
         return
+    from aava_cli.serve.config import require_server
+
     require_server()
     named = {"LOCAL_WS_HOST": host, "LOCAL_WS_PORT": port and str(port)}
     env = session.env() | {key: value for key, value in named.items() if value}
@@ -205,13 +206,3 @@ def _unit(kind: Kind, session: Session, given: Mapping[str, Any], drain_s: float
     log = settings.state_dir / "serve.log"
     service = Service(command, settings.project, getpass.getuser(), log, drain_s)
     return unit_for(kind, service)
-
-
-def require_server() -> None:
-    """Raise `NotPossible` if the packages that the daemon is made of are not installed."""
-    from importlib.util import find_spec
-
-    missing = [each.replace("_", "-") for each in _SERVER_PACKAGES if find_spec(each) is None]
-    if missing:
-        message = f"the daemon's packages are not installed: {', '.join(missing)}"
-        raise NotPossible(message, hint=f"run `python -m pip install {' '.join(missing)}`")

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aava_cli.daemon.address import is_loopback
-from aava_cli.errors import ConfigError, UsageError
+from aava_cli.daemon.address import is_loopback, is_port
+from aava_cli.errors import ConfigError, NotPossible, UsageError
 from aava_cli.serve.defaults import DEFAULTS
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.limits import Limits
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aava_cli.backends import Values
     from aava_cli.settings import Settings
 
-_LAST_PORT = 65_535
+_SERVER_PACKAGES = ("starlette", "uvicorn", "python_multipart")
 
 
 def _nothing() -> None:
@@ -72,7 +72,17 @@ def serve_config(
 
 def _port(values: Values, settings: Settings) -> int:
     text = values["LOCAL_WS_PORT"].strip()
-    if text.isdecimal() and 0 < int(text) <= _LAST_PORT:
+    if is_port(text):
         return int(text)
     message = f"`LOCAL_WS_PORT` must be a port number, not `{text}`"
     raise ConfigError(message, hint=f"correct it in `{settings.env_file}`")
+
+
+def require_server() -> None:
+    """Raise `NotPossible` if the packages that the daemon is made of are not installed."""
+    from importlib.util import find_spec
+
+    missing = [each.replace("_", "-") for each in _SERVER_PACKAGES if find_spec(each) is None]
+    if missing:
+        message = f"the daemon's packages are not installed: {', '.join(missing)}"
+        raise NotPossible(message, hint=f"run `python -m pip install {' '.join(missing)}`")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aava_cli.backends import BACKENDS
+from aava_cli.backends import BACKENDS, SYSTEM_PROMPT
 from aava_cli.limits import usable_processors
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ DEFAULTS: Mapping[str, str] = {
     "LOCAL_LLM_GPU_LAYERS": "0",
     "LOCAL_LLM_INFER_TIMEOUT_SEC": "20",
     "LOCAL_LLM_CHAT_FORMAT": "",
-    "LOCAL_LLM_SYSTEM_PROMPT": "You are a voice assistant on a phone call. Answer briefly.",
+    "LOCAL_LLM_SYSTEM_PROMPT": SYSTEM_PROMPT,
     "LOCAL_LLM_STREAMING_TTS_OVERLAP": "1",
     "LOCAL_TTS_BACKEND": "piper",
     "LOCAL_TTS_MODEL_PATH": "/app/models/tts/en_US-lessac-medium.onnx",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.values import backend_of, model_of
 
 if TYPE_CHECKING:
     from aava_cli.roles import Role
+    from aava_cli.serve.message import Reply
     from aava_cli.serve.models import Models
     from aava_cli.serve.state import State
-
-Reply = dict[str, Any]
 
 
 def health_of(models: Models, state: State) -> Reply:

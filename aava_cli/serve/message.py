@@ -23,15 +23,15 @@ class Message:
     type: str
     fields: Mapping[str, Any]
 
-    def text(self, name: str, default: str = "") -> str:
-        """Return the field *name*, which must be text where it is given.
+    def text(self, name: str) -> str:
+        """Return the field *name*, which must be text where it is given; nothing where it is not.
 
         Raises:
             EngineError: it is something else.
         """
         value = self.fields.get(name)
         if value is None:
-            return default
+            return ""
         if not isinstance(value, str):
             raise EngineError(f"`{name}` must be text")
         return value

@@ -25,16 +25,16 @@ from aava_cli.serve.values import (
     wanted_model,
     with_defaults,
 )
+from aava_cli.serve.whole import to_its_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aava_cli.backends import Values
+    from aava_cli.serve.message import Reply
     from aava_cli.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-
-Reply = dict[str, Any]
 
 
 class Models:
@@ -107,13 +107,11 @@ class Models:
                     found[role] = wanted
         return found
 
-    async def reload(
-        self, roles: Iterable[Role], changed: Mapping[str, Any] | None = None
-    ) -> Reply:
+    async def reload(self, roles: Iterable[Role], changed: Mapping[str, Any]) -> Reply:
         """Load the models of *roles* anew, with *changed* fields; on failure the old ones stay."""
         async with self._changing:
             try:
-                values = {**self.values, **changes_in(changed or {}, self.values).values}
+                values = {**self.values, **changes_in(changed, self.values).values}
                 wanted = {role: wanted_model(role, values, self.settings) for role in roles}
                 room = await self._room_for(wanted)
                 await self._load(wanted, values, room)
@@ -155,9 +153,9 @@ class Models:
                     loaded[role] = await self.slots[role].prepare(each)
             except BaseException:
                 await asyncio.gather(*(worker.close() for worker in loaded.values()))
-                await _to_its_end(self._restore(wanted))
+                await to_its_end(self._restore(wanted))
                 raise
-            await _to_its_end(self._install(loaded, wanted, values))
+            await to_its_end(self._install(loaded, wanted, values))
 
     async def _make_room(self, roles: Iterable[Role]) -> None:
         """End the models of *roles*; `_restore` brings them back."""
@@ -187,16 +185,6 @@ class Models:
         """End every worker; what one does now may take *patience_s*."""
         slots = self.slots.values()
         await asyncio.gather(*(slot.close(patience_s=patience_s) for slot in slots))
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do *work* whole, also for a caller that is cancelled."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
 
 
 async def _try_all(wanted: Mapping[Role, Wanted], room: Room | None) -> None:

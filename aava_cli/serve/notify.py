@@ -32,8 +32,9 @@ def require_open(descriptor: int | None) -> None:
         if descriptor is not None:
             os.fstat(descriptor)
     except OSError as error:
-        message = f"nobody passed a descriptor {descriptor} on: {error.strerror}"
-        raise NotPossible(message, hint="open what `--ready-fd` names") from error
+        message = f"the descriptor {descriptor} of `--ready-fd` is not open: {error.strerror}"
+        hint = f"open it at the start: `aava serve --ready-fd {descriptor} {descriptor}> FILE`"
+        raise NotPossible(message, hint=hint) from error
 
 
 class Notifier:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aava_cli.roles import Role
-    from aava_cli.serve.models import Models, Reply
+    from aava_cli.serve.message import Reply
+    from aava_cli.serve.models import Models
     from aava_cli.settings import Settings
 
 

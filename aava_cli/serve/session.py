@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aava_cli.serve.defaults import RANGES
 from aava_cli.serve.message import Message, Output, Reply
 from aava_cli.serve.replies import CUT_OFF
 from aava_cli.serve.segments import Segmentation, Segmenter
 from aava_cli.serve.shared import Shared, TooBusy
+from aava_cli.serve.whole import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from aava_cli.serve.models import Models
 
 _LOG = logging.getLogger(__name__)
+_SEGMENT = "LOCAL_STT_SEGMENT_"
 
 
 class Socket(Protocol):
@@ -108,7 +111,8 @@ class Session:
             if owed is not None:
                 owed.reply = None
             if payload is not None:
-                await _to_its_end(self.socket.send_bytes(payload))
+                # What was announced has to come, also where a caller cuts in.
+                await to_its_end(self.socket.send_bytes(payload))
 
     async def send_payload(self, payload: bytes) -> None:
         """Send *payload* alone."""
@@ -213,16 +217,6 @@ class Session:
             task.cancel()
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do *work* whole where a caller cuts in: what was announced has to come."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
-
-
 def changed_rules(message: Message, rules: Segmentation) -> Segmentation:
     """Return *rules* with what *message* says of them.
 
@@ -230,18 +224,25 @@ def changed_rules(message: Message, rules: Segmentation) -> Segmentation:
         EngineError: a number is out of its range.
     """
     threshold = message.integer(
-        "segment_energy_threshold", rules.energy_threshold, among=range(32_768)
+        "segment_energy_threshold", rules.energy_threshold, among=_range_of("ENERGY_THRESHOLD")
     )
-    silence_ms = message.integer("segment_silence_ms", rules.silence_ms, among=range(20, 5001))
+    silence_ms = message.integer(
+        "segment_silence_ms", rules.silence_ms, among=_range_of("SILENCE_MS")
+    )
     return replace(rules, energy_threshold=threshold, silence_ms=silence_ms)
 
 
+def _range_of(name: str) -> range:
+    """Return which numbers `.env` may have under *name*; a request may have no others."""
+    numbers = RANGES[f"{_SEGMENT}{name}"]
+    return range(int(numbers.least), int(numbers.most) + 1)
+
+
 def _segmentation(values: Values) -> Segmentation:
-    prefix = "LOCAL_STT_SEGMENT_"
     return Segmentation(
-        energy_threshold=int(values[f"{prefix}ENERGY_THRESHOLD"]),
-        preroll_ms=int(values[f"{prefix}PREROLL_MS"]),
-        min_ms=int(values[f"{prefix}MIN_MS"]),
-        silence_ms=int(values[f"{prefix}SILENCE_MS"]),
-        max_ms=int(values[f"{prefix}MAX_MS"]),
+        energy_threshold=int(values[f"{_SEGMENT}ENERGY_THRESHOLD"]),
+        preroll_ms=int(values[f"{_SEGMENT}PREROLL_MS"]),
+        min_ms=int(values[f"{_SEGMENT}MIN_MS"]),
+        silence_ms=int(values[f"{_SEGMENT}SILENCE_MS"]),
+        max_ms=int(values[f"{_SEGMENT}MAX_MS"]),
     )

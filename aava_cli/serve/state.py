@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from aava_cli.roles import ROLES
 from aava_cli.serve.room import resident_bytes
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aava_cli.roles import Role
+    from aava_cli.serve.message import Reply
     from aava_cli.serve.models import Models
     from aava_cli.serve.slot import Loading
     from aava_cli.serve.tally import Failure
 
 State: TypeAlias = Literal["starting", "ok", "degraded", "stopping"]
-Reply = dict[str, Any]
 
 _SHOWN_FAILURES = 10
 # What is not done yet is never said to be.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aava_cli import __version__
 from aava_cli.backends import BACKENDS, Backend, Values
@@ -16,10 +16,9 @@ from aava_cli.serve.values import is_on, model_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aava_cli.serve.message import Reply
     from aava_cli.serve.models import Models
     from aava_cli.serve.slot import Slot
-
-Reply = dict[str, Any]
 
 # The registry and the capabilities call the same engines by different names.
 _REGISTRY_NAMES = {"llama": "llama_cpp"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from aava_cli.serve.engines import EngineError
-
 if TYPE_CHECKING:
     from aava_cli.serve.message import Message, Reply
     from aava_cli.serve.protocol import Daemon
@@ -18,16 +16,9 @@ async def switch(daemon: Daemon, session: Session, message: Message) -> None:
     if message.fields.get("scope") == "session":
         reply = _session_prompt(session, message)
     else:
-        reply = await _switch_models(daemon, message)
-    await session.send({"type": "switch_response", **reply, "request_id": message.id})
-
-
-async def _switch_models(daemon: Daemon, message: Message) -> Reply:
-    try:
         daemon.check_paths(message.fields)
-    except EngineError as error:
-        return {"status": "error", "message": str(error), "changed": []}
-    return await daemon.models.switch(message.fields)
+        reply = await daemon.models.switch(message.fields)
+    await session.send({"type": "switch_response", **reply, "request_id": message.id})
 
 
 def _session_prompt(session: Session, message: Message) -> Reply:
@@ -47,18 +38,14 @@ def _session_prompt(session: Session, message: Message) -> Reply:
 
 async def reload_models(daemon: Daemon, session: Session, message: Message) -> None:
     """Load every model anew."""
-    del message
-    models = daemon.models
-    await session.send({"type": "reload_response", **await models.reload(models.in_use(), {})})
+    reply = await daemon.models.reload(daemon.models.in_use(), {})
+    await session.send({"type": "reload_response", **reply, **message.request_id()})
 
 
 async def reload_llm(daemon: Daemon, session: Session, message: Message) -> None:
     """Load the language model anew, or another one."""
     path = message.text("llm_model_path") or message.text("model_path")
     asked = {"llm_model_path": path} if path else {}
-    try:
-        daemon.check_paths(asked)
-        reply = await daemon.models.reload(("llm",), asked)
-    except EngineError as error:
-        reply = {"status": "error", "message": str(error)}
-    await session.send({"type": "reload_response", **reply})
+    daemon.check_paths(asked)
+    reply = await daemon.models.reload(("llm",), asked)
+    await session.send({"type": "reload_response", **reply, **message.request_id()})

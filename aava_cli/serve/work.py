@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from aava_cli.serve.engines import Prompt, Speech, Unanswerable
+from aava_cli.serve.engines import Speech, Unanswerable
 from aava_cli.serve.process import REQUEST_TIMEOUT_S
 from aava_cli.serve.segments import STT_RATE_HZ, duration_ms, in_pieces
 from aava_cli.serve.values import prompt_for

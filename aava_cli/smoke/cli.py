@@ -67,14 +67,14 @@ def smoke(  # noqa: PLR0913 - Typer makes one option of each parameter
 
 
 def _line(session: Session, via: Way) -> Line:
+    from aava_cli.backends import SYSTEM_PROMPT
     from aava_cli.daemon.address import find_address
     from aava_cli.daemon.client import connect
-    from aava_cli.smoke.line import INSTRUCTION
 
     if via == "ws":
         from aava_cli.smoke.websocket import WebSocketLine
 
-        instruction = session.env().get("LOCAL_LLM_SYSTEM_PROMPT") or INSTRUCTION
+        instruction = session.env().get("LOCAL_LLM_SYSTEM_PROMPT") or SYSTEM_PROMPT
         return WebSocketLine(lambda: connect(session), instruction)
     from aava_cli.daemon.httpclient import HttpClient
     from aava_cli.smoke.http import HttpLine

@@ -6,11 +6,12 @@ import io
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aava_cli.audio import Audio, wav_bytes
+from aava_cli.backends import SYSTEM_PROMPT
 from aava_cli.daemon.httpclient import MOST_WORDS_BYTES, Answer, HttpClient
 from aava_cli.daemon.quoting import quoted
 from aava_cli.errors import AccessDenied, DaemonUnreachable, IntegrityError
 from aava_cli.smoke.checks import require_short, words_in
-from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ, STAGE_TIMEOUT_S
+from aava_cli.smoke.line import SPEECH_HZ, STAGE_TIMEOUT_S
 from aava_cli.smoke.report import STATUS_HINT, DaemonSilent, SmokeFailed
 from aava_cli.wavfile import open_wav
 
@@ -29,7 +30,7 @@ class HttpLine:
     """A model server, or the native daemon; each stage may take *stage_timeout_s*."""
 
     # Without one, the model server answers with the prompt before its reply.
-    instruction = INSTRUCTION
+    instruction = SYSTEM_PROMPT
 
     def __init__(self, client: HttpClient, *, stage_timeout_s: float = STAGE_TIMEOUT_S) -> None:
         self._client = client

@@ -19,9 +19,6 @@ LONGEST_SPEECH_S = 600
 # Speech recognition on a busy host with two cores was seen to take 47 s.
 STAGE_TIMEOUT_S = 120.0
 
-# What the language model is told, unless `.env` says something else.
-INSTRUCTION = "You are a voice assistant on a phone call. Answer briefly."
-
 
 class Line(Protocol):
     """A daemon's three models; each call may raise `SmokeFailed` for its own role.

@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aava_cli.audio import SAMPLE_BYTES, Audio, mulaw_decode
-from aava_cli.backends import backend_in_status
+from aava_cli.backends import SYSTEM_PROMPT, backend_in_status
 from aava_cli.daemon.client import BUSY_HINT
 from aava_cli.daemon.quoting import quoted
 from aava_cli.daemon.status import is_native, loading_in, slots_of
 from aava_cli.errors import DaemonUnreachable, NotPossible
 from aava_cli.smoke.checks import error_in, require_short, words_in
-from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ, STAGE_TIMEOUT_S
+from aava_cli.smoke.line import SPEECH_HZ, STAGE_TIMEOUT_S
 from aava_cli.smoke.report import STATUS_HINT, DaemonSilent, SmokeFailed
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class WebSocketLine:
     The original daemon does not listen on a connection on which it has just spoken.
     """
 
-    def __init__(self, dial: Dial, instruction: str = INSTRUCTION) -> None:
+    def __init__(self, dial: Dial, instruction: str = SYSTEM_PROMPT) -> None:
         self._dial = dial
         self.instruction = instruction
         self._status: Mapping[str, Any] = {}

@@ -30,6 +30,10 @@ SELECTED = {
     "LOCAL_LLM_MODEL_PATH": "/app/models/llm/first.gguf",
     "LOCAL_LLM_CONTEXT": "512",
 }
+NO_MODELS = {"LOCAL_STT_BACKEND": "", "LOCAL_TTS_BACKEND": "", "LOCAL_LLM_MODEL_PATH": ""} | {
+    "WHISPER_CPP_MODEL_PATH": "",
+    "LOCAL_TTS_MODEL_PATH": "",
+}
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ def test_other_hosts_need_a_token(host: str) -> None:
         ("LOCAL_WS_PORT", "abc"),
         ("LOCAL_WS_PORT", "0"),
         ("LOCAL_WS_PORT", "70000"),
+        ("LOCAL_WS_PORT", "9" * 5000),
         ("LOCAL_LLM_CONTEXT", "-5"),
         ("LOCAL_LLM_CONTEXT", "many"),
         ("LOCAL_LLM_TOP_P", "x"),

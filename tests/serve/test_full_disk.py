@@ -12,9 +12,9 @@ import pytest
 
 from tests.daemon_fixture import DEADLINE_S, REPOSITORY
 from tests.serve.over_http import wav_of
+from tests.serve.processes import wait_for
+from tests.serve.sockets import is_open
 from tests.serve.sounds import silence
-from tests.serve.test_pressure import wait_for
-from tests.serve.test_stopping import is_open
 from tests.test_bind_mount import in_namespace
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pytest
 from aava_cli import __version__
 from tests.daemon_fixture import start_daemon, write_env
 from tests.serve.over_http import SPOKEN, client_of, metric, transcribe, wav_of
+from tests.serve.processes import wait_for
 from tests.serve.sounds import loudest_hz, tone
-from tests.serve.test_pressure import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,42 +17,17 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.daemon_fixture import DEADLINE_S
 from tests.serve.over_http import client_of, metric, transcribe, wav_of
+from tests.serve.processes import MIB, model_pid, stopped, wait_for
+from tests.serve.sockets import HANDSHAKE, frame
 from tests.serve.sounds import encoded, silence, tone
 from tests.tiny_models import write_piper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.daemon_fixture import RunningDaemon
     from tests.serve.conftest import Starter
-
-MIB = 1 << 20
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """Have the process *pid* do nothing for the block."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def wait_for(reached: Callable[[], bool]) -> None:
-    """Wait until *reached*."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def model_pid(daemon: RunningDaemon, role: str) -> int:
-    """Return the id of the process that answers for *role*."""
-    return int(daemon.status()["models"][role]["pid"])
 
 
 def test_calls_beyond_the_limit_are_refused(start: Starter) -> None:
@@ -166,16 +139,11 @@ def test_reader_that_takes_nothing_does_not_grow_the_daemon(start: Starter) -> N
     process = psutil.Process(daemon.pid)
     before = process.memory_info().rss
     with socket.create_connection(("127.0.0.1", daemon.port)) as deaf:
-        deaf.sendall(
-            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        payload = json.dumps({"type": "backends"}).encode()
-        frame = bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload
+        deaf.sendall(HANDSHAKE)
         deaf.settimeout(1)
         # The daemon stops reading once its replies are not taken.
         with pytest.raises(TimeoutError):
-            deaf.sendall(frame * 1_000_000)
+            deaf.sendall(frame(b'{"type": "backends"}') * 1_000_000)
         assert "hi there" == daemon.ask({"type": "llm_request", "text": "x"})["text"]
         assert process.memory_info().rss - before < 30 * MIB
 

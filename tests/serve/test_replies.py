@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.serve.processes import model_pid, stopped
 from tests.serve.sounds import encoded, tone
-from tests.serve.test_pressure import model_pid, stopped
 
 if TYPE_CHECKING:
     from tests.daemon_fixture import RunningDaemon
@@ -25,6 +25,7 @@ FAILURES: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"type": "switch_model", "scope": "session", "call_id": 5}, "message", "`call_id` must be"),
     ({"type": "switch_model", "scope": "session", "dry_run": 1}, "message", "`dry_run` must be"),
     ({"type": "reload_llm", "llm_model_path": 7}, "message", "`llm_model_path` must be text"),
+    ({"type": "reload_llm", "llm_model_path": "/app/models/llm/none.gguf"}, "message", "no model"),
     ({"type": "backend_schema", "backend_type": 5}, "error", "`backend_type` must be text"),
     ({"type": "audio", "data": "!!!"}, "message", "`data` must be base64"),
     ({"type": "audio", "data": "AAAA", "rate": 1}, "message", "`rate` must be"),

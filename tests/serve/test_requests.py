@@ -125,7 +125,7 @@ def test_unknown_schema_is_an_error(
         ),
         (
             '{"type": "set_mode", "segment_silence_ms": 1}',
-            "`segment_silence_ms` must be a whole number from 20 to 5000",
+            "`segment_silence_ms` must be a whole number from 20 to 10000",
         ),
     ],
 )

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 import pytest
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from aava_cli.envfile import read
 from tests.daemon_fixture import DEADLINE_S, Client
 from tests.serve.over_http import client_of, metric
+from tests.serve.processes import model_pid, stopped, wait_for
+from tests.serve.sockets import end_of, is_open, raw
 from tests.serve.test_cli import serving
-from tests.serve.test_pressure import model_pid, stopped, wait_for
-from tests.serve.test_strangers import raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,14 +37,6 @@ def in_call(client: Client) -> Client:
     """Have *client* carry a call."""
     assert "mode_ready" == client.ask({"type": "set_mode", "mode": "stt"})["type"]
     return client
-
-
-def end_of(client: Client) -> tuple[int, str]:
-    """Return how the daemon closed the connection."""
-    with pytest.raises(ConnectionClosed) as raised:
-        client.connection.recv(timeout=DEADLINE_S)
-    assert raised.value.rcvd is not None
-    return raised.value.rcvd.code, raised.value.rcvd.reason
 
 
 def terminate(daemon: RunningDaemon) -> None:
@@ -220,13 +211,6 @@ def test_daemon_can_be_stopped_as_soon_as_it_can_be_reached(project: Path) -> No
         assert 0 == process.wait(DEADLINE_S)
 
 
-def is_open(port: int) -> bool:
-    """Whether somebody listens."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
 def test_file_of_another_process_is_left_alone(project: Path, aava: Aava, tmp_path: Path) -> None:
     """As is a file that is something else; the daemon does not start."""
     (tmp_path / "taken.pid").write_text(f"{os.getppid()}\n")
@@ -271,7 +255,10 @@ def test_file_that_another_wrote_is_left_behind(project: Path, tmp_path: Path) -
 def test_descriptor_that_is_not_open_is_an_error(project: Path, aava: Aava) -> None:
     """Whoever waits for it would wait for ever."""
     ran = aava("serve", "--project", str(project), "--ready-fd", "99")
-    assert (1, True) == (ran.exit_code, "nobody passed a descriptor 99 on" in ran.stderr)
+    assert (1, True) == (
+        ran.exit_code,
+        "the descriptor 99 of `--ready-fd` is not open" in ran.stderr,
+    )
 
 
 @pytest.mark.parametrize("number", range(3, 8))

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from aava_cli.serve.engines import EngineError
 from aava_cli.serve.parsing import parse
-from tests.daemon_fixture import DEADLINE_S, Client
+from tests.daemon_fixture import Client
+from tests.serve.conftest import NO_MODELS
 from tests.serve.over_http import client_of
+from tests.serve.processes import MIB, resident, wait_for
+from tests.serve.sockets import end_of, frame, raw, talking
 from tests.serve.sounds import encoded, tone
-from tests.serve.test_pressure import MIB, wait_for
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
     from tests.daemon_fixture import RunningDaemon
@@ -29,34 +30,6 @@ if TYPE_CHECKING:
 TOKEN = {"type": "auth", "auth_token": "t"}
 OK = {"type": "auth_response", "status": "ok"}
 GUARDED = {"LOCAL_WS_AUTH_TOKEN": "t"}
-NO_MODELS = {"LOCAL_STT_BACKEND": "", "LOCAL_TTS_BACKEND": "", "LOCAL_LLM_MODEL_PATH": ""} | {
-    "WHISPER_CPP_MODEL_PATH": "",
-    "LOCAL_TTS_MODEL_PATH": "",
-}
-HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
-
-def raw(daemon: RunningDaemon, first: bytes = b"") -> socket.socket:
-    """Return a connection on which *first* was sent, and nothing else."""
-    connection = socket.create_connection(("127.0.0.1", daemon.port), timeout=DEADLINE_S)
-    connection.sendall(first)
-    return connection
-
-
-def frame(payload: bytes, *, opcode: int = 1, size: int | None = None) -> bytes:
-    """Return *payload* as a client sends it, or the beginning of *size* bytes."""
-    length = len(payload) if size is None else size
-    return bytes([0x80 | opcode, 0xFF]) + length.to_bytes(8, "big") + bytes(4) + payload
-
-
-def talking(daemon: RunningDaemon) -> socket.socket:
-    """Return a WebSocket on which nothing was said."""
-    connection = raw(daemon, HANDSHAKE)
-    assert b" 101 " in connection.recv(4096)
-    return connection
 
 
 def unfinished(daemon: RunningDaemon, size: int) -> socket.socket:
@@ -66,20 +39,6 @@ def unfinished(daemon: RunningDaemon, size: int) -> socket.socket:
     with suppress(ConnectionError):
         connection.sendall(frame(bytes(size - 1), opcode=2, size=size))
     return connection
-
-
-def end_of(client: Client) -> tuple[int, str]:
-    """Return how the daemon closed the connection."""
-    with pytest.raises(ConnectionClosed) as raised:
-        client.receive()
-    assert raised.value.rcvd is not None
-    return raised.value.rcvd.code, raised.value.rcvd.reason
-
-
-def resident(daemon: RunningDaemon) -> int:
-    """Return the memory of the daemon."""
-    found: int = psutil.Process(daemon.pid).memory_info().rss
-    return found
 
 
 @pytest.mark.parametrize("compression", [None, "deflate"])

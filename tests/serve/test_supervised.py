@@ -12,8 +12,8 @@ import pytest
 from aava_cli.envfile import read
 from aava_cli.serve.units import Service, unit_for
 from tests.daemon_fixture import DEADLINE_S, write_env
-from tests.serve.test_pressure import wait_for
-from tests.serve.test_stopping import is_open
+from tests.serve.processes import wait_for
+from tests.serve.sockets import is_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

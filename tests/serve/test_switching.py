@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tests.serve.sounds import encoded, from_mulaw, loudest_hz, tone
+from tests.engine_models import answered, heard, hummed_hz, switch
+from tests.serve.sounds import encoded, tone
 from tests.tiny_models import write_gguf, write_piper
 
 if TYPE_CHECKING:
@@ -20,28 +20,6 @@ if TYPE_CHECKING:
     from tests.serve.conftest import Starter
 
 LOW_HZ, HIGH_HZ = 400, 1200
-
-
-def switch(daemon: RunningDaemon, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Return the reply to a switch."""
-    return daemon.ask({"type": "switch_model", "request_id": "s1", **fields})
-
-
-def voice_hz(daemon: RunningDaemon) -> int:
-    """Return what the voice hums."""
-    reply = daemon.ask({"type": "tts_request", "text": "hello there"})
-    return loudest_hz(from_mulaw(base64.b64decode(reply["audio_data"])), 8000)
-
-
-def heard(daemon: RunningDaemon) -> str:
-    """Return what the daemon hears in a tone."""
-    reply = daemon.ask({"type": "audio", "mode": "stt", "data": encoded(tone(1500))})
-    return str(reply["text"])
-
-
-def answer(daemon: RunningDaemon) -> str:
-    """Return what the daemon answers."""
-    return str(daemon.ask({"type": "llm_request", "text": "hello"})["text"])
 
 
 def pids(daemon: RunningDaemon) -> dict[str, int]:
@@ -62,7 +40,7 @@ def test_switch_changes_all_three_models(daemon: RunningDaemon) -> None:
     changed = ["stt_model_path=ggml-goodbye.bin", "tts_model_path=high.onnx"]
     assert ("success", "s1") == (reply["status"], reply["request_id"])
     assert {*changed, "llm_model_path=second.gguf"} == set(reply["changed"])
-    assert ("goodbye", HIGH_HZ, "good day") == (heard(daemon), voice_hz(daemon), answer(daemon))
+    assert ("goodbye", HIGH_HZ, "good day") == (heard(daemon), hummed_hz(daemon), answered(daemon))
     assert daemon.status()["models"]["tts"]["path"] == "/app/models/tts/high.onnx"
 
 
@@ -126,7 +104,11 @@ def test_failed_switch_changes_nothing(
     assert ("error", "s1", []) == (reply["status"], reply["request_id"], reply["changed"])
     assert reason in reply["message"]
     assert (before, processes) == (shared.status()["models"], pids(shared))
-    assert ("hello world", LOW_HZ, "hi there") == (heard(shared), voice_hz(shared), answer(shared))
+    assert ("hello world", LOW_HZ, "hi there") == (
+        heard(shared),
+        hummed_hz(shared),
+        answered(shared),
+    )
     assert shared.status()["config"]["startup_errors"] == {}
 
 
@@ -136,7 +118,7 @@ def test_switch_of_two_roles_fails_as_one(shared: RunningDaemon) -> None:
     reply = switch(shared, **good, stt_model_path="/app/models/stt/ggml-half.bin")
     assert reply["status"] == "error"
     reply = switch(shared, **good, llm_model_path="/app/models/llm/incomplete.gguf")
-    assert ("error", LOW_HZ) == (reply["status"], voice_hz(shared))
+    assert ("error", LOW_HZ) == (reply["status"], hummed_hz(shared))
 
 
 def test_dry_run_is_dry(shared: RunningDaemon) -> None:
@@ -152,18 +134,18 @@ def test_dry_run_is_dry(shared: RunningDaemon) -> None:
     assert ("error", []) == (broken["status"], broken["changed"])
     assert (before, processes) == (shared.status()["models"], pids(shared))
     assert {*pids(shared).values()} == {each.pid for each in psutil.Process(shared.pid).children()}
-    assert voice_hz(shared) == LOW_HZ
+    assert hummed_hz(shared) == LOW_HZ
 
 
 def test_model_may_be_configured(daemon: RunningDaemon) -> None:
     """The settings of the language model reach the engine; sampling needs no reload."""
     before = pids(daemon)
     sampled = switch(daemon, llm_config={"max_tokens": 1, "temperature": 0.0})
-    assert ("success", "hi") == (sampled["status"], answer(daemon))
+    assert ("success", "hi") == (sampled["status"], answered(daemon))
     assert before == pids(daemon)
     for template in ("chatml", "auto"):
         loaded = switch(daemon, llm_config={"context": 256, "chat_format": template})
-        assert ("success", "hi") == (loaded["status"], answer(daemon))
+        assert ("success", "hi") == (loaded["status"], answered(daemon))
     assert daemon.status()["models"]["llm"]["config"]["context"] == 256
     assert before["llm"] != pids(daemon)["llm"]
 
@@ -195,7 +177,7 @@ def test_backend_that_is_not_loaded_can_be_tried_again(start: Starter, models_di
     reply = switch(daemon, llm_model_path="/app/models/llm/late.gguf")
     late.unlink()
     assert f"no model at `{late}`" == unloaded["error"]
-    assert ("success", "better late") == (reply["status"], answer(daemon))
+    assert ("success", "better late") == (reply["status"], answered(daemon))
 
 
 def test_start_with_bad_models_is_degraded_not_dead(start: Starter) -> None:
@@ -215,7 +197,7 @@ def test_start_with_bad_models_is_degraded_not_dead(start: Starter) -> None:
     assert ("", 0) == (spoken["audio_data"], spoken["byte_length"])
     assert "error" in spoken
     reply = switch(daemon, tts_backend="piper", tts_model_path="/app/models/tts/high.onnx")
-    assert ("success", HIGH_HZ) == (reply["status"], voice_hz(daemon))
+    assert ("success", HIGH_HZ) == (reply["status"], hummed_hz(daemon))
     assert {"stt", "llm"} == set(daemon.status()["config"]["startup_errors"])
 
 
@@ -233,7 +215,7 @@ def test_nothing_selected_is_no_error(start: Starter) -> None:
     assert daemon.ask({"type": "llm_request", "text": "x"})["error"] == "no model is loaded"
     assert daemon.ask({"type": "reload_models"})["status"] == "success"
     assert switch(daemon, tts_model_path="/app/models/tts/high.onnx")["status"] == "success"
-    assert voice_hz(daemon) == HIGH_HZ
+    assert hummed_hz(daemon) == HIGH_HZ
 
 
 def test_minimal_mode_loads_no_language_model(start: Starter) -> None:
@@ -244,7 +226,7 @@ def test_minimal_mode_loads_no_language_model(start: Starter) -> None:
     llm = daemon.status()["models"]["llm"]
     assert (False, "second.gguf") == (llm["loaded"], llm["display"])
     assert daemon.ask({"type": "reload_llm"})["status"] == "success"
-    assert (True, "good day") == (daemon.status()["models"]["llm"]["loaded"], answer(daemon))
+    assert (True, "good day") == (daemon.status()["models"]["llm"]["loaded"], answered(daemon))
 
 
 def test_reload_starts_every_model_anew(daemon: RunningDaemon) -> None:
@@ -254,7 +236,11 @@ def test_reload_starts_every_model_anew(daemon: RunningDaemon) -> None:
     after = pids(daemon)
     assert reply["status"] == "success"
     assert not {before[role] for role in before} & {after[role] for role in after}
-    assert ("hello world", LOW_HZ, "hi there") == (heard(daemon), voice_hz(daemon), answer(daemon))
+    assert ("hello world", LOW_HZ, "hi there") == (
+        heard(daemon),
+        hummed_hz(daemon),
+        answered(daemon),
+    )
 
 
 def test_reload_llm_may_name_another_model(daemon: RunningDaemon) -> None:
@@ -262,7 +248,7 @@ def test_reload_llm_may_name_another_model(daemon: RunningDaemon) -> None:
     good = {"type": "reload_llm", "llm_model_path": "/app/models/llm/second.gguf"}
     bad = {"type": "reload_llm", "model_path": "/app/models/llm/incomplete.gguf"}
     assert [daemon.ask(each)["status"] for each in (good, bad)] == ["success", "error"]
-    assert answer(daemon) == "good day"
+    assert answered(daemon) == "good day"
     assert daemon.status()["models"]["llm"]["display"] == "second.gguf"
 
 
@@ -293,7 +279,7 @@ def test_path_that_env_names_is_trusted(start: Starter, tmp_path: Path) -> None:
     daemon.wait_until_loaded()
     inside = "/app/models/llm/second.gguf"
     replies = [switch(daemon, llm_model_path=path)["status"] for path in (inside, named)]
-    assert (["success", "success"], "from afar") == (replies, answer(daemon))
+    assert (["success", "success"], "from afar") == (replies, answered(daemon))
 
 
 def slow_voice(folder: Path) -> tuple[Path, bytes]:
@@ -314,10 +300,10 @@ def test_loading_is_in_nobodys_way(daemon: RunningDaemon) -> None:
         status = daemon.wait_until(lambda status: bool(status["loading"]))
         assert ["tts"] == status["loading"]
         assert "/app/models/tts/low.onnx" == status["models"]["tts"]["path"]
-        assert (LOW_HZ, "hi there") == (voice_hz(daemon), answer(daemon))
+        assert (LOW_HZ, "hi there") == (hummed_hz(daemon), answered(daemon))
         described.write_bytes(description)
         assert client.receive()["status"] == "success"
-    assert voice_hz(daemon) == HIGH_HZ
+    assert hummed_hz(daemon) == HIGH_HZ
     assert daemon.status()["loading"] == []
 
 
@@ -331,7 +317,7 @@ def test_switches_wait_for_each_other(daemon: RunningDaemon) -> None:
         second.send(last)
         described.write_bytes(description)
         assert ("success", "success") == (first.receive()["status"], second.receive()["status"])
-    assert voice_hz(daemon) == LOW_HZ
+    assert hummed_hz(daemon) == LOW_HZ
 
 
 def test_client_that_leaves_does_not_want_its_model(daemon: RunningDaemon) -> None:
@@ -347,7 +333,7 @@ def test_client_that_leaves_does_not_want_its_model(daemon: RunningDaemon) -> No
         writing = os.open(described, os.O_WRONLY | os.O_NONBLOCK)
         os.write(writing, description)
         os.close(writing)
-    assert LOW_HZ == voice_hz(daemon)
+    assert LOW_HZ == hummed_hz(daemon)
 
 
 def test_port_answers_while_models_load(start: Starter, tmp_path: Path) -> None:

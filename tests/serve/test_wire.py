@@ -17,8 +17,9 @@ from aava_cli.serve.guard import Guard, guarded
 from aava_cli.serve.limits import Limits
 from aava_cli.serve.wire import Wire
 from tests.daemon_fixture import DEADLINE_S
-from tests.serve.test_pressure import MIB, wait_for
-from tests.serve.test_strangers import HANDSHAKE, NO_MODELS, frame, raw, resident, talking
+from tests.serve.conftest import NO_MODELS
+from tests.serve.processes import MIB, resident, wait_for
+from tests.serve.sockets import HANDSHAKE, frame, raw, talking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

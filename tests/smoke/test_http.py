@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aava_cli.audio import Audio, read_wav
+from aava_cli.backends import SYSTEM_PROMPT
 from aava_cli.daemon.httpclient import HttpClient
 from aava_cli.errors import AccessDenied, DaemonUnreachable
 from aava_cli.smoke.http import HttpLine
-from aava_cli.smoke.line import INSTRUCTION
 from aava_cli.smoke.report import DaemonSilent, Spread
 from tests.daemon_fixture import start_daemon, write_env
 from tests.smoke.model_server import HEALTH, ModelServer, float_wav
@@ -76,7 +76,7 @@ def test_a_model_server_passes(server: ModelServer, tmp_path: Path) -> None:
         ("/generate", (200, {"response": ""}), "llm", "the reply is empty"),
         ("/generate", (200, [1]), "llm", "its answer has no `response`"),
         ("/generate", (200, {"response": None}), "llm", "its answer has no `response`"),
-        ("/generate", (200, {"response": INSTRUCTION}), "llm", "the reply repeats what"),
+        ("/generate", (200, {"response": SYSTEM_PROMPT}), "llm", "the reply repeats what"),
     ],
 )
 def test_a_model_that_does_not_work_fails_its_stage(

@@ -18,12 +18,13 @@ import pytest
 import typer
 
 from aava_cli.audio import Audio, mulaw_encode, read_wav
+from aava_cli.backends import SYSTEM_PROMPT
 from aava_cli.errors import DaemonUnreachable, NotPossible, UsageError
 from aava_cli.output import Output
 from aava_cli.session import Session
 from aava_cli.smoke.checks import CANNED_REPLIES
 from aava_cli.smoke.cli import smoke
-from aava_cli.smoke.line import INSTRUCTION, SPEECH_HZ
+from aava_cli.smoke.line import SPEECH_HZ
 from aava_cli.smoke.plan import SENTENCE, parse_roles, plan_smoke
 from aava_cli.smoke.websocket import final_transcript
 from tests.daemon_fixture import start_daemon, write_env
@@ -260,8 +261,8 @@ def test_the_language_model_alone_gets_the_sentence(daemon: Daemon, tmp_path: Pa
             "its answer has no `text`",
         ),
         ("llm_request", {"type": "llm_response", "text": None}, "llm", "its answer has no `text`"),
-        ("llm_request", replied(INSTRUCTION), "llm", REPEATS),
-        ("llm_request", replied(f"{INSTRUCTION} {SENTENCE}"), "llm", REPEATS),
+        ("llm_request", replied(SYSTEM_PROMPT), "llm", REPEATS),
+        ("llm_request", replied(f"{SYSTEM_PROMPT} {SENTENCE}"), "llm", REPEATS),
         ("llm_request", replied(f"User: {SENTENCE}\nAssistant:"), "llm", REPEATS),
         ("llm_request", replied(f"<|im_start|>user\n{SENTENCE}<|im_end|>"), "llm", REPEATS),
         ("audio", heard("", error="stt_unavailable"), "stt", "stt_unavailable"),

@@ -64,7 +64,7 @@ class EarlyBargeIn:
         """Return whether an early voice was let through, or one held back for long."""
         del known
         if self._held.count:
-            return failed("a voice was held back for a whole turn", self._held, by_absence=True)
+            return failed("a voice was held back again and again", self._held, by_absence=True)
         if self._earliest_ms < self._early_ms:
             return passed("a voice was let through at once", {"earliest_ms": self._earliest_ms})
         return not_triggered("nobody spoke in the first moment of a turn")

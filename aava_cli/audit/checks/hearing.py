@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from aava_cli.audit.profile import Limits
     from aava_cli.audit.verdicts import Known, Verdict
 
-
 _BOTH = ("prints", "logger")
 
 
@@ -74,7 +73,7 @@ class CallerIsHeard:
         }
 
 
-@check("A3", "what was cancelled stays silent", needs=("prints", "logger"))
+@check("A3", "what was cancelled stays silent", needs=_BOTH)
 class CancelledIsSilent:
     """Between a cancelled response and the next one, no sound of it comes."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.checks.registry import check
-from aava_cli.audit.checks.wording import bare, spoken
+from aava_cli.audit.checks.wording import PUNCTUATION, bare, spoken
 from aava_cli.audit.places import Sightings
 from aava_cli.audit.verdicts import failed, not_triggered, passed, undecidable, warned
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _ALONE = 1
 _TWICE = 2
-_PUNCTUATION = " .,!?…'\""
 
 
 @check("C1", "a fast answer is no echo", needs=("logger",))
@@ -110,7 +109,7 @@ class Repetition:
 
     def on_ai_said(self, event: Event, here: Here) -> None:
         """Compare with what was said before."""
-        said = " ".join(spoken(event.text("text")).strip(_PUNCTUATION).split())
+        said = " ".join(spoken(event.text("text")).strip(PUNCTUATION).split())
         self._said += 1
         if not said:
             return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-_PUNCTUATION = " .,!?…'\""
+PUNCTUATION = " .,!?…'\""
 # A clause with the signs that end it.
 _CLAUSES = re.compile(r"[^.,!?;:…\n]+[.!?…]*")
 _WORDS = re.compile(r"[\w']+")
@@ -30,7 +30,7 @@ _NEAR_WORDS = 3
 
 def bare(text: str) -> str:
     """Return *text* without what the log cut it with, its punctuation and its capitals."""
-    return text.removesuffix("...").strip(_PUNCTUATION).lower()
+    return text.removesuffix("...").strip(PUNCTUATION).lower()
 
 
 def spoken(text: str) -> str:
@@ -67,7 +67,7 @@ class Claims:
     def _is_claim(self, clause: str, phrase: str) -> bool:
         before, _, behind = clause.partition(phrase)
         if "?" in clause and not any(
-            behind.rstrip(_PUNCTUATION).endswith(f" {tag}") for tag in self._tags
+            behind.rstrip(PUNCTUATION).endswith(f" {tag}") for tag in self._tags
         ):
             return False
         words = _WORDS.findall(self._idioms.sub(" ", before))

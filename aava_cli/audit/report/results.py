@@ -191,7 +191,7 @@ class Audited(Result):
     def _not_shown(self) -> AavaError | None:
         if self.gate is not None and any(each.call is None for each in self.gate):
             missing = ", ".join(each.title for each in self.gate if each.call is None)
-            return NotShown(f"the gate is not met: {missing}", hint="place the calls that lack")
+            return NotShown(f"the gate is not met: {missing}", hint="place these calls")
         if self.is_alarmed:
             hint = "look at them, and place the calls again, one after the other"
             return NotShown(self.coverage.alarm(), hint=hint)

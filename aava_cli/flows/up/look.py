@@ -227,7 +227,7 @@ def _require_runner(way: Way) -> None:
     """Raise `CheckFailed` unless there is what the daemon runs in, or is made of."""
     from aava_cli.docker.engine import require_engine
     from aava_cli.docker.problems import EngineUnreachable
-    from aava_cli.serve.cli import require_server
+    from aava_cli.serve.config import require_server
 
     try:
         require_engine() if way == "docker" else require_server()
