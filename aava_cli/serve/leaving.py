@@ -36,8 +36,6 @@ class Leaving:
     def _read(self, kept: socket.socket) -> None:
         try:
             is_over = not kept.recv(_PIECE_BYTES)
-        except BlockingIOError:
-            return
         except OSError:
             is_over = True
         if is_over:
