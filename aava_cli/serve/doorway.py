@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import h11
+
 from aava_cli.serve.gentle import Gentle
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from aava_cli.serve.guard import Guard
 
+_LOOK_S = 0.2
 _DETAIL = b'{"detail": "there are too many connections"}'
 _FULL = b"\r\n".join(
     (
@@ -26,6 +29,7 @@ class Http(Gentle):
 
     _guard: Guard
     _deadline: TimerHandle | None = None
+    _was_asked_back = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin, where there is a place."""
@@ -46,13 +50,45 @@ class Http(Gentle):
         self._watch()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Wait for the next request, where there can be one."""
         super().on_response_complete()
+        if self._was_asked_back and self.cycle.response_complete:
+            self.transport.close()
         self._watch()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection of who sends no more, and waits for an answer all the same."""
+        if self._unread:
+            # It comes again once that is taken.
+            return True
+        waits = self.cycle is not None and not self.cycle.more_body
+        if not waits or self.cycle.response_started or self.scope["http_version"] != "1.1":
+            return False
+        if not self._was_asked_back:
+            self._was_asked_back = True
+            # Who has left altogether ends its sending half as well; its system resets what comes
+            # then. Everybody else passes over this.
+            asked = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+            self.transport.write(self.conn.send(asked))
+            self.loop.call_later(_LOOK_S, self._look)
+        return True
+
+    def _look(self) -> None:
+        """End the connection where who was asked has left; nothing is read, so nothing tells."""
+        if self.transport.is_closing():
+            return
+        own = self.transport.get_extra_info("socket")
+        if own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+        else:
+            self.loop.call_later(_LOOK_S, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
         self._stop_watching()
+        if exc is None and self.conn.their_state in (h11.SEND_BODY, h11.ERROR):
+            own = self.transport.get_extra_info("socket")
+            self._guard.leaving.keep(own, self._guard.limits.handshake_s)
         super().connection_lost(exc)
 
     def drop(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from aava_cli.serve.leaving import Leaving
 from aava_cli.serve.limits import MIB
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Guard:
     limits: Limits
     needs_token: bool
     arriving_bytes: int = 0
+    leaving: Leaving = field(default_factory=Leaving)
     _silent: dict[Silent, None] = field(default_factory=dict)
 
     @property

@@ -16,7 +16,7 @@ import pytest
 from aava_cli import __version__
 from tests.daemon_fixture import start_daemon, write_env
 from tests.serve.over_http import SPOKEN, client_of, metric, transcribe, wav_of
-from tests.serve.processes import wait_for
+from tests.serve.processes import stopped, wait_for
 from tests.serve.sounds import loudest_hz, tone
 
 if TYPE_CHECKING:
@@ -449,3 +449,49 @@ def test_error_nobody_thought_of_is_told(start: Starter, models_dir: Any) -> Non
     assert 500 == answer.status_code
     assert answer.json()["detail"].startswith("the daemon could not do this: ValueError")
     assert "Traceback" in daemon.log.read_text("utf-8")
+
+
+def said_to(daemon: RunningDaemon, request: bytes, *, ends: bool = False) -> bytes:
+    """Return all that *daemon* says to *request*, which is sent whole before any of it is read."""
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=60) as connection:
+        connection.sendall(request)
+        if ends:
+            connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+@pytest.mark.parametrize(
+    ("path", "first"), [("/generate", b"HTTP/1.1 413 "), ("/health", b"HTTP/1.1 405 ")]
+)
+def test_refusal_reaches_who_still_sends(shared: RunningDaemon, path: str, first: bytes) -> None:
+    """The connection is not reset below what it says."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
+    body = bytes(12 << 20)
+    said = said_to(shared, b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+    assert (True, True) == (said.startswith(first), b'{"detail":' in said)
+
+
+@pytest.mark.parametrize("size", [20, 600_000])
+def test_who_sends_no_more_is_answered(shared: RunningDaemon, size: int) -> None:
+    """Its sending half is closed, and its ear open; what is long is read to its end."""
+    body = json.dumps({"query": "hello", "note": "x" * size}).encode()
+    head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    said = said_to(shared, head + body, ends=True)
+    assert (True, True) == (b"HTTP/1.1 200 OK" in said, b'{"response":' in said)
+
+
+def test_who_sends_no_more_is_waited_for(shared: RunningDaemon, http: httpx.Client) -> None:
+    """While the model is busy; who has left altogether is told from it, and not worked for."""
+    body = b'{"text": "hello"}'
+    head = b"POST /tts HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as waiting:
+        with stopped(shared.status()["models"]["tts"]["pid"]):
+            waiting.sendall(head + body)
+            waiting.shutdown(socket.SHUT_WR)
+            assert waiting.recv(1000).startswith(b"HTTP/1.1 100 ")
+            with socket.create_connection(("127.0.0.1", shared.port)) as leaving:
+                leaving.sendall(head + body)
+                wait_for(lambda: metric(http, "aava_http_requests") == 2)
+            wait_for(lambda: metric(http, "aava_http_requests") == 1)
+        answer = b"".join(iter(lambda: waiting.recv(65_536), b""))
+    assert (True, True) == (answer.startswith(b"HTTP/1.1 200 OK"), b"RIFF" in answer)
