@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import threading
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -280,3 +281,14 @@ def test_pipe_is_written_to(log: Path, aava: Aava, tmp_path: Path) -> None:
     reader.join()
     assert pipe.is_fifo()
     assert failures(read[0])[2].keys() == {Names(1).call}
+
+
+@pytest.mark.parametrize("name", ["``a<img src=x>``b", "a`[x](//b)`c", "[x](b)<img src=x>", "`"])
+def test_name_of_a_damaged_log_is_no_markup(tmp_path: Path, aava: Aava, name: str) -> None:
+    """Neither a picture nor a link comes of it, however many backticks are in it."""
+    log = tmp_path / name.replace("//", "")
+    log.write_bytes(gzip.compress(logged(normal()))[:-5])
+    told = aava("audit", str(log), "--markdown", "-").stdout
+    # What is between two backticks is code.
+    outside = re.sub(r"(?<!`)`[^`]+`(?!`)", "", told)
+    assert not re.search(r"<img|(?<!\\)\]\(", outside)

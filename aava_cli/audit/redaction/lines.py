@@ -23,7 +23,13 @@ from aava_cli.audit.redaction.spans import (
     end_of_words,
 )
 from aava_cli.audit.redaction.strings import decoded, encoded
-from aava_cli.audit.redaction.values import end_of_nobody, has_letters, is_of_program, is_prose
+from aava_cli.audit.redaction.values import (
+    end_of_nobody,
+    has_letters,
+    is_of_house,
+    is_of_program,
+    is_prose,
+)
 from aava_cli.redact import HIDDEN
 
 _NOTHING = re.compile(r"[\s.…]*$")
@@ -194,6 +200,8 @@ class _Scan:
 
         Of words that no quotes bound, such as those *behind_key*, it must be all.
         """
+        if kind == "person" and is_of_house(self._text, self._at):
+            return False
         end = end_of_nobody(self._text, self._at, is_figure_too=kind != "said")
         if end is None or behind_key is None or kind == "person":
             return end is not None
