@@ -292,3 +292,13 @@ def test_name_of_a_damaged_log_is_no_markup(tmp_path: Path, aava: Aava, name: st
     # What is between two backticks is code.
     outside = re.sub(r"(?<!`)`[^`]+`(?!`)", "", told)
     assert not re.search(r"<img|(?<!\\)\]\(", outside)
+
+
+@pytest.mark.parametrize("word", ["CA--1", "CA---1", "CA-->1", "CA\ufffe1"])
+def test_call_that_is_spoken_of_in_vain_breaks_no_document(
+    log: Path, aava: Aava, word: str
+) -> None:
+    """It is told in a comment."""
+    log.write_bytes(logged(normal()))
+    done = aava("audit", str(log), "--scenario", f"{word}=edge", "--junit", "-")
+    assert 1 == failures(done.stdout)[1]
