@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 
 from aava_cli.audit.redaction.keys import Kind, kind_of
+from aava_cli.audit.redaction.mailboxes import without_mailboxes
 from aava_cli.audit.redaction.numbers import replace_numbers
 from aava_cli.audit.redaction.points import POINT, word_before
 from aava_cli.audit.redaction.scripts import without_scripts
@@ -68,7 +69,7 @@ def without_people(line: str, *, is_cut: bool = False) -> str:
 
 def _without_people(text: str, depth: int) -> str:
     # Numbers first: what bounds a name may also stand within a number.
-    text = replace_numbers(text, lambda _: HIDDEN)
+    text = replace_numbers(without_mailboxes(text), lambda _: HIDDEN)
     text = "".join(_Scan(text, depth).parts())
     return without_scripts(text)
 
