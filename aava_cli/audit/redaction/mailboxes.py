@@ -1,4 +1,4 @@
-"""Names in front of an address or a number in brackets: `Dana Levi <dana@example.com>`."""
+"""Names in front of an address or a number in brackets: `Dana Levi <dana@host>`."""
 
 from __future__ import annotations
 
