@@ -41,3 +41,19 @@ def test_lines_behind_are_all_there_where_a_block_ends(tmp_path: Path, aava: Aav
         (seen,), (context,) = check["seen"], check["contexts"]
         first, last = max(1, seen["line"] - _AROUND), min(len(lines), seen["line"] + _AROUND)
         assert (first, lines[first - 1 : last]) == (context["line"], context["lines"])
+
+
+def test_lines_around_are_bounded_whatever_fails(tmp_path: Path, aava: Aava) -> None:
+    """The first ones are told; as a document all of them would take more than the audit may."""
+    path, long = tmp_path / "calls.log", b"x" * 250
+    calls = [(*FAILING.printed(number), *[long] * 400) for number in range(90)]
+    path.write_bytes(plain(("", line) for call in calls for line in call))
+    answer = json.loads(aava("audit", str(path), "--json", "--context", "200").stdout)
+    told = [
+        sum(len(line) for context in check["contexts"] for line in context["lines"])
+        for call in answer["result"]["calls"]
+        for check in call["checks"]
+        if check["status"] == "FAIL"
+    ]
+    assert (90, True, 0) == (len(told), min(told[:9]) > 0, told[-1])
+    assert sum(told) < 6 << 20

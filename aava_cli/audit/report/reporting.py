@@ -11,7 +11,7 @@ from aava_cli.audit.report.results import CheckReport, Context, Sighting
 from aava_cli.audit.verdicts import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aava_cli.audit.places import Place
     from aava_cli.audit.report.results import CallReport
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from aava_cli.audit.verdicts import Verdict
 
 _MOST_CONTEXTS = 100
+# As a document it takes several times that, before it is written.
+_MOST_BYTES = 5 << 20
 
 
 class Kept:
@@ -35,10 +37,10 @@ class Kept:
         """Whether lines behind what failed may come."""
         return any(each.is_growing for some in self._failed.values() for each in some)
 
-    def settle(self, showing: Showing) -> None:
-        """Take the lines around as they are."""
-        around = {name: _contexts(some, showing) for name, some in self._failed.items()}
-        checks = (replace(x, contexts=around.get(x.check, ())) for x in self.report.checks)
+    def settle(self, around: Callable[[Iterable[Place]], tuple[Context, ...]]) -> None:
+        """Take the lines *around* as they are."""
+        contexts = {name: around(places) for name, places in self._failed.items()}
+        checks = (replace(x, contexts=contexts.get(x.check, ())) for x in self.report.checks)
         self.report = replace(self.report, checks=tuple(checks))
         # Whoever holds a place holds the lines around it as well.
         self._failed = {}
@@ -49,7 +51,7 @@ class Reporter:
 
     def __init__(self, showing: Showing) -> None:
         self._showing = showing
-        self._contexts = 0
+        self._contexts = self._bytes = 0
         self._growing: list[Kept] = []
 
     def keep(self, report: CallReport, verdicts: Mapping[str, Verdict]) -> Kept:
@@ -65,7 +67,7 @@ class Reporter:
         growing = [each for each in self._growing if each.is_growing and not at_end]
         for each in self._growing:
             if each not in growing:
-                each.settle(self._showing)
+                each.settle(self._around)
         self._growing = growing
 
     def reports(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
@@ -75,7 +77,7 @@ class Reporter:
     def whole_reports(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
         """Return what each check says at the end, with the lines around what failed."""
         return tuple(
-            replace(each, contexts=_contexts(self._failed(verdicts[each.check]), self._showing))
+            replace(each, contexts=self._around(self._failed(verdicts[each.check])))
             for each in self.reports(verdicts)
         )
 
@@ -99,19 +101,17 @@ class Reporter:
 
     def _failed(self, verdict: Verdict) -> tuple[Place, ...]:
         """Return where a *verdict* failed, if the lines around are to be shown."""
-        if verdict.status is not Status.FAIL or self._contexts >= _MOST_CONTEXTS:
+        is_full = self._contexts >= _MOST_CONTEXTS or self._bytes >= _MOST_BYTES
+        if verdict.status is not Status.FAIL or is_full:
             return ()
         self._contexts += 1
         return () if verdict.seen is None else tuple(verdict.seen.places)
 
-
-def _contexts(places: Iterable[Place], showing: Showing) -> tuple[Context, ...]:
-    return tuple(
-        Context(
-            showing.name(each.source),
-            each.line,
-            tuple(map(showing.line, each.lines)),
-            each.numbers,
+    def _around(self, places: Iterable[Place]) -> tuple[Context, ...]:
+        found = excerpts(places)
+        self._bytes += sum(len(line) for each in found for line in each.lines)
+        name, line = self._showing.name, self._showing.line
+        return tuple(
+            Context(name(each.source), each.line, tuple(map(line, each.lines)), each.numbers)
+            for each in found
         )
-        for each in excerpts(places)
-    )
