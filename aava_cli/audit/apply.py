@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aava_cli.audit.blocks import LineCutter
 from aava_cli.audit.choosing import Choice
 from aava_cli.audit.collectors import Collector
-from aava_cli.audit.following import undisturbed
+from aava_cli.audit.following import Reader, undisturbed
 from aava_cli.audit.gate import NEEDED
 from aava_cli.audit.plan import AUTO, AuditPlan, Source
 from aava_cli.audit.problems import Damaged, Unreadable
@@ -105,6 +105,7 @@ class _Reading:
             profiles = [each for each in profiles if set(each.checks) >= NEEDED]
         self._choice = Choice(plan, profiles, self._tell)
         self._names = {plan.profile, *(each.name for each in profiles)}
+        self._reader = Reader()
         self._sniffed = 0
         self._looks_like: Profile | None = None
         self._lines = self._size_bytes = 0
@@ -149,6 +150,9 @@ class _Reading:
                         cutter, collector = LineCutter(), Collector()
                     else:
                         self._go_on(source, cutter, collector, chunk)
+                # Who follows a log also says that it is enough by closing the other end.
+                if not chunk and self._reader.is_gone():
+                    break
         finally:
             # Also what stands before the damage, or before whoever follows had enough.
             with whole():
@@ -169,6 +173,10 @@ class _Reading:
         self._lines += cutter.lines
         if (rest := collector.rest()) is not None:
             self._audit(source, collector, rest)
+        if left_out := collector.left_out:
+            message = f"`{source.word}` lacks {left_out} of its messages, which were long"
+            hint = "run `journalctl --output=json --all`, which leaves none out"
+            self._problems.append(Damaged(message, hint=hint))
 
     def _feed(self, source: Source, collector: Collector, blocks: Iterator[Block]) -> None:
         for block in blocks:

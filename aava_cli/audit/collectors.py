@@ -27,7 +27,12 @@ _MOST_SAMPLED_LINES = 4096
 
 
 class Unwrapper(Protocol):
-    """Makes plain lines of a collector's; keeps what a block leaves unfinished."""
+    """Makes plain lines of a collector's; keeps what a block leaves unfinished.
+
+    What it *left_out* are messages that the collector did not write.
+    """
+
+    left_out: int
 
     def unwrap(self, block: Block) -> Block:
         """Return what *block* says, with where each line comes from."""
@@ -86,7 +91,7 @@ _PREFIXED = {
 }
 _WRAPPED: dict[str, tuple[re.Pattern[bytes], Callable[[], Unwrapper]]] = {
     "json-file": (re.compile(rb'\{"log":"'), JsonFile),
-    "journald-json": (re.compile(rb'\{.*"(?:__CURSOR|MESSAGE)" ?:'), JournalJson),
+    "journald-json": (re.compile(rb'(?:data: )?\{.*"(?:__CURSOR|MESSAGE)" ?:'), JournalJson),
     "journald-export": (re.compile(rb"__CURSOR="), Export),
     "four-line": (re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d\d\r?$"), FourLines),
 }
@@ -121,6 +126,11 @@ class Collector:
     def rest(self) -> Block | None:
         """Return what the collector left unfinished, if it is one that can."""
         return None if self._unwrapper is None else _clean(self._unwrapper.rest())
+
+    @property
+    def left_out(self) -> int:
+        """How many messages the log has nothing of but that they were there."""
+        return 0 if self._unwrapper is None else self._unwrapper.left_out
 
     @property
     def prefix(self) -> Prefixed | None:

@@ -20,13 +20,16 @@ Chunk: TypeAlias = "bytes | None"
 
 POLL_S = 0.5
 _READ_BYTES = 1 << 20
+# A log that was cut to nothing and has grown since begins otherwise: with another time, say.
+_HEAD_BYTES = 1024
 
 
 def follow_file(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[Chunk]:
     """Yield what is in *path* and what is added to it, without end; a pause is an empty chunk.
 
     One that is not there yet is waited for. A log that was rotated is read to its end before the
-    new one is begun. One that is shorter than it was is read from its beginning.
+    new one is begun, which is when something is written to that. One that is shorter than it
+    was, or begins otherwise, is read from its beginning.
 
     Raises:
         OSError: it cannot be read, or the folder of it is missing.
@@ -38,19 +41,21 @@ def follow_file(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> I
     while (opened := _opened(path)) is None:
         yield b""
         sleep(POLL_S)
-    file = opened
+    file, head = opened, b""
     try:
         while True:
-            while chunk := file.read(_READ_BYTES):
-                yield chunk
-            if _was_truncated(file):
+            if _was_truncated(file, head):
                 file.seek(0)
+                head = b""
                 yield None
-            elif (newer := _newer(path, file)) is not None:
+            while chunk := file.read(_READ_BYTES):
+                head += chunk[: _HEAD_BYTES - len(head)]
+                yield chunk
+            if (newer := _newer(path, file)) is not None:
                 # What came between the last read and the rotation.
                 yield from iter(lambda: file.read(_READ_BYTES), b"")  # noqa: B023
                 file.close()
-                file = newer
+                file, head = newer, b""
                 yield None
             else:
                 yield b""
@@ -65,12 +70,16 @@ def _opened(path: Path) -> IO[bytes] | None:
     return None
 
 
-def _was_truncated(file: IO[bytes]) -> bool:
-    return os.fstat(file.fileno()).st_size < file.tell()
+def _was_truncated(file: IO[bytes], head: bytes) -> bool:
+    """Return whether *file*, which began with *head*, was cut to nothing since it was read."""
+    descriptor = file.fileno()
+    if os.fstat(descriptor).st_size < file.tell():
+        return True
+    return bool(head) and os.pread(descriptor, len(head), 0) != head
 
 
 def _newer(path: Path, file: IO[bytes]) -> IO[bytes] | None:
-    """Return the file that took the name *path*, if another one did."""
+    """Return the file that took the name *path*, if another one did and is written to."""
     try:
         newer = _opened(path)
     except OSError as error:
@@ -79,10 +88,33 @@ def _newer(path: Path, file: IO[bytes]) -> IO[bytes] | None:
     # Between the two renames of a rotation there is none.
     if newer is None:
         return None
-    if os.path.sameopenfile(newer.fileno(), file.fileno()):
+    # While the new one is empty, whoever writes may still have the old one open.
+    if os.path.sameopenfile(newer.fileno(), file.fileno()) or not os.fstat(newer.fileno()).st_size:
         newer.close()
         return None
     return newer
+
+
+class Reader:
+    """Who reads standard output, and may have had enough."""
+
+    _DESCRIPTOR = 1
+
+    def __init__(self) -> None:
+        self._file = self._now()
+
+    def _now(self) -> tuple[int, int]:
+        found = os.fstat(self._DESCRIPTOR)
+        return found.st_dev, found.st_ino
+
+    def is_gone(self) -> bool:
+        """Return whether nobody can read what is printed from now on."""
+        # Whatever was printed since then in vain has put another file there.
+        if self._now() != self._file:
+            return True
+        poll = select.poll()
+        poll.register(self._DESCRIPTOR, 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 @contextmanager

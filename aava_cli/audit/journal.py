@@ -11,6 +11,7 @@ from aava_cli.audit.records import LONGEST_RECORD, NO_TIME, Lines, Origin, encod
 if TYPE_CHECKING:
     from aava_cli.audit.blocks import Block
 
+_SEQUENCE, _EVENT = b"\x1e", b"data: "
 _LENGTH_BYTES = 8
 _MICROSECONDS = 1_000_000
 _PROCESS_FIELDS = ("CONTAINER_NAME", "_PID", "_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER")
@@ -23,8 +24,11 @@ class JournalJson:
     """`journalctl -o json`: a record a line, whose message may be an array of bytes.
 
     Fields that are no text come as arrays of numbers, and too large ones as null
-    (systemd, JOURNAL_EXPORT_FORMATS).
+    (systemd, JOURNAL_EXPORT_FORMATS). `-o json-seq` and `-o json-sse` put something in front.
     """
+
+    def __init__(self) -> None:
+        self.left_out = 0
 
     def unwrap(self, block: Block) -> Block:
         """Return the records' messages."""
@@ -32,7 +36,8 @@ class JournalJson:
         for origin, record in numbered(block):
             if not record.strip():
                 continue
-            found = parsed(record)
+            found = parsed(record.removeprefix(_SEQUENCE).removeprefix(_EVENT))
+            self.left_out += found.get("MESSAGE", "") is None
             message = found.get("MESSAGE", "" if found else record.decode("utf-8", "replace"))
             lines.add(origin, _process(found), _journal_time(found), _message(message))
         return lines.block()
@@ -76,6 +81,8 @@ class Export:
     A field that is no text is its name alone, then its length in eight bytes, little end first,
     then its bytes and a line end (systemd, JOURNAL_EXPORT_FORMATS).
     """
+
+    left_out = 0
 
     def __init__(self) -> None:
         self._rest = b""

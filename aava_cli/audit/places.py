@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import ReferenceType, ref
 
 from aava_cli.audit.around import LONGEST_LINE, Room, cut, joined, lines_after, lines_before
+from aava_cli.audit.times import time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 KEPT_PLACES = 5
 # More lines than any file has.
 _FAR = 1 << 48
-# What the collector or the logger put in front; a time in the message is another.
-_TIME = re.compile(
-    rb"(?:[\w.-]+ *\| *)?(?:- )?[\[(]?(?:"
-    rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)"
-    rb"|([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?)"
-    rb"|(\d\d:\d\d:\d\d) [\w.-]+ *\| "
-    rb")"
-)
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -34,7 +26,7 @@ class Place:
     The lines around it are kept as they stand, because hardly any place is ever shown. A record
     of a collector takes several lines, or has several: *numbers_before* and *numbers_after* are
     those of the lines around, where they do not follow each other, and *ordinal* counts what the
-    collector wrote.
+    collector wrote. It *is_growing* while lines behind it may come.
     """
 
     source: str
@@ -46,12 +38,12 @@ class Place:
     ordinal: int = 0
     numbers_before: tuple[int, ...] = ()
     numbers_after: tuple[int, ...] = ()
+    is_growing: bool = False
 
     @property
     def time(self) -> str | None:
         """Return what the collector wrote, or None."""
-        found = _TIME.match(self.text)
-        return found[found.lastindex or 0].decode() if found else None
+        return time_of(self.text)
 
     @property
     def before(self) -> list[bytes]:
@@ -145,7 +137,8 @@ class Here:
         what stands between there and the index before.
         """
         if source != self.source or (block.data and block.offset <= self._offset):
-            self._tail, self._tail_numbers, self._open = b"", (), []
+            self._tail, self._tail_numbers = b"", ()
+            self._close(self._open)
             self._base += _FAR
             self._next_ordinal = 0
         if block.data:
@@ -159,7 +152,12 @@ class Here:
         self._next_ordinal = 0 if records is None else self._ordinal + len(records)
         for place in self._open:
             self._add_after(place, block)
-        self._open = [each for each in self._open if len(each.after) < self._context]
+        self._close([each for each in self._open if len(each.after) >= self._context])
+
+    def _close(self, places: list[Place]) -> None:
+        for each in places:
+            each.is_growing = False
+        self._open = [each for each in self._open if each.is_growing]
 
     def _add_after(self, place: Place, block: Block) -> None:
         missing = self._context - len(place.after)
@@ -246,4 +244,5 @@ class Here:
         place.lines_after = after
         place.numbers_after = block.numbers(index + 1, index + 1 + self._context)
         if after.count(b"\n") < self._context:
+            place.is_growing = True
             self._open.append(place)

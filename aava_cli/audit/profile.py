@@ -104,8 +104,8 @@ def _told(error: Exception) -> str:
 
 
 def _parse(found: dict[str, Any]) -> Profile:
-    if found["version"] != VERSION:
-        raise ValueError(f"its version is {found['version']}, and {VERSION} is known")
+    if type(found["version"]) is not int or found["version"] != VERSION:
+        raise ValueError(f"its version is {found['version']!r}, and {VERSION} is known")
     _only(found, _KEYS, "the pack")
     channels = {
         name: Channel(name, str(each["title"]), str(each["remedy"]))
@@ -116,7 +116,7 @@ def _parse(found: dict[str, Any]) -> Profile:
         for kind, each in found["identity"]["full"].items()
     }
     _only(full_ids, set(NAMES), "[identity.full]")
-    markers = tuple(_marker(kind, each) for kind, each in found["markers"].items())
+    markers = tuple(_named_marker(kind, each) for kind, each in found["markers"].items())
     for each in markers:
         _only({each.channel}, set(channels), f"`{each.kind}`, its channel")
         _only(set(each.pattern.groupindex) & set(NAMES), set(full_ids), f"`{each.kind}`, a name")
@@ -178,6 +178,14 @@ def _elsewhere(
 def _response_key(identity: dict[str, Any]) -> bytes | None:
     key = identity.get("response")
     return None if key is None else _text(key, "response").encode()
+
+
+def _named_marker(kind: str, found: dict[str, Any]) -> Marker:
+    try:
+        return _marker(kind, found)
+    except (KeyError, TypeError, AttributeError, re.error) as error:
+        # Whatever is missing, or is a list where a text belongs.
+        raise ValueError(f"`{kind}`: {_told(error)}") from error
 
 
 def _marker(kind: str, found: dict[str, Any]) -> Marker:

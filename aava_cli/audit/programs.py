@@ -45,9 +45,10 @@ def read_journal(unit: str, *, follow: bool) -> Iterator[bytes]:
         Unreadable: there is no journal.
         Damaged: `journalctl` failed on the way.
     """
-    # Options in one word each: a unit that looks like one is still a unit.
+    # Options in one word each: a unit that looks like one is still a unit. Without `--all`, null
+    # stands for each message of more than 4096 bytes.
     options = ("--follow", "--no-tail") if follow else ()
-    argv = ("journalctl", "--no-pager", "--output=json", *options, f"--unit={unit}")
+    argv = ("journalctl", "--no-pager", "--output=json", "--all", *options, f"--unit={unit}")
     yield from _read_program(argv, follow=follow)
 
 

@@ -106,7 +106,7 @@ def advice_on(path: Path, error: OSError) -> str:
         case PermissionError():
             return f"run `{shlex.join(('sudo', 'cat', str(path)))} | aava audit -`"
         case IsADirectoryError():
-            return f"name the logs in it: `aava audit {path}/*.log*`"
+            return f"name the logs in it: `aava audit {shlex.quote(str(path))}/*.log*`"
         case FileNotFoundError():
             return f"run `{shlex.join(('ls', str(path.parent)))}` to see what is there"
         case _:

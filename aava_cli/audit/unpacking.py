@@ -12,8 +12,10 @@ from aava_cli.audit.problems import Damaged, Unreadable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-PACKED = (_GZIP, _ZSTD)
+_GZIP = b"\x1f\x8b"
+# A frame, or one that is to be passed over, which `pzstd` begins with (RFC 8878, 3.1.2).
+_ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((low,)) + b"\x2a\x4d\x18" for low in range(0x50, 0x60)))
+PACKED = (_GZIP, *_ZSTD)
 _WHOLE_BYTES = 1 << 20
 # What comes out at once is at most 1032 times a piece of gzip (zlib's documentation), and 128 KiB
 # for each 4 bytes of zstd, which is its shortest block (RFC 8878, 3.1.1.2).

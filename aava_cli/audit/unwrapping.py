@@ -22,6 +22,8 @@ class JsonFile:
     with a line end (moby, daemon/logger/copier.go).
     """
 
+    left_out = 0
+
     def __init__(self) -> None:
         self._begun: dict[bytes, tuple[Origin, bytes]] = {}
 
@@ -79,6 +81,7 @@ class FourLines:
 
     _TIME = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d\d")
     _HEAD_LINES = 3
+    left_out = 0
 
     def __init__(self) -> None:
         self._time = NO_TIME

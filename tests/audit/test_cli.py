@@ -370,6 +370,10 @@ def test_own_marker_pack_is_read(log: Path, aava: Aava, tmp_path: Path) -> None:
     ("change", "words"),
     [
         (("version = 1", "version = 2"), "its version is 2"),
+        (("version = 1", 'version = "1"'), "its version is '1'"),
+        (("version = 1", "version = true"), "its version is True"),
+        (('tag = "[F3]"', 'tag = ["[F3]"]'), r"`ws_closed`: 'list' object"),
+        (('tag = "[F3]"', ""), r"`ws_closed`: 'tag' is missing"),
         (('tag = "[F3]"', 'tag = "F"'), "short"),
         (('tag = "[F3]"', 'tag = "<F3>"'), "otherwise"),
         (('channel = "stdout"', 'channel = "telegraph"'), "telegraph"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import threading
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -280,3 +281,24 @@ def test_pipe_is_written_to(log: Path, aava: Aava, tmp_path: Path) -> None:
     reader.join()
     assert pipe.is_fifo()
     assert failures(read[0])[2].keys() == {Names(1).call}
+
+
+@pytest.mark.parametrize("name", ["``a<img src=x>``b", "a`[x](//b)`c", "[x](b)<img src=x>", "`"])
+def test_name_of_a_damaged_log_is_no_markup(tmp_path: Path, aava: Aava, name: str) -> None:
+    """Neither a picture nor a link comes of it, however many backticks are in it."""
+    log = tmp_path / name.replace("//", "")
+    log.write_bytes(gzip.compress(logged(normal()))[:-5])
+    told = aava("audit", str(log), "--markdown", "-").stdout
+    # What is between two backticks is code.
+    outside = re.sub(r"(?<!`)`[^`]+`(?!`)", "", told)
+    assert not re.search(r"<img|(?<!\\)\]\(", outside)
+
+
+@pytest.mark.parametrize("word", ["CA--1", "CA---1", "CA-->1", "CA\ufffe1"])
+def test_call_that_is_spoken_of_in_vain_breaks_no_document(
+    log: Path, aava: Aava, word: str
+) -> None:
+    """It is told in a comment."""
+    log.write_bytes(logged(normal()))
+    done = aava("audit", str(log), "--scenario", f"{word}=edge", "--junit", "-")
+    assert 1 == failures(done.stdout)[1]

@@ -168,6 +168,10 @@ def test_what_was_said_never_survives(
         '{"event": "{\\"text\\": \\"Dana\\"}"}',
         "said \\u05d3\\u05e0\\u05d4 and \\xd7\\x93",
         "to José Pérez",
+        "address=12 Levi St",
+        "Call from 1 Dana Levi <dana@example.com>, tag=7",
+        "INVITE Dana <sip:0541234567@10.0.0.1>",
+        "Customer: 7 Dana, fps=50",
     ],
 )
 def test_who_somebody_is_never_survives(line: str) -> None:

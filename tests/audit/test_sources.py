@@ -56,8 +56,9 @@ def read(path: Path) -> bytes:
         zstandard.compress(LOG),
         zstandard.compress(LOG[:500]) + zstandard.compress(LOG[500:]),
         gzip.compress(LOG) + bytes(512),
+        b"\x5f\x2a\x4d\x18\x04\x00\x00\x00size" + zstandard.compress(LOG),
     ],
-    ids=["plain", "gzip", "two members", "zstd", "two frames", "filled up"],
+    ids=["plain", "gzip", "two members", "zstd", "two frames", "filled up", "pzstd"],
 )
 def test_packed_log_is_unpacked(tmp_path: Path, packed: bytes) -> None:
     """Its first bytes say how, whatever its name."""
@@ -587,6 +588,7 @@ def test_what_a_program_printed_before_it_failed_counts(
     [
         ("", "an empty word names no log"),
         ("FOLDER", "*.log*`"),
+        ("FOLDER/old logs", "/old logs'/*.log*`"),
         ("FOLDER/it's gone.log", "hint:  run `ls"),
         ("FOLDER/calls.log/x", "hint:  name a log"),
     ],
@@ -594,6 +596,7 @@ def test_what_a_program_printed_before_it_failed_counts(
 def test_next_step_fits_what_was_named(tmp_path: Path, aava: Aava, word: str, told: str) -> None:
     """A folder, a name that is wrong, and no name."""
     (tmp_path / "calls.log").write_bytes(LOG)
+    (tmp_path / "old logs").mkdir()
     done = aava("audit", word.replace("FOLDER", str(tmp_path)))
     assert (2, True) == (done.exit_code, told in done.stderr)
 

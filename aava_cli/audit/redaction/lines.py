@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 
 from aava_cli.audit.redaction.keys import Kind, kind_of
+from aava_cli.audit.redaction.mailboxes import without_mailboxes
 from aava_cli.audit.redaction.numbers import replace_numbers
 from aava_cli.audit.redaction.points import POINT, word_before
 from aava_cli.audit.redaction.scripts import without_scripts
@@ -23,7 +24,13 @@ from aava_cli.audit.redaction.spans import (
     end_of_words,
 )
 from aava_cli.audit.redaction.strings import decoded, encoded
-from aava_cli.audit.redaction.values import end_of_nobody, has_letters, is_of_program, is_prose
+from aava_cli.audit.redaction.values import (
+    end_of_nobody,
+    has_letters,
+    is_of_house,
+    is_of_program,
+    is_prose,
+)
 from aava_cli.redact import HIDDEN
 
 _NOTHING = re.compile(r"[\s.…]*$")
@@ -62,7 +69,7 @@ def without_people(line: str, *, is_cut: bool = False) -> str:
 
 def _without_people(text: str, depth: int) -> str:
     # Numbers first: what bounds a name may also stand within a number.
-    text = replace_numbers(text, lambda _: HIDDEN)
+    text = replace_numbers(without_mailboxes(text), lambda _: HIDDEN)
     text = "".join(_Scan(text, depth).parts())
     return without_scripts(text)
 
@@ -194,6 +201,8 @@ class _Scan:
 
         Of words that no quotes bound, such as those *behind_key*, it must be all.
         """
+        if kind == "person" and is_of_house(self._text, self._at):
+            return False
         end = end_of_nobody(self._text, self._at, is_figure_too=kind != "said")
         if end is None or behind_key is None or kind == "person":
             return end is not None

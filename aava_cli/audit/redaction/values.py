@@ -11,6 +11,7 @@ _NOBODY = re.compile(
     rf"|\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?::\d+)?)(?P=mark)){_BEHIND}"
 )
 _FIGURE = re.compile(rf"(?P<mark>['\"]?)-?\d{{1,4}}(?:\.\d+)?(?P=mark){_BEHIND}")
+_HOUSE = re.compile(r"['\"]?\d{1,4}[A-Za-z]?,?\s+[A-Z][a-z]")
 _LETTERS = re.compile(r"\w")
 _MANY_WORDS = re.compile(r"\S\s+\S")
 _MOMENT = re.compile(r"[\d\s:.,TZ+/-]+[A-Za-z%]{0,5}")
@@ -30,6 +31,11 @@ def end_of_nobody(text: str, begin: int, *, is_figure_too: bool) -> int | None:
     if found is None and is_figure_too:
         found = _FIGURE.match(text, begin)
     return None if found is None else found.end()
+
+
+def is_of_house(text: str, begin: int) -> bool:
+    """Return whether the figure at *begin* has a name behind it: `12 Main St`."""
+    return _HOUSE.match(text, begin) is not None
 
 
 def has_letters(text: str) -> bool:

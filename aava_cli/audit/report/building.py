@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aava_cli.audit.checks import CHECKS
 from aava_cli.audit.gate import NEEDED, Gate
 from aava_cli.audit.redaction import answers_to
-from aava_cli.audit.report.reporting import Reporter
+from aava_cli.audit.report.reporting import Kept, Reporter
 from aava_cli.audit.report.results import CallReport, CheckReport, Coverage, gravest
 from aava_cli.audit.report.showing import Showing, text_of
 from aava_cli.audit.verdicts import DECIDED, Status, undecidable
@@ -46,7 +46,7 @@ class Builder:
         self._shown = Showing(redact=plan.redact)
         self._tell = tell
         self._gate = self._new_gate()
-        self._kept: list[CallReport] = []
+        self._kept: list[Kept] = []
         self._reporter = Reporter(self._shown)
         self._absent: Counter[str] = Counter()
         self._unnamed = 0
@@ -74,8 +74,10 @@ class Builder:
         if self._gate is not None and not call.is_ghost:
             self._gate.see(name, judged)
         self._draw(call, name)
+        self._reporter.settle()
         if self._has_room(self._told(call, name, judged)):
-            self._kept.append(self._call_report(call, name, judged))
+            report = self._call_report(call, name, judged)
+            self._kept.append(self._reporter.keep(report, judged.verdicts))
 
     def preview(self, call: Call, judged: Judged) -> None:
         """Tell how a call came out that is over, though a line of it may still come."""
@@ -96,7 +98,7 @@ class Builder:
             return True
         if status is not Status.FAIL:
             return False
-        spare = next((each for each in self._kept if each.status is not Status.FAIL), None)
+        spare = next((each for each in self._kept if each.report.status is not Status.FAIL), None)
         if spare is None:
             return False
         self._kept.remove(spare)
@@ -118,7 +120,7 @@ class Builder:
     def run(self, verdicts: Mapping[str, Verdict]) -> tuple[CheckReport, ...]:
         """Return the verdicts on the whole run as they are shown, and count them."""
         self._count(verdicts)
-        return self._reporter.reports(verdicts)
+        return self._reporter.whole_reports(verdicts)
 
     def _count(self, verdicts: Mapping[str, Verdict]) -> None:
         for verdict in verdicts.values():
@@ -151,7 +153,8 @@ class Builder:
 
     def kept(self) -> tuple[CallReport, ...]:
         """Return the calls that are shown, in their order."""
-        return tuple(self._kept)
+        self._reporter.settle(at_end=True)
+        return tuple(each.report for each in self._kept)
 
     def gate(self) -> tuple[Scenario, ...] | None:
         """Return how the gate stands, if it was asked for."""

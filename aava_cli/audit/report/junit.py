@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # What XML 1.0 has no way to write (section 2.2).
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# No two of these stand side by side in a comment (section 2.5).
+_HYPHENS = re.compile("-(?=-)")
 _SKIPPED = frozenset({Status.UNDECIDABLE, Status.NOT_TRIGGERED, Status.MANUAL})
 
 
@@ -125,7 +127,7 @@ def _figures(check: CheckReport) -> str:
 def _document(suites: list[_Suite], comments: Iterable[str]) -> str:
     cases = [case for suite in suites for case in suite.cases]
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites{_counts(cases)}>"]
-    lines += [f"<!-- {_legal(each).replace('--', '- -')} -->" for each in comments]
+    lines += [f"<!-- {_HYPHENS.sub('- ', _legal(each))} -->" for each in comments]
     for suite in suites:
         lines += _suite_lines(suite)
     return "\n".join((*lines, "</testsuites>")) + "\n"

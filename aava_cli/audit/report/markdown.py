@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from aava_cli.audit.report.results import Audited, CallReport, CheckReport
     from aava_cli.errors import AavaError
 
-_SIGNS = re.compile(r"[*_\[\]~]")
+_LINKS = re.compile(r"[\[\]]")
+_SIGNS = re.compile(r"[*_~]")
+_BACKSLASHED = r"\\\g<0>"
 _HEADER = ("| check | verdict | requirement | reason | figures |", "|---|---|---|---|---|")
 
 
@@ -91,14 +93,16 @@ def _records(checks: Iterable[CheckReport]) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    """Return *text* on one line of a table; code in it stays code, and there is no HTML."""
+    """Return *text* on one line of a table; code in it stays code, and there is no HTML or link."""
     parts = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").split("`")
-    # Between two of these is code; one that is alone opens none.
-    outside = slice(None, None, 2 if len(parts) % 2 else 1)
-    parts[outside] = [each.replace("<", "&lt;") for each in parts[outside]]
+    # Between two of these is code; one that is alone opens none, nor do two side by side, which
+    # come of a name that has them.
+    is_paired = len(parts) % 2 == 1 and all(parts[1:-1])
+    outside = slice(None, None, 2 if is_paired else 1)
+    parts[outside] = [_LINKS.sub(_BACKSLASHED, x.replace("<", "&lt;")) for x in parts[outside]]
     return "`".join(parts)
 
 
 def _name(text: str) -> str:
     """Return a *text* of somebody else's, in which no sign means anything."""
-    return _SIGNS.sub(r"\\\g<0>", _cell(text.replace("`", "'")))
+    return _SIGNS.sub(_BACKSLASHED, _cell(text.replace("`", "'")))
