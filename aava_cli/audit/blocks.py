@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 # So much stays in the processor's cache while it is looked through again and again.
 BLOCK_BYTES = 1 << 17
@@ -135,14 +135,6 @@ def count_line_ends(data: bytes) -> int:
     """Return how many lines end in *data*."""
     # Several times faster than `count`, which looks at each byte alone.
     return len(data) - len(data.replace(b"\n", b""))
-
-
-def cut_blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
-    """Yield the blocks of *chunks*; an empty chunk says that no more comes for a while."""
-    cutter = LineCutter()
-    for chunk in chunks:
-        yield from cutter.feed(chunk) if chunk else cutter.flush(everything=False)
-    yield from cutter.flush()
 
 
 def cleaned(data: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.apply import load_profile
@@ -13,13 +14,15 @@ from aava_cli.audit.collectors import Collector
 from aava_cli.audit.profile import Limits, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from aava_cli.audit.blocks import Block
     from aava_cli.audit.calls import Call
     from aava_cli.audit.judging import Judged
     from aava_cli.audit.verdicts import Status, Verdict
 
-PIPELINE = "prosaasil-2025-12-14"
+PIPELINE, MONITOR = "prosaasil-2025-12-14", "aava"
+PACK = Path(__file__).parents[2] / f"aava_cli/audit/profiles/{PIPELINE}.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,14 @@ def moved(profile: Profile, limit: str, step: float) -> Profile:
     return replace(profile, limits=Limits(numbers, profile.limits.words))
 
 
+def cut_blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
+    """Yield the blocks of *chunks*; an empty chunk says that no more comes for a while."""
+    cutter = LineCutter()
+    for chunk in chunks:
+        yield from cutter.feed(chunk) if chunk else cutter.flush(everything=False)
+    yield from cutter.flush()
+
+
 def audit(
     log: bytes,
     *,
@@ -68,12 +79,9 @@ def audit(
             name += "'"
         calls[name] = dict(judged.verdicts)
 
-    auditor = Auditor(profile, 40, scenarios or {}, take)
-    cutter, collector = LineCutter(), Collector()
-    for begin in range(0, len(log), chunk_bytes):
-        for block in cutter.feed(log[begin : begin + chunk_bytes]):
-            auditor.feed("log", "log", collector, collector.unwrap(block))
-    for block in cutter.flush():
+    auditor, collector = Auditor(profile, 40, scenarios or {}, take), Collector()
+    chunks = (log[begin : begin + chunk_bytes] for begin in range(0, len(log), chunk_bytes))
+    for block in cut_blocks(chunks):
         auditor.feed("log", "log", collector, collector.unwrap(block))
     if (rest := collector.rest()) is not None:
         auditor.feed("log", "log", collector, rest)
@@ -85,4 +93,4 @@ def audit(
 @cache
 def monitor() -> Profile:
     """Return the marker pack of AAVA's engine and daemon."""
-    return load_profile("aava")
+    return load_profile(MONITOR)

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aava_cli.audit.around import AROUND_BYTES
-from aava_cli.audit.blocks import LONGEST_LINE_BYTES, Block, LineCutter, cleaned, cut_blocks
+from aava_cli.audit.blocks import LONGEST_LINE_BYTES, Block, LineCutter, cleaned
 from aava_cli.audit.collectors import Collector
 from aava_cli.audit.excerpts import excerpts
 from aava_cli.audit.places import Here, Place
+from tests.audit.auditor import cut_blocks
 from tests.audit.wrapping import COLLECTORS, PROCESSES, four_lines, journal_export, json_file
 
 if TYPE_CHECKING:

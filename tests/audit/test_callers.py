@@ -12,30 +12,18 @@ import pytest
 from aava_cli.audit.redaction import shown_name
 from aava_cli.audit.report.showing import Showing
 from aava_cli.events import Event, Finding, Item, Log, Progress
-from tests.audit.cases import CASES
+from tests.audit.auditor import PACK
+from tests.audit.cases import FAILING
 from tests.audit.logs import Lines, Names, created, ending, opening, printed
 from tests.audit.monitor_cases import engine, engine_json
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 if TYPE_CHECKING:
     from tests.conftest import Aava
 
 NUMBER = "972501234567"
-FAILING = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
 DROPS: Lines = (("P", "[TX_METRICS] fps=50.0, max_gap_ms=22.1, frames=50, q=3/1000, drops=3"),)
 HUGE: Lines = (("P", f"[TX_METRICS] fps={'9' * 400}, max_gap_ms={'9' * 400}, frames=50"),)
-PACK = Path(__file__).parents[2] / "aava_cli/audit/profiles/prosaasil-2025-12-14.toml"
-
-
-def logged(*calls: tuple[bytes, ...]) -> bytes:
-    """Return a log of *calls*."""
-    return plain(("", line) for call in calls for line in call)
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """Return where the log is."""
-    return tmp_path / "calls.log"
 
 
 @pytest.fixture

@@ -26,14 +26,14 @@ from tests.audit.logs import (
     turn,
     window,
 )
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 ONE, TWO = Names(1), Names(2)
 
 
 def log(*lines: Line) -> bytes:
     """Return a log of *lines*, of one process."""
-    return plain(("", line) for line in printed(lines))
+    return logged(printed(lines))
 
 
 def test_call_has_all_its_names() -> None:
@@ -131,13 +131,13 @@ def test_responses_of_a_call_are_bounded() -> None:
 
 def test_same_stream_again_is_another_call() -> None:
     """The caller was connected anew."""
-    found = audit(plain(("", line) for line in normal(1) + normal(1)))
+    found = audit(logged(normal(1) + normal(1)))
     assert [ONE.call, f"{ONE.call}'"] == list(found.calls)
 
 
 def connected_anew() -> bytes:
     """Return how the first call goes on: a new session and a new stream of the same call."""
-    begin = plain(("", line) for line in normal(9))
+    begin = logged(normal(9))
     return begin.replace(Names(9).call.encode(), ONE.call.encode())
 
 
@@ -145,7 +145,7 @@ def connected_anew() -> bytes:
 def test_caller_who_is_connected_anew_is_judged(lost_lines: int) -> None:
     """Each connection of the same call by itself, whether the first one's end was printed."""
     first = normal(1)[: -lost_lines or None]
-    lines = [plain(("", line) for line in each) for each in (first, normal(2))]
+    lines = [logged(each) for each in (first, normal(2))]
     found = audit(lines[0] + connected_anew() + lines[1])
     assert [ONE.call, f"{ONE.call}'", TWO.call] == list(found.calls)
     assert ["PASS"] * 3 == [each["A1"].status for each in found.calls.values()]
@@ -155,7 +155,7 @@ def test_caller_who_is_connected_anew_is_judged(lost_lines: int) -> None:
 @pytest.mark.parametrize("last", [9, 2])
 def test_failure_behind_a_new_connection_is_found(last: int) -> None:
     """In the new one itself, and in the next call."""
-    first, second = (plain(("", line) for line in normal(each)) for each in (1, 2))
+    first, second = (logged(normal(each)) for each in (1, 2))
     slow = {9: connected_anew(), 2: second}[last].replace(b"fps=50", b"fps=20")
     found = audit(first + (slow if last == 9 else connected_anew() + slow))
     assert "FAIL" == found.calls[f"{ONE.call}'" if last == 9 else TWO.call]["A1"].status
@@ -181,8 +181,8 @@ def test_new_connection_beside_another_call_is_one_call() -> None:
     for first in (normal(1), normal(1)[: -len(ending(ONE))]):
         begin, *rest = (line + b"\n" for line in connected_anew().splitlines())
         for lines in ((begin, *rest), (rest[0], begin, *rest[1:])):
-            before = plain(("", line) for line in (*first, *printed(opening(TWO))))
-            behind = plain(("", line) for line in printed(ending(TWO)))
+            before = logged((*first, *printed(opening(TWO))))
+            behind = logged(printed(ending(TWO)))
             found = audit(before + b"".join(lines) + behind)
             assert [ONE.call, f"{ONE.call}'", TWO.call] == list(found.calls)
 
@@ -191,8 +191,8 @@ def test_end_of_an_earlier_connection_ends_no_later_one() -> None:
     """It is taken down while the new one goes on, and both have the call's name."""
     first, later = normal(1), connected_anew().splitlines(keepends=True)
     end = len(ending(ONE))
-    begun = plain(("", line) for line in first[:-end]) + b"".join(later[:8])
-    torn_down = plain(("", line) for line in first[-end:])
+    begun = logged(first[:-end]) + b"".join(later[:8])
+    torn_down = logged(first[-end:])
     found = audit(begun + torn_down + b"".join(later[8:]).replace(b"fps=50", b"fps=20"))
     assert [ONE.call, f"{ONE.call}'"] == list(found.calls)
     assert "PASS" == found.calls[f"{ONE.call}'"]["F1"].status
@@ -272,16 +272,9 @@ def test_frames_lost_in_a_queue_fail() -> None:
 
 def test_mojibake_changes_nothing() -> None:
     """Emoji that were read in another code page; tags are ASCII."""
-    text = plain(("", line) for line in normal()).decode()
+    text = logged(normal()).decode()
     broken = text.encode().decode("cp1254", "replace").encode()
     assert audit(text.encode()).statuses() == audit(broken).statuses()
-
-
-def test_ghost_session_is_told() -> None:
-    """Nothing was sent: it is no call of the gate."""
-    lines = list(ending(ONE))
-    lines[-2] = ("O", f"[METRICS] REALTIME_TIMINGS: call_sid={ONE.call}, tx=0, is_ghost=True")
-    assert [ONE.call] == list(audit(log(*opening(ONE), *lines)).calls)
 
 
 def test_many_calls_at_once_are_bounded() -> None:
@@ -294,7 +287,7 @@ def test_line_behind_the_end_counts_however_late_it_is_read() -> None:
     """Neither the amount of log between them nor how it came is a reason to lose a failure."""
     noise = b"INFO: nothing\n" * 100_000
     late = log(("L", "⚠️ [F2 VIOLATION] thread 1 alive"))
-    first = plain(("", line) for line in normal())
+    first = logged(normal())
     for found in (audit(first + late), audit(first + noise * 9 + late)):
         assert "FAIL" == found.calls[ONE.call]["F2"].status
 
@@ -313,7 +306,7 @@ def test_calls_that_begin_together_are_open() -> None:
 def test_call_whose_end_is_lost_is_given_up() -> None:
     """A restart cut it off: it does not keep every later call's lines from being theirs."""
     calls = [line for number in range(2, 60) for line in normal(number)]
-    found = audit(plain(("", line) for line in (*printed(opening(ONE)), *calls)))
+    found = audit(logged((*printed(opening(ONE)), *calls)))
     statuses = [found.calls[Names(number).call]["A1"].status for number in range(2, 60)]
     assert ["UNDECIDABLE"] * 3 + ["PASS"] * 55 == statuses
 
@@ -324,7 +317,7 @@ def test_call_that_seemed_lost_and_was_not_leaves_the_others_open() -> None:
     bad = printed(turn(Names(8), 1, (window(), window(20))))
     eighth = (*printed(opening(Names(8))), *bad, *printed(ending(Names(8))))
     lines = (*printed(opening(ONE)), *calls, *eighth, *printed(ending(ONE)))
-    found = audit(plain(("", line) for line in lines))
+    found = audit(logged(lines))
     assert {"UNDECIDABLE"} == {verdicts["A1"].status for verdicts in found.calls.values()}
     assert 1 == found.alarms["A1"]
 
@@ -343,14 +336,14 @@ def test_lost_end_is_forgotten_with_the_least_channel_too() -> None:
 def test_last_line_of_a_call_that_never_comes_is_given_up() -> None:
     """Later calls are not open because of it."""
     calls = [line for number in range(2, 9) for line in normal(number)]
-    found = audit(plain(("", line) for line in (*normal(1)[:-1], *calls)))
+    found = audit(logged((*normal(1)[:-1], *calls)))
     assert ["PASS"] * 8 == [found.calls[Names(each).call]["F2"].status for each in range(1, 9)]
 
 
 def test_line_of_a_call_that_is_final_is_nobodys() -> None:
     """Its name is remembered, and makes no other call."""
     late = log(("P", f"WS_DONE sid={ONE.stream} rx=1 tx=1"))
-    found = audit(plain(("", line) for line in normal(1) + normal(2)) + late)
+    found = audit(logged(normal(1) + normal(2)) + late)
     assert [ONE.call, TWO.call] == list(found.calls)
     assert 1 == found.unattributed
 
@@ -367,7 +360,7 @@ def test_response_of_a_call_that_seemed_lost_shows_that_it_goes_on() -> None:
     begin = printed((*opening(ONE), created(ONE, 1)))
     calls = [line for number in range(2, 8) for line in normal(number)]
     late = printed((*opening(Names(8)), cancelled(ONE, 1), *ending(Names(8))))
-    found = audit(plain(("", line) for line in (*begin, *calls, *late)))
+    found = audit(logged((*begin, *calls, *late)))
     assert {"UNDECIDABLE"} == {verdicts["A1"].status for verdicts in found.calls.values()}
     assert 1 == found.calls[ONE.call]["B1"].figures["cancelled"]
 
@@ -386,5 +379,5 @@ def test_response_behind_another_print_on_the_line_says_nothing_of_the_first() -
         *first[done_at + 1 :],
         *printed(ending(TWO)),
     )
-    statuses = audit(plain(("", line) for line in lines)).statuses()
+    statuses = audit(logged(lines)).statuses()
     assert Status.FAIL not in {each["F1"] for each in statuses.values()}

@@ -9,7 +9,7 @@ from aava_cli.audit.verdicts import Status
 from tests.audit.auditor import audit, pipeline
 from tests.audit.cases import BOUNDARIES, CASES, Case
 from tests.audit.logs import Names
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 
 def verdict_of(case: Case) -> Status:
@@ -17,7 +17,7 @@ def verdict_of(case: Case) -> Status:
     scenarios = {Names(1).call[:6]: case.scenario} if case.scenario else {}
     if "P" not in case.channels:
         scenarios = {Names(1).session: case.scenario} if case.scenario else {}
-    found = audit(plain(("", line) for line in case.printed()), scenarios=scenarios)
+    found = audit(logged(case.printed()), scenarios=scenarios)
     (verdicts,) = found.calls.values()
     return verdicts[case.check].status
 

@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aava_cli.audit.apply import load_profile, shipped_profiles
-from aava_cli.audit.blocks import cut_blocks
 from aava_cli.audit.choosing import Choice
 from aava_cli.audit.collectors import Collector
 from aava_cli.audit.plan import plan_audit
-from tests.audit.cases import CASES
+from tests.audit.auditor import MONITOR, PIPELINE, cut_blocks
+from tests.audit.cases import FAILING
 from tests.audit.gate_cases import normal
 from tests.audit.logs import Names
 from tests.audit.monitor_cases import answers, engine, heard
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Aava
 
-FAILING = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
-BAD = plain(("", line) for line in FAILING.printed())
-GOOD = plain(("", line) for line in normal())
-PIPELINE, MONITOR = "prosaasil-2025-12-14", "aava"
+BAD, GOOD = logged(FAILING.printed()), logged(normal())
 # What other programs than the monitored print as well.
 COMMON = {
     "cache": "INFO:root:Cache backend: Redis connected to redis:6379",
@@ -76,14 +73,13 @@ def test_pack_of_most_lines_is_taken_where_several_have_calls() -> None:
     other = (engine("StasisStart event received", "17.1") + "\n").encode()
     assert (PIPELINE, PIPELINE) == (chosen(other, GOOD)[0], chosen(other + GOOD)[0])
     assert PIPELINE == chosen(other, IDLE, BAD)[0] == chosen(other + IDLE + BAD)[0]
-    next_call = plain(("", line) for line in normal(2))
-    assert Names(1).call in chosen(other, GOOD, next_call)[1]
+    assert Names(1).call in chosen(other, GOOD, logged(normal(2)))[1]
 
 
 def test_choice_is_kept_once_it_has_many_lines() -> None:
     """Later lines of another pack are looked at no more, however many they are."""
     lines = "".join(f"{heard('hello', f'17.{number}')}\n" for number in range(500)).encode()
-    calls = [plain(("", line) for line in normal(number)) for number in range(40)]
+    calls = [logged(normal(number)) for number in range(40)]
     assert MONITOR == chosen(lines, *calls)[0]
     assert PIPELINE == chosen(lines[: len(lines) // 2], *calls)[0]
 

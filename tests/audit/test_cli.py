@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +12,14 @@ import pytest
 from aava_cli.audit.apply import load_profile, shipped_profiles
 from aava_cli.audit.profile import parse_profile
 from aava_cli.errors import ConfigError, UsageError
+from tests.audit.auditor import MONITOR, PACK, PIPELINE
 from tests.audit.cases import (
     BOOK,
     BYPASS,
-    CASES,
     CHECK,
     DROP_ECHO,
     EXCEPTION,
+    FAILING,
     FALLBACK,
     FOUND,
     GOODBYE,
@@ -42,29 +42,18 @@ from tests.audit.logs import (
     window,
 )
 from tests.audit.monitor_cases import GATEWAY, answers
-from tests.audit.wrapping import compose, plain
+from tests.audit.wrapping import compose, logged
 
 if TYPE_CHECKING:
-    from tests.conftest import Aava
+    from pathlib import Path
 
-FAILING = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
+    from tests.conftest import Aava
 
 
 def written(path: Path, *calls: tuple[bytes, ...]) -> str:
     """Write a log of *calls*, and return its path as a word."""
     path.write_bytes(compose(("web-1", line) for call in calls for line in call))
     return str(path)
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """Return where the log is."""
-    return tmp_path / "calls.log"
-
-
-def case_named(why: str) -> Case:
-    """Return the case that is there because of *why*."""
-    return next(case for case in CASES if case.why == why)
 
 
 def test_nothing_failed_is_0(log: Path, aava: Aava) -> None:
@@ -107,7 +96,7 @@ def test_lines_around_are_merged_where_they_overlap(log: Path, aava: Aava) -> No
     [
         (b"", 10, "is empty"),
         (bytes(5000), 2, "binary"),
-        (gzip.compress(plain(("", line) for line in normal()) * 9)[:-20], 2, "ends too early"),
+        (gzip.compress(logged(normal()) * 9)[:-20], 2, "ends too early"),
         (b"INFO: started\nINFO: stopped\n", 10, "no calls found in 2 lines"),
     ],
     ids=["empty", "binary", "truncated", "no calls"],
@@ -123,7 +112,7 @@ def test_bad_input_has_its_message_and_code(
 
 def test_truncated_log_is_judged_as_far_as_it_goes(log: Path, aava: Aava) -> None:
     """The report is there beside the error."""
-    packed = gzip.compress(plain(("", line) for line in FAILING.printed()) * 2, mtime=0)
+    packed = gzip.compress(logged(FAILING.printed()) * 2, mtime=0)
     log.write_bytes(packed[:-8])
     done = aava("audit", str(log), "--json")
     assert 2 == done.exit_code
@@ -141,7 +130,7 @@ def test_wrong_marker_pack_is_told(log: Path, aava: Aava) -> None:
 def test_nothing_decided_is_9(log: Path, aava: Aava) -> None:
     """A run in which everything is open does not look green."""
     names = Names(1)
-    log.write_bytes(plain(("", line) for line in printed(opening(names)[:1])))
+    log.write_bytes(logged(printed(opening(names)[:1])))
     done = aava("audit", str(log))
     assert 9 == done.exit_code
     assert "nothing could be decided" in done.stderr
@@ -229,6 +218,14 @@ def test_gate_takes_a_fallback_for_an_appointment(log: Path, aava: Aava) -> None
     assert 0 == aava("audit", written(log, normal(1), fallback, edge(3)), "--gate").exit_code
 
 
+def test_ghost_session_is_no_call_of_the_gate(log: Path, aava: Aava) -> None:
+    """Nothing was ever sent in it, and the report says so."""
+    sent, none = b"tx=1400, is_ghost=False", b"tx=0, is_ghost=True"
+    ghost = tuple(line.replace(sent, none) for line in normal(1))
+    done = aava("audit", written(log, ghost, appointment(2), edge(3)), "--gate")
+    assert (9, True) == (done.exit_code, "a ghost session: nothing was sent" in done.stdout)
+
+
 def test_gate_counts_a_call_once(log: Path, aava: Aava) -> None:
     """A call that shows two scenarios does not stand for both."""
     names = Names(1)
@@ -269,23 +266,6 @@ def test_callers_are_kept_out(log: Path, aava: Aava, tmp_path: Path) -> None:
         assert not re.search("[\u0590-\u05ff]|0541234567|972541234567", shown)
         assert "[BOOK_APPT] Request from AI: ***" in shown
     assert "0541234567" in aava("audit", word, "--json", "--no-redact").stdout
-
-
-@pytest.mark.parametrize("option", ["--junit", "--markdown", "--svg"])
-def test_document_that_cannot_be_written_is_refused(
-    log: Path, aava: Aava, tmp_path: Path, option: str
-) -> None:
-    """Before anything is read: that is no failed check."""
-    word = written(log, FAILING.printed())
-    for path in (tmp_path / "gone" / "out", tmp_path, tmp_path / ("x" * 300)):
-        done = aava("audit", word, option, str(path))
-        assert (2, True) == (done.exit_code, f"cannot write `{path}`" in done.stderr)
-
-
-def test_document_that_is_not_written_is_told(log: Path, aava: Aava, tmp_path: Path) -> None:
-    """A name so long that nothing can be written beside it."""
-    done = aava("audit", written(log, normal()), "--junit", str(tmp_path / ("x" * 250)))
-    assert (2, True) == (done.exit_code, "File name too long" in done.stderr)
 
 
 def test_junit_has_a_suite_for_each_call(log: Path, aava: Aava) -> None:
@@ -360,9 +340,8 @@ def test_monitor_reports_the_run(log: Path, aava: Aava) -> None:
 def test_own_marker_pack_is_read(log: Path, aava: Aava, tmp_path: Path) -> None:
     """A file of one's own, with a limit of one's own."""
     word = written(log, FAILING.printed())
-    shipped = Path(__file__).parents[2] / "aava_cli/audit/profiles/prosaasil-2025-12-14.toml"
     own = tmp_path / "own.toml"
-    own.write_text(shipped.read_text().replace("fps_least = 47", "fps_least = 30"))
+    own.write_text(PACK.read_text().replace("fps_least = 47", "fps_least = 30"))
     assert 0 == aava("audit", word, "--profile", str(own)).exit_code
 
 
@@ -425,9 +404,8 @@ def test_own_marker_pack_is_read(log: Path, aava: Aava, tmp_path: Path) -> None:
 )
 def test_broken_marker_pack_is_refused(tmp_path: Path, change: tuple[str, str], words: str) -> None:
     """With what is wrong in it."""
-    shipped = Path(__file__).parents[2] / "aava_cli/audit/profiles/prosaasil-2025-12-14.toml"
     own = tmp_path / "own.toml"
-    text = shipped.read_text()
+    text = PACK.read_text()
     assert change[0] in text
     own.write_text(text.replace(*change))
     with pytest.raises(ConfigError, match=words) as caught:
@@ -454,7 +432,7 @@ def test_marker_pack_lacks_what_its_check_needs(limits: str, markers: str) -> No
 
 def test_marker_packs_come_with_the_program() -> None:
     """Both of them, under their names."""
-    assert ("aava", "prosaasil-2025-12-14") == shipped_profiles()
+    assert (MONITOR, PIPELINE) == shipped_profiles()
     with pytest.raises(UsageError, match="nearest"):
         load_profile("aavaa")
 

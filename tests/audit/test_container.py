@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.audit.gate_cases import normal
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 from tests.docker_base import SHELL, base_image
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def container(engine: Engine, tmp_path: Path) -> Iterator[str]:
     del engine
     name = f"aava-audit-{uuid.uuid4().hex[:8]}"
     log = tmp_path / "calls.log"
-    log.write_bytes(plain(("", line) for line in normal()))
+    log.write_bytes(logged(normal()))
     with log.open("rb") as lines:
         options = ("--interactive", "--network=none", f"--name={name}")
         words = ("docker", "run", *options, base_image(), SHELL, "cat")

@@ -16,29 +16,16 @@ from aava_cli.audit.report.documents import Documents
 from aava_cli.audit.report.markdown import error_as_markdown
 from aava_cli.audit.report.showing import Showing
 from aava_cli.errors import AavaError
-from tests.audit.cases import CASES
+from tests.audit.cases import FAILING
 from tests.audit.gate_cases import appointment, edge, normal
 from tests.audit.logs import Lines, Names, ending, only, opening, printed, turn, window
 from tests.audit.monitor_cases import answers
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Aava
-
-FAILING = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """Return where the log is."""
-    return tmp_path / "calls.log"
-
-
-def logged(*calls: tuple[bytes, ...]) -> bytes:
-    """Return a log of *calls*."""
-    return plain(("", line) for call in calls for line in call)
 
 
 def failures(junit: str) -> tuple[int, int, dict[str, ET.Element]]:

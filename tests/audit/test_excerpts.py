@@ -6,15 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.blocks import BLOCK_BYTES
-from tests.audit.cases import CASES
-from tests.audit.wrapping import plain
+from tests.audit.cases import FAILING
+from tests.audit.wrapping import logged
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Aava
 
-FAILING = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
 _AROUND = 40
 
 
@@ -25,7 +24,7 @@ def test_lines_behind_are_all_there_where_a_block_ends(tmp_path: Path, aava: Aav
         calls.append(FAILING.printed(len(calls) + 1))
         size += sum(len(line) + 1 for line in calls[-1])
     path = tmp_path / "calls.log"
-    path.write_bytes(plain(("", line) for call in calls for line in call))
+    path.write_bytes(logged(*calls))
     lines = path.read_text(encoding="utf-8").splitlines()
     # All of them shall be told with what is around.
     assert len(calls) < 100
@@ -47,7 +46,7 @@ def test_lines_around_are_bounded_whatever_fails(tmp_path: Path, aava: Aava) -> 
     """The first ones are told; as a document all of them would take more than the audit may."""
     path, long = tmp_path / "calls.log", b"x" * 250
     calls = [(*FAILING.printed(number), *[long] * 400) for number in range(90)]
-    path.write_bytes(plain(("", line) for call in calls for line in call))
+    path.write_bytes(logged(*calls))
     answer = json.loads(aava("audit", str(path), "--json", "--context", "200").stdout)
     told = [
         sum(len(line) for context in check["contexts"] for line in context["lines"])

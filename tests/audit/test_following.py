@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aava_cli.audit.following import follow_file
 from tests.audit.gate_cases import normal
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def test_log_that_was_cut_and_has_grown_past_its_old_end_is_read_anew(tmp_path: 
 def test_following_ends_where_nobody_reads_on(tmp_path: Path) -> None:
     """As with `| head`: what is printed to no one is no reason to stay."""
     path = tmp_path / "calls.log"
-    path.write_bytes(plain(("", line) for line in normal()))
+    path.write_bytes(logged(normal()))
     process = subprocess.Popen(
         [sys.executable, "-m", "aava_cli", "audit", str(path), "--follow", "--events"],
         stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aava_cli.audit.verdicts import Status
 from tests.audit.auditor import audit
 from tests.audit.cases import CASES, Case
-from tests.audit.wrapping import COLLECTORS, PROCESSES, plain
+from tests.audit.wrapping import COLLECTORS, PROCESSES, logged, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,7 @@ def _merged(
 
 def alone(case: Case, number: int) -> dict[str, Status]:
     """Return every verdict on the case's call in a log of its own."""
-    (found,) = audit(plain(("", line) for line in case.printed(number))).statuses().values()
+    (found,) = audit(logged(case.printed(number))).statuses().values()
     return found
 
 
@@ -75,7 +75,7 @@ def test_calls_at_once_are_open_rather_than_wrong(data: st.DataObject, cases: li
     found = audit(plain(data.draw(_merged(logs)))).statuses()
     for index, case in enumerate(cases, start=1):
         expected = alone(case, index)
-        name = next(iter(audit(plain(("", line) for line in case.printed(index))).calls))
+        name = next(iter(audit(logged(case.printed(index))).calls))
         for check, status in found.get(name, {}).items():
             if status in _SURE and expected[check] in _SURE:
                 assert expected[check] == status, (check, str(case))
@@ -94,7 +94,7 @@ def test_collector_changes_no_verdict(collector: str) -> None:
 @given(case=st.sampled_from(CASES), chunk_bytes=st.integers(min_value=1, max_value=5000))
 def test_chunks_change_no_verdict(case: Case, chunk_bytes: int) -> None:
     """However the bytes arrive."""
-    log = plain(("", line) for line in case.printed())
+    log = logged(case.printed())
     whole, chunked = audit(log), audit(log, chunk_bytes=chunk_bytes)
     assert whole.statuses() == chunked.statuses()
 

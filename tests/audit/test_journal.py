@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.audit.cases import CASES
+from tests.audit.cases import FAILING
 from tests.audit.logs import Names
 from tests.audit.wrapping import journal_json
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Aava
-
-FAILING = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aava_cli.audit.auditing import Auditor
-from aava_cli.audit.blocks import Block, cut_blocks
+from aava_cli.audit.blocks import Block
 from aava_cli.audit.collectors import Collector
 from aava_cli.audit.journal import Export, JournalJson
 from aava_cli.audit.unwrapping import FourLines, JsonFile
-from tests.audit.auditor import pipeline
+from tests.audit.auditor import cut_blocks, pipeline
 from tests.audit.logs import Names, opening, printed
 from tests.audit.wrapping import compose
 

@@ -13,7 +13,7 @@ from aava_cli.audit.collectors import Collector
 from tests.audit.auditor import audit, pipeline
 from tests.audit.cases import CASES, Case
 from tests.audit.logs import Line, Lines, Names, confirmed, created, done, ending, opening, printed
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 if TYPE_CHECKING:
     from aava_cli.audit.calls import Call
@@ -37,7 +37,7 @@ def followed(check: str, *parts: Lines) -> list[str]:
     auditor = Auditor(pipeline(), 0, {}, take, take, clock=lambda: now[0])
     collector, cutter = Collector(), LineCutter()
     for part in parts:
-        log = plain(("", line) for line in printed(part))
+        log = logged(printed(part))
         for block in (*cutter.feed(log), *cutter.flush(everything=False)):
             auditor.feed("log", "log", collector, collector.unwrap(block))
         for _ in range(1000):
@@ -49,7 +49,7 @@ def followed(check: str, *parts: Lines) -> list[str]:
 
 def at_once(check: str, *parts: Lines) -> str:
     """Return as what *check* comes out, with all of the log at once."""
-    found = audit(plain(("", line) for part in parts for line in printed(part)))
+    found = audit(logged(*map(printed, parts)))
     return str(found.calls[ONE.call][check].status)
 
 
@@ -119,4 +119,4 @@ def test_pauses_change_no_verdict(cases: list[Case], pauses: set[int], *, overla
     for block in cutter.flush():
         auditor.feed("log", "log", collector, collector.unwrap(block))
     auditor.finish()
-    assert [*audit(plain(("", line) for line in lines)).statuses().values()] == judged
+    assert [*audit(logged(lines)).statuses().values()] == judged

@@ -7,7 +7,7 @@ import pytest
 from tests.audit.auditor import audit
 from tests.audit.gate_cases import normal
 from tests.audit.logs import Line, Names, ending, opening, printed
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 ONE = Names(1)
 
@@ -36,7 +36,7 @@ def test_quoted_marker_fails_nothing(line: str, prefix: str) -> None:
 def test_marker_that_somebody_says_is_in_doubt() -> None:
     """Two lines that were printed at once look alike: it is told, and fails no call."""
     said: Line = ("P", "👤 [REALTIME] User said: [F2 VIOLATION] lol")
-    found = audit(plain(("", x) for x in printed((*opening(ONE), said, *ending(ONE)))))
+    found = audit(logged(printed((*opening(ONE), said, *ending(ONE)))))
     assert "UNDECIDABLE" == found.calls[ONE.call]["F2"].status
     assert {"f2_violation": 1} == found.alarms
 
@@ -45,5 +45,5 @@ def test_quoted_marker_passes_nothing() -> None:
     """Three good seconds in a guide are none of this call."""
     good: Line = ("P", "# PASS [TX_METRICS] fps=50.0, max_gap_ms=22.0, frames=50, q=0/1000")
     lines = (*opening(ONE), *(good,) * 5, *ending(ONE))
-    found = audit(plain(("", line) for line in printed(lines)))
+    found = audit(logged(printed(lines)))
     assert "UNDECIDABLE" == found.calls[ONE.call]["A1"].status

@@ -26,10 +26,10 @@ from aava_cli.audit.problems import Damaged, Unreadable
 from aava_cli.audit.sources import advice_on, read_source
 from aava_cli.audit.verdicts import Status
 from aava_cli.errors import UsageError
-from tests.audit.cases import CASES
+from tests.audit.cases import FAILING
 from tests.audit.gate_cases import normal
 from tests.audit.logs import Names, opening, printed
-from tests.audit.wrapping import json_file, plain
+from tests.audit.wrapping import json_file, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aava_cli.audit.report.results import Audited
     from tests.conftest import Aava
 
-LOG = plain(("", line) for line in normal())
+LOG = logged(normal())
 
 
 def read(path: Path) -> bytes:
@@ -413,8 +413,7 @@ def test_place_in_the_next_file_is_counted_from_its_beginning(
     """What the file before it left unfinished is no part of its first line."""
     path = tmp_path / "calls.log"
     path.write_bytes(LOG + b"no end")
-    failing = next(case for case in CASES if (case.check, case.status) == ("A1", "FAIL"))
-    next_log = plain(("", line) for line in failing.printed(2))
+    next_log = logged(FAILING.printed(2))
     assert len(next_log) < len(LOG)
 
     def change() -> None:
@@ -499,7 +498,7 @@ def test_followed_log_is_judged_when_it_is_enough(tmp_path: Path, number: int) -
     try:
         told = [json.loads(process.stdout.readline())]
         path.rename(tmp_path / "calls.log.1")
-        path.write_bytes(plain(("", line) for line in normal(2)))
+        path.write_bytes(logged(normal(2)))
         told.append(json.loads(process.stdout.readline()))
         process.send_signal(number)
         rest = [json.loads(line) for line in process.stdout]

@@ -22,7 +22,7 @@ from tests.audit.logs import (
     turn,
     window,
 )
-from tests.audit.wrapping import plain
+from tests.audit.wrapping import logged
 
 ONE, TWO = Names(1), Names(2)
 STUCK: Line = ("L", "⚠️ [F2 VIOLATION] thread 1 alive")
@@ -34,7 +34,7 @@ _LAST = [case for case in CASES if b"WS_DONE" in case.printed()[-1]]
 
 def statuses(*lines: bytes) -> list[dict[str, Status]]:
     """Return the verdicts on the calls of one process, in their order."""
-    return list(audit(plain(("", line) for line in lines)).statuses().values())
+    return list(audit(logged(lines)).statuses().values())
 
 
 def long(case: Case, number: int) -> Lines:
@@ -130,7 +130,7 @@ def test_failure_behind_a_call_that_was_cut_off_is_the_next_ones(kept: int) -> N
     """Its daemon crashed anywhere in its teardown; the next call has a thread that did not end."""
     first = normal(1)[: kept - len(ending(ONE))]
     second = (*normal(2)[:-1], *printed((STUCK,)), normal(2)[-1])
-    found = audit(plain(("", line) for line in (*first, *second)))
+    found = audit(logged((*first, *second)))
     assert "FAIL" == found.calls[TWO.call]["F2"].status
     assert "FAIL" != found.calls[ONE.call]["F2"].status
     assert {} == found.alarms
@@ -141,7 +141,7 @@ def test_teardown_that_outlasts_the_next_call_leaves_both_open() -> None:
     first, second = normal(1), normal(2)
     tail = len(ending(ONE)) - 1
     lines = (*first[:-tail], *second, *printed((STUCK, LOST)), *first[-tail:])
-    found = audit(plain(("", line) for line in lines))
+    found = audit(logged(lines))
     for check in ("F2", "A1"):
         assert ["UNDECIDABLE"] * 2 == [each[check].status for each in found.calls.values()]
     assert {"F2": 1} == found.alarms
@@ -161,7 +161,7 @@ def test_call_whose_beginning_is_lost_is_not_the_earlier_ones(lost: int, late: L
     """A response that begins behind the last line of a call is another's."""
     second = printed(turn(TWO, 1, (window(), window(20)))) + printed(ending(TWO))
     lines = (*normal(1), *printed(late), *printed(opening(TWO)[-1:] * (lost == 1)), *second)
-    found = audit(plain(("", line) for line in lines))
+    found = audit(logged(lines))
     assert [ONE.call, TWO.call] == list(found.calls)
     assert ["PASS", "FAIL"] == [each["A1"].status for each in found.calls.values()]
 
@@ -177,7 +177,7 @@ def test_line_in_front_of_a_call_whose_beginning_is_lost_is_either_calls() -> No
 def test_call_that_is_heard_of_at_its_end_alone_may_have_had_every_line() -> None:
     """The log begins in it, while another goes on: whose each line was, nobody knows."""
     slow = normal(2)[: -len(ending(TWO))]
-    found = audit(plain(("", line) for line in (*slow, *printed(ending(ONE)), *normal(2)[-10:])))
+    found = audit(logged((*slow, *printed(ending(ONE)), *normal(2)[-10:])))
     assert {ONE.call, TWO.call} == set(found.calls)
     for verdicts in found.calls.values():
         assert {"UNDECIDABLE", "MANUAL"} == {each.status for each in verdicts.values()}
@@ -187,6 +187,6 @@ def test_call_that_says_the_same_again_and_again_has_hardly_begun() -> None:
     """How long it goes on is told by kinds of lines, also by those that no check watches."""
     heard: Lines = (("P", "👤 [REALTIME] User said: שלום"), ("P", "🤖 [REALTIME] AI said: שלום"))
     lines = (*opening(TWO), *heard * 4, *ending(TWO)[:1], STUCK, *ending(TWO)[1:])
-    found = audit(plain(("", line) for line in (*normal(1)[:-1], *printed(lines))))
+    found = audit(logged((*normal(1)[:-1], *printed(lines))))
     assert ["UNDECIDABLE"] * 2 == [each["F2"].status for each in found.calls.values()]
     assert {"f2_violation": 1} == found.alarms

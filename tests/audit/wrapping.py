@@ -19,6 +19,11 @@ def plain(lines: Iterable[tuple[str, bytes]]) -> bytes:
     return b"".join(line + b"\n" for _, line in lines)
 
 
+def logged(*calls: Iterable[bytes]) -> bytes:
+    """Return a log of *calls*, one after the other, of one process."""
+    return plain(("", line) for call in calls for line in call)
+
+
 def compose(lines: Iterable[tuple[str, bytes]]) -> bytes:
     """Return what `docker compose logs` prints."""
     return b"".join(b"%b  | %b\n" % (process.encode(), line) for process, line in lines)
