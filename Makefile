@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
+# Tests wait for processes and engines more than they compute: twice two processors keep busy.
+WORKERS ?= 4
 
 .PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-fit bench-serve fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-preflight bench-audit clean
 
@@ -33,7 +35,8 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest
+	@# Files keep their order, in which the longest are not the last to be begun.
+	$(BIN)/coverage run -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 
