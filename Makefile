@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
-# Tests wait for processes and engines more than they compute: twice two processors keep busy.
-WORKERS ?= 4
+# Most tests wait for processes and engines: three of them keep two processors busy, and more of
+# them would not leave a daemon the seconds in which it has to answer.
+WORKERS ?= 3
 
 .PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-fit bench-serve fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-preflight bench-audit clean
 
