@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ENGINES := whisper-cpp,piper,llama
+# Most tests wait for processes and engines: three of them keep two processors busy, and more of
+# them would not leave a daemon the seconds in which it has to answer.
+WORKERS ?= 3
 
 .PHONY: help demo test lint check-readme dev bench-startup bench-download bench-unpack bench-switch bench-fit bench-serve fault-matrix no-locks crash-sweep rebuild-sweep bench-rebuild bench-preflight bench-audit clean
 
@@ -33,7 +36,8 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest
+	@# Files keep their order, in which the longest are not the last to be begun.
+	$(BIN)/coverage run -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 

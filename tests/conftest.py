@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,11 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aava_cli.app import main
+from tests.daemon_fixture import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import TypeAlias
+
+__all__ = ("Ran", "free_port")
 
 pytest_plugins = ("tests.docker_fixture",)
 
@@ -34,13 +36,6 @@ class Ran:
 
 if TYPE_CHECKING:
     Aava: TypeAlias = Callable[..., Ran]
-
-
-def free_port() -> int:
-    """Return a loopback port on which nothing listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.daemon_fixture import UNMEASURED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -55,8 +57,14 @@ class Command:
 
     def run(self, *before: str) -> subprocess.CompletedProcess[str]:
         """Run it, with the words *before* it."""
-        # A trace can be repeated only where nothing depends on chance or on caches.
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        # A trace can be repeated only where nothing depends on chance or on caches; and what is
+        # written to measure the command is no call of the command's.
+        environment = {
+            **os.environ,
+            **UNMEASURED,
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         return subprocess.run(
             [*before, sys.executable, "-m", "aava_cli", *self.words],
             check=False,

@@ -13,11 +13,13 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
 from packaging.requirements import Requirement
 
 if TYPE_CHECKING:
@@ -43,17 +45,26 @@ _IMPORT_S = 300
 
 
 def base_image() -> str:
-    """Return the tag of the image, which is made if this content was not imported before."""
+    """Return the tag of the image, which is made if this content was not imported before.
+
+    Of tests that run at once, one makes it: made twice, it would be another for the engine, which
+    then builds anew what it had already.
+    """
     tag = f"aava-test-base:{_content()}"
-    if not _is_here(tag):
-        with subprocess.Popen(["docker", "import", "-", tag], stdin=subprocess.PIPE) as importing:
-            assert importing.stdin is not None
-            with tarfile.open(fileobj=importing.stdin, mode="w|") as archive:
-                programs = [*_add_system(archive), *_add_packages(archive)]
-                _add_libraries(archive, programs)
-            importing.stdin.close()
-            assert 0 == importing.wait(_IMPORT_S)
+    with FileLock(Path(tempfile.gettempdir()) / f"{tag.replace(':', '-')}.lock"):
+        if not _is_here(tag):
+            _import(tag)
     return tag
+
+
+def _import(tag: str) -> None:
+    with subprocess.Popen(["docker", "import", "-", tag], stdin=subprocess.PIPE) as importing:
+        assert importing.stdin is not None
+        with tarfile.open(fileobj=importing.stdin, mode="w|") as archive:
+            programs = [*_add_system(archive), *_add_packages(archive)]
+            _add_libraries(archive, programs)
+        importing.stdin.close()
+        assert 0 == importing.wait(_IMPORT_S)
 
 
 def _is_here(tag: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,9 @@ class Module:
         parent = self.path.parent.name
         return self.path.name in PURE_FILES or parent in ("checks", "backends", "memory")
 
-    def nodes(self) -> Iterator[ast.AST]:
-        """Yield every node of the syntax tree."""
-        return ast.walk(ast.parse(self.source))
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Return every node of the syntax tree."""
+        return _nodes(self.source)
 
     def imports(self) -> Iterator[tuple[int, str]]:
         """Yield line and full name of everything that is imported, wherever it stands."""
@@ -89,6 +90,12 @@ class Module:
         for node in self.nodes():
             if isinstance(node, ast.Attribute):
                 yield node.lineno, ast.unparse(node)
+
+
+@cache
+def _nodes(source: str) -> tuple[ast.AST, ...]:
+    # Every rule asks for them, most of them twice.
+    return tuple(ast.walk(ast.parse(source)))
 
 
 def _statements(node: ast.AST) -> Iterator[ast.stmt]:

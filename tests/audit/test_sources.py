@@ -34,6 +34,7 @@ from tests.audit.wrapping import json_file, logged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import FrameType
 
     from aava_cli.audit.report.results import Audited
     from tests.conftest import Aava
@@ -387,10 +388,24 @@ def followed() -> Iterator[Callable[..., Audited]]:
     """Return what follows a log, changes it while it waits, and then has enough."""
     before = signal.getsignal(signal.SIGALRM)
 
+    def waits(path: Path, frame: FrameType | None) -> bool:
+        if frame is None or frame.f_code is not follow_file.__code__:
+            return False
+        file = frame.f_locals.get("file")
+        if file is None:
+            return not path.exists()
+        there = path.stat()
+        is_open = os.path.samestat(os.fstat(file.fileno()), there)
+        return is_open and bool(file.tell() == there.st_size)
+
     def follow(path: Path, *changes: Callable[[], object]) -> Audited:
         left = [*changes]
 
-        def go_on(_number: int, _frame: object) -> None:
+        def go_on(_number: int, frame: FrameType | None) -> None:
+            # On a busy host what was there may not have been read yet.
+            if not waits(path, frame):
+                signal.setitimer(signal.ITIMER_REAL, POLL_S / 10)
+                return
             if not left:
                 signal.raise_signal(signal.SIGINT)
                 return

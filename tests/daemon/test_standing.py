@@ -20,7 +20,7 @@ from aava_cli.errors import DaemonUnreachable
 from aava_cli.session import Session
 from tests.daemon.conftest import FakeDaemon, listening, raw_server, status_of
 from tests.daemon.test_cli import rows_of, write_docker
-from tests.daemon_fixture import start_daemon, write_env
+from tests.daemon_fixture import UNMEASURED, start_daemon, write_env
 from tests.smoke.model_server import HEALTH, ModelServer
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_daemon_says_how_it_is(
 def test_native_daemon_starts_and_works(aava: Aava, project: Path, port: int) -> None:
     """Until what `.env` selects was loaded, or failed to, it is starting."""
     write_env(project, {"LOCAL_WS_PORT": str(port), "LOCAL_LLM_MODEL_PATH": "/app/models/x.gguf"})
-    native = start_daemon(project, project / "models")
+    native = start_daemon(project, project / "models", environ=UNMEASURED)
     try:
         native.wait_until(lambda status: status["state"] == "degraded")
         assert (0, "aava serve", "degraded") == standing_of(aava)
@@ -93,7 +93,7 @@ def test_native_daemon_starts_and_works(aava: Aava, project: Path, port: int) ->
 def test_stopped_daemon_hangs(session: Session, project: Path, port: int) -> None:
     """Its port accepts, and nothing answers."""
     write_env(project, {"LOCAL_WS_PORT": str(port)})
-    native = start_daemon(project, project / "models")
+    native = start_daemon(project, project / "models", environ=UNMEASURED)
     os.kill(native.pid, signal.SIGSTOP)
     try:
         found = find_standing(session, timeout_s=0.3)

@@ -238,7 +238,7 @@ def test_size_of_an_archive_is_not_that_of_its_files() -> None:
 
 
 PATHS = st.from_regex(r"[a-z]{1,4}/[a-zA-Z é]{1,6}", fullmatch=True).map(PurePosixPath)
-DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 FILES = st.builds(
     ReceiptFile,
     PATHS,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import free_port
+from tests.daemon_fixture import UNMEASURED
 from tests.download.conftest import known, sha256, unknown
 from tests.download.server import tarball, wheel
 from tests.tiny_folders import write_onnx
@@ -755,7 +756,9 @@ def test_name_that_no_hub_has(server: Server, project: Path, catalog: CatalogFil
 
 def test_dead_hub_is_asked_once(server: Server, project: Path, catalog: CatalogFile) -> None:
     """A hub that is down costs one attempt, however many files it has."""
-    environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    down = f"http://127.0.0.1:{free_port()}"
+    # Measuring would take a good part of the half second that the hub is given.
+    environment = {**os.environ, **UNMEASURED, "HF_ENDPOINT": down}
     for name in ("a", "b"):
         body = BODY + name.encode()
         url = server.serve(f"/{name}", body)
@@ -770,7 +773,7 @@ def test_hub_whose_name_leads_nowhere(server: Server, project: Path, catalog: Ca
     """The next source is asked at once; behind a proxy it is the proxy that knows names."""
     url = server.serve("/a", BODY)
     catalog.add("mine", "kroko", "kroko/a.onnx", known(BODY, "hf:org/repo/a.onnx", url))
-    environment = {**os.environ, "HF_ENDPOINT": "https://hub.invalid"}
+    environment = {**os.environ, **UNMEASURED, "HF_ENDPOINT": "https://hub.invalid"}
     with run_apart(project, "pull", "mine", env=environment) as pulling:
         _, stderr = pulling.communicate()
     assert (0, True) == (pulling.returncode, "the hub cannot be reached" in stderr)

@@ -13,7 +13,7 @@ from aava_cli.measuring.observed import Observations
 from aava_cli.measuring.running import note_loaded, running_models
 from aava_cli.memory.host import GpuMemory
 from aava_cli.settings import Settings
-from tests.daemon_fixture import RunningDaemon, start_daemon
+from tests.daemon_fixture import UNMEASURED, RunningDaemon, start_daemon
 from tests.tiny_models import write_gguf, write_piper, write_whisper
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def daemon(project: Path) -> Iterator[RunningDaemon]:
             "LOCAL_LLM_MODEL_PATH=/app/models/llm/first.gguf\n"
             "LOCAL_LLM_CONTEXT=512\n"
         )
-    running = start_daemon(project, models)
+    running = start_daemon(project, models, environ=UNMEASURED)
     running.wait_until_loaded()
     yield running
     running.stop()
@@ -89,7 +89,7 @@ def test_what_runs_is_free_for_the_next(project: Path, daemon: RunningDaemon, aa
     daemon.stop()
     alone = json.loads(aava(*words).stdout)["result"]
     assert 0 == alone["reload"]["freed_bytes"]
-    start = start_daemon(project, project / "models")
+    start = start_daemon(project, project / "models", environ=UNMEASURED)
     start.wait_until_loaded()
     daemon.process = start.process
 

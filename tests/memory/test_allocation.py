@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from aava_cli.memory.cache import CACHE_TYPES, cache_bytes
 from aava_cli.memory.compute import scratch
 from aava_cli.memory.needs import Language
 from aava_cli.memory.terms import CacheTerms
+from tests.daemon_fixture import UNMEASURED
 from tests.memory.tiny_architectures import TINY, write_tiny
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def allocated(path: Path, terms: CacheTerms) -> Allocated:
         [sys.executable, str(LOADER), *map(str, words), whole],
         capture_output=True,
         text=True,
+        env={**os.environ, **UNMEASURED},
         timeout=300,
         check=False,
     )

@@ -16,7 +16,7 @@ from aava_cli.preflight.probing.models import find_drift, find_selected
 from aava_cli.preflight.projectfacts import Drift, Selected
 from aava_cli.session import Session
 from aava_cli.store import Receipt, ReceiptFile, write_receipt
-from tests.daemon_fixture import start_daemon
+from tests.daemon_fixture import UNMEASURED, start_daemon
 from tests.preflight.test_engine import write_program
 from tests.tiny_models import truncate_half, write_gguf, write_piper
 
@@ -125,7 +125,7 @@ def test_a_daemon_that_runs_another_model_is_a_drift(project: Path) -> None:
     env = project / ".env"
     before = env.read_text()
     env.write_text(f"{before}LOCAL_LLM_MODEL_PATH=/app/models/llm/first.gguf\n")
-    daemon = start_daemon(project, project / "models")
+    daemon = start_daemon(project, project / "models", environ=UNMEASURED)
     try:
         daemon.wait_until_loaded()
         assert find_drift(session_of(project)).answers

@@ -48,6 +48,7 @@ from aava_cli.preflight.probing.project import (
 from aava_cli.preflight.projectfacts import EnvFile, Folder, Label, Overlay
 from aava_cli.session import Session
 from aava_cli.settings import Settings
+from tests.daemon_fixture import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -565,12 +566,6 @@ def test_own_catalogs_are_parsed(settings: Settings, text: str, problem: str | N
     (found,) = read_catalogs(settings)
     assert (path, problem is None) == (found.path, found.problem is None)
     assert (found.problem or "").startswith(f"{path}{problem}" if problem else "")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
 
 
 def test_a_port_may_be_free(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from aava_cli.daemon.httpclient import HttpClient
 from aava_cli.errors import AccessDenied, DaemonUnreachable
 from aava_cli.smoke.http import HttpLine
 from aava_cli.smoke.report import DaemonSilent, Spread
-from tests.daemon_fixture import start_daemon, write_env
+from tests.daemon_fixture import UNMEASURED, start_daemon, write_env
 from tests.smoke.model_server import HEALTH, ModelServer, float_wav
 from tests.smoke.test_smoke import native_daemon, run
 
@@ -243,7 +243,7 @@ def test_the_native_daemon_passes_over_http(tmp_path: Path) -> None:
 def test_a_stranger_is_not_served(tmp_path: Path) -> None:
     """The token of `.env` is brought; without it, exit 12 says what to set."""
     write_env(tmp_path, {"LOCAL_WS_AUTH_TOKEN": "right"})
-    native = start_daemon(tmp_path, tmp_path / "models")
+    native = start_daemon(tmp_path, tmp_path / "models", environ=UNMEASURED)
     try:
         known = run(tmp_path, native.url, "--via", "http", "--roles", "llm")
         assert "error: llm: no model is loaded" in known.stderr

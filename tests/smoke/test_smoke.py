@@ -27,7 +27,7 @@ from aava_cli.smoke.cli import smoke
 from aava_cli.smoke.line import SPEECH_HZ
 from aava_cli.smoke.plan import SENTENCE, parse_roles, plan_smoke
 from aava_cli.smoke.websocket import final_transcript
-from tests.daemon_fixture import start_daemon, write_env
+from tests.daemon_fixture import UNMEASURED, start_daemon, write_env
 from tests.tiny_models import write_gguf, write_piper, write_whisper
 
 if TYPE_CHECKING:
@@ -438,7 +438,7 @@ def native_daemon(tmp_path: Path) -> Iterator[RunningDaemon]:
         "LOCAL_LLM_CONTEXT": "512",
     }
     write_env(tmp_path, selected)
-    native = start_daemon(tmp_path, models)
+    native = start_daemon(tmp_path, models, environ=UNMEASURED)
     try:
         native.wait_until_loaded()
         yield native

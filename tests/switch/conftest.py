@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.daemon_fixture import RunningDaemon, start_daemon
+from tests.daemon_fixture import UNMEASURED, RunningDaemon, start_daemon
 from tests.tiny_models import (
     truncate_half,
     write_gguf,
@@ -87,7 +87,7 @@ def served(project: Path, models: Path) -> Iterator[Project]:
         encoding="utf-8",
     )
     (project / "config" / "ai-agent.local.yaml").write_text(OVERLAY, encoding="utf-8")
-    daemon = start_daemon(project, models)
+    daemon = start_daemon(project, models, environ=UNMEASURED)
     daemon.wait_until_loaded()
     running = Project(project, models, daemon)
     yield running

@@ -8,7 +8,7 @@ import pytest
 
 from aava_cli import envfile, yamlfile
 from aava_cli.backends import BACKENDS, lookup, selected_in
-from tests.daemon_fixture import start_daemon
+from tests.daemon_fixture import UNMEASURED, start_daemon
 from tests.engine_models import SELECTED, answered, heard, hummed_hz, write_models
 from tests.switch.conftest import OVERLAY, Project
 
@@ -69,7 +69,7 @@ def served(project: Path, port: int, every_model: Path) -> Iterator[Project]:
     (project / ".env").write_text("".join(f"{key}={value}\n" for key, value in values.items()))
     (project / "config/ai-agent.local.yaml").write_text(OVERLAY, encoding="utf-8")
     (project / "config/catalog.local.toml").write_text(CATALOG, encoding="utf-8")
-    daemon = start_daemon(project, every_model)
+    daemon = start_daemon(project, every_model, environ=UNMEASURED)
     daemon.wait_until_loaded()
     yield Project(project, every_model, daemon)
     daemon.stop()

@@ -15,7 +15,7 @@ import pytest
 
 from aava_cli.files import exclusive_lock
 from tests.conftest import free_port
-from tests.daemon_fixture import DEADLINE_S, start_daemon
+from tests.daemon_fixture import DEADLINE_S, UNMEASURED, start_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -251,7 +251,7 @@ def test_a_daemon_killed_during_the_switch_leaves_recovery_due(aava: Aava, serve
     recovered = aava("recover", "--json")
     assert (0, before) == (recovered.exit_code, served.files)
     assert 1 == json.loads(recovered.stdout)["result"]["undone_steps"]
-    served.daemon = start_daemon(served.folder, served.models)
+    served.daemon = start_daemon(served.folder, served.models, environ=UNMEASURED)
     served.daemon.wait_until_loaded()
     assert ("ggml-hello.bin", "first.gguf", "low.onnx") == served.running()
 
