@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Undo has to load what was there before; it does not stop where the change was given little time.
 UNDO_TIMEOUT_S = 900.0
+# A container that was well has not answered once within its own patience, on a busy host.
+_SECOND_LOOK_S = 20.0
 
 Condition: TypeAlias = Literal["well", "unwell", "stopped", "absent"]
 """How a container was before the change; undo brings it there again, and no further."""
@@ -136,9 +138,12 @@ class RecreateService:
         )
 
     def verify(self) -> None:
-        """Raise `ContainerFailed` unless the new container is well at this moment."""
+        """Raise `ContainerFailed` unless the new container is still well."""
         wait_until_well(
-            self.project.name, self.service, other_than=self.container_id, timeout_s=0.0
+            self.project.name,
+            self.service,
+            other_than=self.container_id,
+            timeout_s=_SECOND_LOOK_S,
         )
 
     def undo(self, *, recovering: bool) -> None:

@@ -25,11 +25,12 @@ from aava_cli.errors import NotPossible, RecoveryDue, RolledBack
 from aava_cli.journal import Journal
 from aava_cli.steps import WriteFile
 from aava_cli.transaction import carry_out, recover
-from tests.docker_fixture import REPOSITORY
+from tests.docker_fixture import REPOSITORY, new_shell_project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aava_cli.docker.engine import Engine
     from aava_cli.journal import StepLoader
     from tests.docker_fixture import ComposeProject
 
@@ -225,6 +226,24 @@ def test_verify_refuses_the_old_container(running: ComposeProject) -> None:
     """Only a new one has read the files."""
     with pytest.raises(ContainerFailed):
         Change.to_mode(running, "other").recreate.verify()
+
+
+def test_verify_waits_for_a_container_that_is_slow_once(tmp_path: Path, engine: Engine) -> None:
+    """What has succeeded is not undone because the host was busy for a moment."""
+    del engine
+    project = new_shell_project(tmp_path / "compose", check="[ ! -e /app/data/busy ]")
+    busy = project.folder / "data" / "busy"
+    try:
+        project.build()
+        project.up()
+        step = Change.to_mode(project, "other").recreate
+        step.apply()
+        busy.write_bytes(b"")
+        again = subprocess.Popen(["sh", "-c", 'sleep 1; exec rm "$1"', "-", str(busy)])
+        step.verify()
+        assert (0, False) == (again.wait(timeout=TIMEOUT_S), busy.exists())
+    finally:
+        project.remove()
 
 
 def test_step_survives_the_journal(running: ComposeProject) -> None:
