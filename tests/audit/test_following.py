@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aava_cli.audit.following import follow_file
@@ -29,6 +30,26 @@ def followed(path: Path, *changes: Callable[[], object]) -> list[bytes]:
         else:
             break
     return got
+
+
+def test_follow_reads_through_rotation_and_truncation(tmp_path: Path) -> None:
+    """No line is lost between the old file and the new, and none of a shorter one."""
+    path = tmp_path / "calls.log"
+    path.write_bytes(b"one\n")
+
+    def add(line: bytes) -> None:
+        with path.open("ab") as file:
+            file.write(line)
+
+    def rotate() -> None:
+        path.rename(tmp_path / "calls.log.1")
+        path.write_bytes(b"three\n")
+
+    def truncate() -> None:
+        os.truncate(path, 0)
+
+    changes = (partial(add, b"two\n"), rotate, truncate, partial(add, b"4\n"))
+    assert [b"one\ntwo\n", b"three\n", b"4\n"] == followed(path, *changes)
 
 
 def test_old_log_is_read_while_nobody_writes_to_the_new_one(tmp_path: Path) -> None:

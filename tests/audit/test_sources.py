@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -316,37 +315,6 @@ def test_source_that_names_nothing_is_refused(words: list[str]) -> None:
     """Before anything is read."""
     with pytest.raises(UsageError):
         plan_sources(words)
-
-
-def test_follow_reads_through_rotation_and_truncation(tmp_path: Path) -> None:
-    """No line is lost between the old file and the new, and none of a shorter one."""
-    path = tmp_path / "calls.log"
-    path.write_bytes(b"one\n")
-
-    def add(line: bytes) -> None:
-        with path.open("ab") as file:
-            file.write(line)
-
-    def rotate() -> None:
-        path.rename(tmp_path / "calls.log.1")
-        path.write_bytes(b"three\n")
-
-    def truncate() -> None:
-        os.truncate(path, 0)
-
-    changes: list[Callable[[], None]]
-    changes = [partial(add, b"two\n"), rotate, truncate, partial(add, b"4\n")]
-    got = [b""]
-    for chunk in follow_file(path, sleep=lambda _s: None):
-        if chunk is None:
-            got.append(b"")
-        elif chunk:
-            got[-1] += chunk
-        elif changes:
-            changes.pop(0)()
-        else:
-            break
-    assert [b"one\ntwo\n", b"three\n", b"4\n"] == got
 
 
 def test_log_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
