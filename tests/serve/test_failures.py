@@ -12,6 +12,7 @@ import pytest
 from aava_cli.serve.models import Models
 from aava_cli.serve.protocol import Daemon, handle_bytes, handle_text
 from aava_cli.settings import Settings
+from tests.serve.over_http import client_of
 from tests.serve.sounds import encoded, tone
 from tests.tiny_models import write_piper
 
@@ -91,7 +92,7 @@ def test_client_that_left_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_voice_that_answers_nonsense_is_an_error(start: Starter, models_dir: Path) -> None:
-    """The reply is of the usual type; the reason is in it, and in the log."""
+    """The reply is of the usual type, or 500; the reason is in it, and in the log."""
     voice = write_piper(models_dir / "tts/odd.onnx")
     described = voice.with_name("odd.onnx.json")
     described.write_text(described.read_text().replace("16000", '"abc"'))
@@ -101,9 +102,13 @@ def test_voice_that_answers_nonsense_is_an_error(start: Starter, models_dir: Pat
     with daemon.connect() as client:
         recording = {"type": "audio", "data": encoded(tone(1000)), "request_id": "r"}
         replies = [client.ask(recording), client.receive(), client.receive()]
-    assert ("tts_response", "tts_audio") == (spoken["type"], replies[-1]["type"])
-    for reply in (spoken, replies[-1]):
-        assert reply["error"].startswith("the daemon could not do this: ValueError")
+    with client_of(daemon) as http:
+        answer = http.post("/tts", json={"text": "hello"})
+    told = ("tts_response", "tts_audio", 500)
+    assert told == (spoken["type"], replies[-1]["type"], answer.status_code)
+    for reason in (spoken["error"], replies[-1]["error"], answer.json()["detail"]):
+        assert reason.startswith("the daemon could not do this: ValueError")
+    assert "Traceback" in daemon.log.read_text("utf-8")
 
 
 def test_endless_text_is_refused(shared: RunningDaemon) -> None:
